@@ -1,0 +1,37 @@
+/** Every limit on what a socket carries, with its reason. Sizes in bytes, times in milliseconds. */
+
+const kiB = 1024;
+const miB = 1024 * kiB;
+
+/** Both ends of a session or control connection must speak the same one; see `sameVersion`. */
+export const protocolVersion = 1;
+
+/** Larger than a JSON control message of ours ever gets; small enough that 10⁵ of them are no burden. */
+export const messageMaxBytes = 64 * kiB;
+
+/** One read of a pipe (Linux pipes hold 64 KiB by default, pipe(7)) with room for larger pipes. */
+export const dataMaxBytes = 256 * kiB;
+
+/** argv, environment and the rest of one command: above the kernel's own limit on exec (a quarter of an 8 MiB stack). */
+export const execMaxBytes = 4 * miB;
+
+/** A ticket is random; 256 bits cannot be guessed. */
+export const ticketBytes = 32;
+
+/** SHA-256. */
+export const hashBytes = 32;
+
+/** How long a granted ticket may wait for its use (contracts: Idleness, "a granted ticket (10 s)"). */
+export const ticketLifeMs = 10_000;
+
+/** Tickets that one agent holds at a time; the broker waits for a free one beyond. */
+export const ticketsMax = 64;
+
+/** Sessions and living cgroups that one heartbeat may list; more than a desktop user runs in one vm. */
+export const sessionsMax = 1024;
+
+/** A heartbeat at least this often (contracts: Idleness). */
+export const heartbeatIntervalMs = 5_000;
+
+/** Missing this many heartbeats makes a vm unresponsive. */
+export const heartbeatsMissedMax = 3;

@@ -1,0 +1,94 @@
+/**
+ * A session: one connection to the guest's port 5000, one command. Both ends say hello; the client then sends exec at
+ * once, without waiting. The transport has no half-close and tells a blocked writer nothing, so each end of a stream,
+ * the exit and every refusal are frames.
+ *
+ *   client → agent   hello, exec, stdin…, stdinEof, (resize, signal)
+ *   agent → client   hello, started | failed, stdout…, stderr…, stdoutEof, stderrEof, exit
+ *
+ * exit comes after both output ends, and nothing after it. A connection that closes without exit or failed is an error.
+ */
+
+import { Fields } from "./fields.ts";
+import { encodeFrame, encodeJsonFrame, type FrameLimits } from "./frame.ts";
+import { dataMaxBytes, execMaxBytes, ticketBytes } from "./limits.ts";
+
+export const sessionFrame = {
+	hello: 0x01,
+	exec: 0x02,
+	stdin: 0x03,
+	stdinEof: 0x04,
+	resize: 0x05,
+	signal: 0x06,
+	stdout: 0x11,
+	stderr: 0x12,
+	stdoutEof: 0x13,
+	stderrEof: 0x14,
+	started: 0x15,
+	exit: 0x16,
+	failed: 0x17,
+} as const;
+
+const smallBytes = 1024;
+
+export const fromClientLimits: FrameLimits = new Map([
+	[sessionFrame.hello, smallBytes],
+	[sessionFrame.exec, ticketBytes + execMaxBytes],
+	[sessionFrame.stdin, dataMaxBytes],
+	[sessionFrame.stdinEof, 0],
+	[sessionFrame.resize, smallBytes],
+	[sessionFrame.signal, smallBytes],
+]);
+
+export const toClientLimits: FrameLimits = new Map([
+	[sessionFrame.hello, smallBytes],
+	[sessionFrame.stdout, dataMaxBytes],
+	[sessionFrame.stderr, dataMaxBytes],
+	[sessionFrame.stdoutEof, 0],
+	[sessionFrame.stderrEof, 0],
+	[sessionFrame.started, smallBytes],
+	[sessionFrame.exit, smallBytes],
+	[sessionFrame.failed, 8192],
+]);
+
+export type CommandEnd = { readonly code: number } | { readonly signal: string; readonly signalNumber: number };
+
+export interface Exit {
+	readonly end: CommandEnd;
+	/** Time in the guest from exec frame received to this frame sent, µs. */
+	readonly guestMicros: number;
+}
+
+/** Why the agent opened no session or could not start its command. */
+export const failures = ["notFound", "notExecutable", "refused", "expired", "limit", "internal"] as const;
+export type Failure = (typeof failures)[number];
+
+export const encodeSessionHello = (version: number): Buffer => encodeJsonFrame(sessionFrame.hello, { version });
+export const encodeTicketedExec = (ticket: Buffer, exec: Buffer): Buffer =>
+	encodeFrame(sessionFrame.exec, Buffer.concat([ticket, exec]));
+export const encodeStarted = (pid: number): Buffer => encodeJsonFrame(sessionFrame.started, { pid });
+export const encodeExit = (exit: Exit): Buffer =>
+	encodeJsonFrame(sessionFrame.exit, { ...exit.end, guestMicros: exit.guestMicros });
+export const encodeFailed = (failure: Failure, message: string): Buffer =>
+	encodeJsonFrame(sessionFrame.failed, { failure, message });
+
+export function splitTicketedExec(payload: Buffer): { ticket: Buffer; exec: Buffer } {
+	return { ticket: payload.subarray(0, ticketBytes), exec: payload.subarray(ticketBytes) };
+}
+
+/** Guest-derived: the code is forced into a byte's range and a signal's number below the real-time ones' end. */
+export function parseExit(payload: Buffer): Exit {
+	const fields = Fields.parse("exit", payload);
+	const guestMicros = fields.integer("guestMicros", 0, Number.MAX_SAFE_INTEGER);
+	if (fields.has("code")) return { end: { code: fields.integer("code", 0, 255) }, guestMicros };
+	const signal = fields.string("signal", 16);
+	return { end: { signal, signalNumber: fields.integer("signalNumber", 1, 64) }, guestMicros };
+}
+
+export function parseFailed(payload: Buffer): { failure: Failure; message: string } {
+	const fields = Fields.parse("failed", payload);
+	return { failure: fields.oneOf("failure", failures), message: fields.string("message", 4096) };
+}
+
+export const parseStarted = (payload: Buffer): number =>
+	Fields.parse("started", payload).integer("pid", 1, 2 ** 31 - 1);
