@@ -1,0 +1,100 @@
+/**
+ * Leases: the named reasons why a vm may not be stopped (contracts: Idleness). A value, never changed in place.
+ *
+ * request   somebody waits for the vm              until answered
+ * ticket    a session has been permitted           until the guest reports it open, the client is gone, or it expires
+ * session   a command runs                         as the guest reports
+ * cgroup    processes that outlive their command   as the guest reports
+ */
+
+export type LeaseKind = "request" | "ticket" | "session" | "cgroup";
+
+export interface Lease {
+	readonly kind: LeaseKind;
+	/** Request id (request, ticket) or session number (session, cgroup). */
+	readonly id: number;
+	/** What a person would call it: the command's name. */
+	readonly label: string;
+	/** On the machine's clock, ms. */
+	readonly since: number;
+	/** Ticket: the session that it opens, once that is known. */
+	readonly session?: number;
+	/** Request: a session, or only that the vm is ready (`start`). */
+	readonly wants?: "session" | "ready";
+}
+
+export type Leases = ReadonlyMap<string, Lease>;
+
+export const noLeases: Leases = new Map();
+
+const keyOf = (lease: Pick<Lease, "kind" | "id">): string => `${lease.kind}:${lease.id}`;
+
+export function withLease(leases: Leases, lease: Lease): Leases {
+	return new Map(leases).set(keyOf(lease), lease);
+}
+
+export function withoutLease(leases: Leases, kind: LeaseKind, id: number): Leases {
+	const rest = new Map(leases);
+	rest.delete(keyOf({ kind, id }));
+	return rest;
+}
+
+export const leasesOf = (leases: Leases, kind: LeaseKind): Lease[] =>
+	[...leases.values()].filter((lease) => lease.kind === kind);
+
+export function hasLease(leases: Leases, kind: LeaseKind, id: number): boolean {
+	return leases.has(keyOf({ kind, id }));
+}
+
+/** Is this request the only lease, and one for a session? */
+export function isLastRun(leases: Leases, request: number): boolean {
+	return leases.size === 1 && leases.get(keyOf({ kind: "request", id: request }))?.wants === "session";
+}
+
+/**
+ * What the guest reports replaces what it reported before, and redeems the tickets of the sessions it lists. A lease
+ * that goes on keeps its age and label; a session that the host never permitted is still a lease: unknown means busy.
+ */
+export function withGuestReport(
+	leases: Leases,
+	report: { readonly sessions: readonly number[]; readonly cgroups: readonly number[] },
+	now: number,
+): Leases {
+	const next = new Map<string, Lease>();
+	const labels = new Map<number, string>();
+	for (const lease of leases.values()) {
+		const session = lease.kind === "ticket" ? lease.session : lease.id;
+		if (lease.kind === "request") next.set(keyOf(lease), lease);
+		else if (session !== undefined) labels.set(session, lease.label);
+	}
+	const reported = new Set([...report.sessions, ...report.cgroups]);
+	for (const ticket of leasesOf(leases, "ticket")) {
+		if (ticket.session === undefined || !reported.has(ticket.session)) next.set(keyOf(ticket), ticket);
+	}
+	const add = (kind: "session" | "cgroup", id: number): void => {
+		const known = leases.get(keyOf({ kind, id }));
+		next.set(keyOf({ kind, id }), known ?? { kind, id, label: labels.get(id) ?? "a command", since: now });
+	};
+	for (const id of report.sessions) add("session", id);
+	for (const id of report.cgroups) if (!report.sessions.includes(id)) add("cgroup", id);
+	return next;
+}
+
+/** Only what waits for an answer survives the end of a vmm. */
+export function withoutGuest(leases: Leases): Leases {
+	return new Map([...leases].filter(([, lease]) => lease.kind === "request"));
+}
+
+/** "firefox (session 3)": one line for each lease, for ls, status and the log. */
+export function describeLease(lease: Lease): string {
+	switch (lease.kind) {
+		case "request":
+			return lease.wants === "ready" ? "a start request" : `${lease.label}, which waits to run`;
+		case "ticket":
+			return `${lease.label}, which is about to run`;
+		case "session":
+			return `${lease.label} (session ${lease.id})`;
+		case "cgroup":
+			return `${lease.label} (session ${lease.id} has ended, but left processes)`;
+	}
+}

@@ -1,0 +1,250 @@
+/** What the vm machine does to its own context, and the answers it gives. No effects outside. */
+import { heartbeatIntervalMs, heartbeatsMissedMax, ticketLifeMs } from "../protocol/limits.ts";
+import { formatDuration } from "./duration.ts";
+import { hasLease, leasesOf, withGuestReport, withLease, withoutGuest, withoutLease } from "./leases.ts";
+import { idleLimitMs, idleTimerMs, isAnswerable, type VmContext } from "./vm-context.ts";
+import type { Reason, VmEvent } from "./vm-events.ts";
+import { vmSetup } from "./vm-setup.ts";
+
+export const enter = vmSetup.assign({ since: ({ context }) => context.now(), idleSince: null });
+
+/** A new boot: its deadline runs from here, through a retry. */
+export const beginBoot = vmSetup.assign({
+	boot: ({ context }) => context.boot + 1,
+	attempt: 1,
+	phase: "vmm",
+	vmmAlive: true,
+	used: false,
+	adopted: null,
+	bootBeganAt: ({ context }) => context.now(),
+	bootMs: null,
+	reason: null,
+	firstFault: null,
+});
+
+export const beginRetry = vmSetup.assign({
+	firstFault: ({ context, event }) => context.firstFault ?? faultOf(event),
+	boot: ({ context }) => context.boot + 1,
+	attempt: 2,
+	phase: "vmm",
+	vmmAlive: true,
+});
+
+export const notePhase = vmSetup.assign({
+	phase: ({ context, event }) => (event.type === "boot.progressed" ? event.phase : context.phase),
+});
+
+export const addRequest = vmSetup.assign({
+	leases: ({ context, event }) => {
+		if (event.type !== "run.requested" && event.type !== "start.requested") return context.leases;
+		const isRun = event.type === "run.requested";
+		return withLease(context.leases, {
+			kind: "request",
+			id: event.request,
+			label: isRun ? event.label : "start",
+			since: context.now(),
+			wants: isRun ? "session" : "ready",
+		});
+	},
+});
+
+export const dropRequest = vmSetup.assign({
+	leases: ({ context, event }) => {
+		if (event.type !== "request.withdrawn") return context.leases;
+		return withoutLease(withoutLease(context.leases, "request", event.request), "ticket", event.request);
+	},
+});
+
+/** The ticket is out: it now has its session, and its full life. */
+export const noteGrant = vmSetup.enqueueActions(({ context, event, enqueue }) => {
+	if (event.type !== "ticket.granted") return;
+	const ticket = leasesOf(context.leases, "ticket").find((lease) => lease.id === event.request);
+	if (ticket === undefined) return;
+	enqueue.assign({ leases: withLease(context.leases, { ...ticket, session: event.session }) });
+	armTicket(enqueue, context.boot, event.request);
+});
+
+export const expireTicket = vmSetup.assign({
+	leases: ({ context, event }) =>
+		event.type === "ticket.expired" ? withoutLease(context.leases, "ticket", event.request) : context.leases,
+});
+
+/** Answers everybody who waits, if the guest is there to serve them; a run keeps the vm by a ticket from then on. */
+export const answerWaiting = vmSetup.enqueueActions(({ context, enqueue }) => {
+	if (!isAnswerable(context)) return;
+	let leases = context.leases;
+	let used = context.used;
+	for (const request of leasesOf(leases, "request")) {
+		leases = withoutLease(leases, "request", request.id);
+		if (request.wants === "session") {
+			used = true;
+			leases = withLease(leases, { kind: "ticket", id: request.id, label: request.label, since: context.now() });
+			armTicket(enqueue, context.boot, request.id);
+		}
+		enqueue.emit({ type: "request.answered", request: request.id, refusal: null });
+	}
+	if (leases !== context.leases) enqueue.assign({ leases, used });
+});
+
+/** Who waits for a guest that does not answer waits no longer than for a boot. */
+export const boundWait = vmSetup.enqueueActions(({ context, event, enqueue }) => {
+	if ((event.type !== "run.requested" && event.type !== "start.requested") || isAnswerable(context)) return;
+	enqueue.raise({ type: "request.overdue", request: event.request }, { delay: context.bootTimeoutMs });
+});
+
+export const refuseOverdue = vmSetup.enqueueActions(({ context, event, enqueue }) => {
+	if (event.type !== "request.overdue" || !hasLease(context.leases, "request", event.request)) return;
+	const refusal: Reason = {
+		code: "Unresponsive",
+		sentence: `its guest has not answered for ${formatDuration(context.bootTimeoutMs)}`,
+		remedy: `qubes-lite stop --force ${context.name}`,
+	};
+	enqueue.assign({ leases: withoutLease(context.leases, "request", event.request) });
+	enqueue.emit({ type: "request.answered", request: event.request, refusal });
+});
+
+/** Sets the reason, unless the boot or the end already has one: the first wins. */
+export const keepReason = (reason: (context: VmContext, event: VmEvent) => Reason | null) =>
+	vmSetup.assign({ reason: ({ context, event }) => context.reason ?? reason(context, event) });
+
+/** Answers everybody who waits with the reason of the end. */
+export const refuseWaiting = refuseWith((context) => {
+	if (context.reason === null) return { code: "Internal", sentence: "it ended without a reason" };
+	return context.reason.code === "Stopped" ? { ...context.reason, code: "NotRunning" } : context.reason;
+});
+
+/** Answers everybody who waits: a stop wins over their requests. */
+export const refuseStopped = refuseWith((context) => ({
+	code: "NotRunning",
+	sentence: "it was stopped by request before the command could run",
+	remedy: `qubes-lite start ${context.name}`,
+}));
+
+function refuseWith(toRefusal: (context: VmContext) => Reason) {
+	return vmSetup.enqueueActions(({ context, enqueue }) => {
+		let leases = context.leases;
+		for (const request of leasesOf(leases, "request")) {
+			leases = withoutLease(leases, "request", request.id);
+			enqueue.emit({ type: "request.answered", request: request.id, refusal: toRefusal(context) });
+		}
+		if (leases !== context.leases) enqueue.assign({ leases });
+	});
+}
+
+/** The guest said hello, or beat: what it reports are leases, and silence is counted from here. */
+export const noteGuest = vmSetup.enqueueActions(({ context, event, enqueue }) => {
+	if (event.type !== "guest.hello" && event.type !== "guest.heartbeat") return;
+	const leases = withGuestReport(context.leases, event, context.now());
+	const isUsed = event.sessions.length > 0 || event.cgroups.length > 0;
+	enqueue.assign({ leases, linked: true, unresponsive: false, used: context.used || isUsed });
+	armSilence(enqueue, context.boot);
+});
+
+/** Counts silence also where nobody has said anything yet: an adopted vm whose agent never dials again. */
+export const expectGuest = vmSetup.enqueueActions(({ context, enqueue }) => {
+	if (!context.linked) armSilence(enqueue, context.boot);
+});
+
+export const noteSilence = vmSetup.assign({ unresponsive: true });
+export const noteDisconnect = vmSetup.assign({ linked: false });
+/** How long an adopted vm that was ready took to boot, nobody knows any more. */
+export const noteReady = vmSetup.assign({
+	bootMs: ({ context }) =>
+		context.adopted?.saidHello === true ? null : (context.bootMs ?? context.now() - context.bootBeganAt),
+	reason: null,
+	firstFault: null,
+});
+
+export const noteIdle = vmSetup.assign({
+	since: ({ context }) => context.now(),
+	idleSince: ({ context }) => context.now(),
+});
+
+/** A request that needs no lease counts as use all the same. */
+export const noteUse = vmSetup.assign({ idleSince: ({ context }) => context.now() });
+
+export const armIdle = vmSetup.enqueueActions(({ context, enqueue }) => {
+	const delay = idleTimerMs(context);
+	if (delay !== null) enqueue.raise({ type: "idle.elapsed", boot: context.boot }, { delay, id: "idle" });
+});
+
+export const disarmIdle = vmSetup.enqueueActions(({ enqueue }) => {
+	enqueue.cancel("idle");
+});
+
+/** The vmm has ended: what the guest held is gone; who waits still waits. */
+export const forgetGuest = vmSetup.enqueueActions(({ context, enqueue }) => {
+	enqueue.assign({ leases: withoutGuest(context.leases), linked: false, unresponsive: false, vmmAlive: false });
+	enqueue.cancel("silence");
+	enqueue("releaseVmm");
+});
+
+export const idleReason = keepReason((context) => ({
+	code: "Stopped",
+	sentence: context.disposable
+		? context.used
+			? "its last command ended, and it is disposable"
+			: "nothing was run in it, and it is disposable"
+		: `idle for ${formatDuration(idleLimitMs(context) ?? 0)}`,
+}));
+
+export const stopReason = keepReason(() => ({ code: "Stopped", sentence: "stopped by request" }));
+
+export const bootTimeoutReason = keepReason((context) => ({
+	code: "BootTimeout",
+	sentence: `no hello within ${formatDuration(context.bootTimeoutMs)}; reached ${context.phase}`,
+}));
+
+export const exitReason = keepReason((context, event) => context.firstFault ?? faultOf(event));
+
+/** A SIGKILL of ours is not what went wrong. */
+export const noteSilentKernel = vmSetup.assign({
+	firstFault: ({ context }): Reason => ({
+		code: "BootFailed",
+		sentence: `its kernel said nothing for ${formatDuration(context.now() - context.bootBeganAt)}`,
+	}),
+});
+
+export const abandonedReason = keepReason(() => ({
+	code: "Stopped",
+	sentence: "nobody waits for its boot any more, and it is disposable",
+}));
+
+export const poweredOffReason = keepReason(() => ({ code: "Stopped", sentence: "the guest powered off" }));
+
+export const bootPowerOffReason = keepReason(
+	(context) =>
+		context.firstFault ?? {
+			code: "BootFailed",
+			sentence: `the guest powered off while booting; reached ${context.phase}`,
+		},
+);
+
+export const stuckReason = vmSetup.assign({
+	reason: ({ context }): Reason => ({
+		code: "BootFailed",
+		sentence: `its vmm does not end, ${formatDuration(context.bounds.killMs)} after SIGKILL`,
+		remedy: "look at the host's kernel log: journalctl -k",
+	}),
+});
+
+const faultOf = (event: VmEvent): Reason | null => (event.type === "vmm.exited" ? event.failure : null);
+
+interface Raiser {
+	raise(event: VmEvent, options: { delay: number; id: string }): void;
+	cancel(id: string): void;
+}
+
+function armTicket(enqueue: Raiser, boot: number, request: number): void {
+	const id = `ticket:${request}`;
+	enqueue.cancel(id);
+	enqueue.raise({ type: "ticket.expired", boot, request }, { delay: ticketLifeMs, id });
+}
+
+function armSilence(enqueue: Raiser, boot: number): void {
+	enqueue.cancel("silence");
+	enqueue.raise(
+		{ type: "heartbeat.missed", boot },
+		{ delay: heartbeatIntervalMs * heartbeatsMissedMax, id: "silence" },
+	);
+}
