@@ -1,0 +1,107 @@
+/**
+ * The control connection to the broker, kept up for as long as the guest runs: dialled through socat, since node can't
+ * hold a vsock socket; dialled again 200 ms after a loss, so that a broker that was restarted hears of us at once.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { QubesLiteError } from "../../errors.ts";
+import {
+	type AgentHello,
+	controlFrame,
+	type Expect,
+	encodeExpected,
+	encodeHeartbeat,
+	encodeHello,
+	type Heartbeat,
+	parseExpect,
+	parsePoweroff,
+	parseSessionId,
+	parseVersion,
+	toAgentLimits,
+} from "../../protocol/control.ts";
+import { type Frame, FrameDecoder } from "../../protocol/frame.ts";
+import { heartbeatIntervalMs, protocolVersion } from "../../protocol/limits.ts";
+import { hostControlPort } from "../../protocol/ports.ts";
+
+const redialMs = 200;
+/** The host's CID: vsock(7), VMADDR_CID_HOST. */
+const hostCid = 2;
+
+export interface BrokerConnectionHost {
+	hello(): AgentHello;
+	/** Everything of a heartbeat but its number. */
+	report(): Omit<Heartbeat, "seq">;
+	announce(expect: Expect): boolean;
+	clientGone(session: number): void;
+	powerOff(graceMs: number): void;
+	log(text: string): void;
+}
+
+export class BrokerConnection {
+	readonly #host: BrokerConnectionHost;
+	#bridge: ChildProcess | undefined;
+	#welcomed = false;
+	#seq = 0;
+
+	constructor(host: BrokerConnectionHost) {
+		this.#host = host;
+		setInterval(() => this.beat(), heartbeatIntervalMs);
+	}
+
+	dial(): void {
+		const bridge = spawn("socat", ["STDIO", `VSOCK-CONNECT:${hostCid}:${hostControlPort}`], {
+			stdio: ["pipe", "pipe", "ignore"],
+		});
+		const decoder = new FrameDecoder(toAgentLimits);
+		this.#bridge = bridge;
+		bridge.stdin.on("error", () => bridge.kill("SIGKILL"));
+		bridge.stdout.on("data", (chunk: Buffer) => {
+			try {
+				for (const frame of decoder.push(chunk)) this.#receive(frame);
+			} catch (cause) {
+				this.#host.log(`the broker's message is not understood: ${QubesLiteError.from(cause).message}`);
+				bridge.kill("SIGKILL");
+			}
+		});
+		bridge.on("error", (cause) => this.#host.log(`cannot run socat: ${cause.message}`));
+		bridge.on("close", () => {
+			this.#welcomed = false;
+			this.#bridge = undefined;
+			setTimeout(() => this.dial(), redialMs);
+		});
+		bridge.stdin.write(encodeHello(this.#host.hello()));
+	}
+
+	/** Says how things are, now. Without a welcome nobody listens, and the next hello says the same. */
+	beat(): void {
+		if (!this.#welcomed) return;
+		this.#seq += 1;
+		this.#send(encodeHeartbeat({ seq: this.#seq, ...this.#host.report() }));
+	}
+
+	#send(frame: Buffer): void {
+		this.#bridge?.stdin?.write(frame);
+	}
+
+	#receive(frame: Frame): void {
+		switch (frame.type) {
+			case controlFrame.welcome: {
+				const version = parseVersion("welcome", frame.payload);
+				if (version !== protocolVersion) this.#host.log(`the broker speaks version ${version} of the protocol`);
+				this.#welcomed = true;
+				this.#seq = 0;
+				this.beat();
+				return;
+			}
+			case controlFrame.expect: {
+				const expect = parseExpect(frame.payload);
+				this.#send(encodeExpected({ session: expect.session, accepted: this.#host.announce(expect) }));
+				return;
+			}
+			case controlFrame.clientGone:
+				this.#host.clientGone(parseSessionId("clientGone", frame.payload));
+				return;
+			case controlFrame.poweroff:
+				this.#host.powerOff(parsePoweroff(frame.payload));
+		}
+	}
+}

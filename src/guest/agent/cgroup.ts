@@ -1,0 +1,101 @@
+/**
+ * One cgroup v2 per session, below the agent's own: it counts every process that the command leaves behind, double
+ * forks included, and ends them all at once (cgroups(7), "cgroup.kill" and "cgroup.events" in the kernel's cgroup-v2).
+ */
+import { type FSWatcher, mkdirSync, readdirSync, readFileSync, rmdirSync, watch, writeFileSync } from "node:fs";
+
+const mount = "/sys/fs/cgroup";
+const prefix = "session-";
+
+/** The agent's own cgroup: "0::/" in the busybox guest, a unit's in a systemd guest. */
+function ownCgroup(): string {
+	const line = readFileSync("/proc/self/cgroup", "utf8")
+		.split("\n")
+		.find((entry) => entry.startsWith("0::"));
+	const path = line?.slice("0::".length) ?? "/";
+	return path === "/" ? mount : `${mount}${path}`;
+}
+
+export class SessionCgroups {
+	readonly #base = ownCgroup();
+
+	/** Sessions whose cgroups an earlier agent of this boot left behind. */
+	left(): number[] {
+		return readdirSync(this.#base)
+			.filter((name) => /^session-[1-9][0-9]{0,15}$/.test(name))
+			.map((name) => Number(name.slice(prefix.length)));
+	}
+
+	create(session: number): SessionCgroup {
+		const path = `${this.#base}/${prefix}${session}`;
+		mkdirSync(path, { recursive: true });
+		return new SessionCgroup(path, `${this.#base}/cgroup.procs`);
+	}
+}
+
+export class SessionCgroup {
+	readonly #path: string;
+	readonly #home: string;
+	#watcher: FSWatcher | undefined;
+
+	constructor(path: string, home: string) {
+		this.#path = path;
+		this.#home = home;
+	}
+
+	/**
+	 * Calls `fork` with the agent inside this cgroup, so that what it forks is born here: there is no moment at which a
+	 * child of the command could be outside. Node forks before spawn() returns.
+	 */
+	inside<T>(fork: () => T): T {
+		writeFileSync(`${this.#path}/cgroup.procs`, "0");
+		try {
+			return fork();
+		} finally {
+			writeFileSync(this.#home, "0");
+		}
+	}
+
+	isPopulated(): boolean {
+		return readFileSync(`${this.#path}/cgroup.events`, "utf8").includes("populated 1");
+	}
+
+	/** Calls `onEmpty` once, when the last process is gone; at once if there is none. */
+	whenEmpty(onEmpty: () => void): void {
+		const look = (): void => {
+			if (this.#watcher === undefined || this.isPopulated()) return;
+			this.#watcher.close();
+			this.#watcher = undefined;
+			onEmpty();
+		};
+		this.#watcher = watch(`${this.#path}/cgroup.events`, look);
+		look();
+	}
+
+	/** Sends a signal to every process in it that is there now. */
+	signal(signal: NodeJS.Signals): void {
+		for (const word of readFileSync(`${this.#path}/cgroup.procs`, "utf8").split("\n")) {
+			const pid = Number(word);
+			if (pid > 0) signalProcess(pid, signal);
+		}
+	}
+
+	/** SIGKILL to all, forks in progress included. */
+	kill(): void {
+		writeFileSync(`${this.#path}/cgroup.kill`, "1");
+	}
+
+	/** After the last process is gone. A directory that the kernel still holds is left: it costs nothing and keeps nothing. */
+	remove(): void {
+		try {
+			rmdirSync(this.#path);
+		} catch {}
+	}
+}
+
+/** A process that ends at the same moment is no error. */
+function signalProcess(pid: number, signal: NodeJS.Signals): void {
+	try {
+		process.kill(pid, signal);
+	} catch {}
+}

@@ -1,0 +1,192 @@
+/**
+ * One session: a connection that shows a ticket, gets its command, and carries its streams until exit. Ends when the
+ * command has ended and its outputs are drained; or when the client is gone, and then the command is ended too.
+ */
+import type { Socket } from "node:net";
+import { QubesLiteError } from "../../errors.ts";
+import { parseExec } from "../../protocol/exec.ts";
+import { type Frame, FrameDecoder } from "../../protocol/frame.ts";
+import { protocolVersion } from "../../protocol/limits.ts";
+import {
+	encodeExit,
+	encodeFailed,
+	encodeSessionHello,
+	encodeStarted,
+	type Failure,
+	fromClientLimits,
+	sessionFrame,
+	splitTicketedExec,
+} from "../../protocol/session.ts";
+import type { SessionCgroup } from "./cgroup.ts";
+import { type Command, StartFailure, startCommand } from "./command.ts";
+import type { FifoStock } from "./fifos.ts";
+import { OutputPump } from "./output.ts";
+import type { Redeemed } from "./tickets.ts";
+
+/** A connection must show its ticket within this; a guest process that only holds connections open is cut. */
+const execWithinMs = 10_000;
+
+/** HUP, then TERM, then KILL for a command whose client is gone: all within 5 s. */
+const goneSteps = [
+	{ signal: "SIGHUP", waitMs: 1_500 },
+	{ signal: "SIGTERM", waitMs: 1_500 },
+] as const;
+
+export interface SessionHost {
+	readonly fifos: FifoStock;
+	redeem(ticket: Buffer, exec: Buffer): Redeemed;
+	/** Makes the session's cgroup and reports the session; throws StartFailure where there are too many. */
+	open(session: GuestSession, id: number): SessionCgroup;
+	/** The session is over; its cgroup may still be populated. */
+	closed(id: number): void;
+	nowMicros(): number;
+}
+
+export class GuestSession {
+	readonly #socket: Socket;
+	readonly #host: SessionHost;
+	readonly #decoder = new FrameDecoder(fromClientLimits);
+	#id: number | undefined;
+	#cgroup: SessionCgroup | undefined;
+	#command: Command | undefined;
+	#pump: OutputPump | undefined;
+	#stdinEnded = false;
+	#over = false;
+	#greeted = false;
+	/** stdin that came before the command was up. */
+	#early: Frame[] = [];
+
+	constructor(socket: Socket, host: SessionHost) {
+		this.#socket = socket;
+		this.#host = host;
+		const deadline = setTimeout(() => socket.destroy(), execWithinMs);
+		socket.on("data", (chunk: Buffer) => {
+			try {
+				for (const frame of this.#decoder.push(chunk)) this.#receive(frame, deadline);
+			} catch (cause) {
+				this.#fail("refused", QubesLiteError.from(cause).message);
+			}
+		});
+		socket.on("error", () => {});
+		socket.once("close", () => {
+			clearTimeout(deadline);
+			this.clientGone();
+		});
+		socket.write(encodeSessionHello(protocolVersion));
+	}
+
+	#receive(frame: Frame, deadline: NodeJS.Timeout): void {
+		if (this.#over) return;
+		if (frame.type === sessionFrame.hello) {
+			this.#greeted = true;
+			return;
+		}
+		if (!this.#greeted) throw new QubesLiteError("BadRequest", "the session must begin with hello");
+		if (frame.type === sessionFrame.exec) {
+			if (this.#id !== undefined) throw new QubesLiteError("BadRequest", "the session has its command already");
+			clearTimeout(deadline);
+			this.#execute(frame.payload, this.#host.nowMicros()).catch((cause: unknown) => {
+				const failure = cause instanceof StartFailure ? cause.failure : "internal";
+				this.#fail(failure, QubesLiteError.from(cause).message);
+			});
+		} else if (this.#command === undefined) {
+			this.#early.push(frame);
+			this.#socket.pause();
+		} else {
+			this.#input(frame, this.#command);
+		}
+	}
+
+	async #execute(payload: Buffer, receivedAt: number): Promise<void> {
+		const { ticket, exec } = splitTicketedExec(payload);
+		const redeemed = this.#host.redeem(ticket, exec);
+		if (redeemed.session === null) {
+			this.#fail(redeemed.refusal, `the ticket is ${redeemed.refusal === "expired" ? "too old" : "not valid here"}`);
+			return;
+		}
+		this.#id = redeemed.session;
+		this.#cgroup = this.#host.open(this, redeemed.session);
+		const command = await startCommand(parseExec(exec), this.#cgroup, this.#host.fifos);
+		this.#command = command;
+		command.stdin.on("error", () => command.stdin.destroy());
+		this.#socket.write(encodeStarted(command.pid));
+		this.#pump = new OutputPump(this.#socket, [
+			{ stream: command.stdout, type: sessionFrame.stdout, eofType: sessionFrame.stdoutEof },
+			{ stream: command.stderr, type: sessionFrame.stderr, eofType: sessionFrame.stderrEof },
+		]);
+		for (const frame of this.#early.splice(0)) this.#input(frame, command);
+		this.#socket.resume();
+		if (this.#socket.destroyed) this.#endGone(command);
+		const end = await command.ended;
+		this.#pump.commandEnded();
+		await this.#pump.drained;
+		this.#socket.write(encodeExit({ end, guestMicros: this.#host.nowMicros() - receivedAt }));
+		this.#finish();
+	}
+
+	#input(frame: Frame, command: Command): void {
+		if (frame.type === sessionFrame.stdin) {
+			if (this.#stdinEnded || command.stdin.destroyed) return;
+			if (command.stdin.write(frame.payload)) return;
+			this.#socket.pause();
+			const resume = (): void => {
+				this.#socket.resume();
+			};
+			command.stdin.once("drain", resume);
+			command.stdin.once("close", resume);
+		} else if (frame.type === sessionFrame.stdinEof) {
+			this.#stdinEnded = true;
+			command.stdin.end();
+		}
+	}
+
+	/** The client left, as the transport or the broker says. Idempotent. */
+	clientGone(): void {
+		this.#socket.destroy();
+		if (this.#command !== undefined && !this.#over) this.#endGone(this.#command);
+	}
+
+	#endGone(command: Command): void {
+		this.#pump?.destroy();
+		command.stdin.destroy();
+		const cgroup = this.#cgroup;
+		if (cgroup === undefined) return;
+		const steps = [...goneSteps];
+		const next = (): void => {
+			if (!cgroup.isPopulated()) return;
+			const step = steps.shift();
+			if (step === undefined) {
+				cgroup.kill();
+				return;
+			}
+			cgroup.signal(step.signal);
+			setTimeout(next, step.waitMs);
+		};
+		next();
+	}
+
+	#fail(failure: Failure, message: string): void {
+		if (this.#over) return;
+		if (this.#command !== undefined) {
+			this.clientGone();
+			return;
+		}
+		this.#socket.write(encodeFailed(failure, message));
+		this.#finish();
+	}
+
+	/**
+	 * The last frame is written. The session counts as alive until the client has read it and left: a vm that went down
+	 * before would take the end of the output with it.
+	 */
+	#finish(): void {
+		this.#over = true;
+		this.#command?.stdin.destroy();
+		const close = (): void => {
+			if (this.#id !== undefined) this.#host.closed(this.#id);
+		};
+		if (this.#socket.destroyed) close();
+		else this.#socket.once("close", close);
+		this.#socket.resume();
+	}
+}

@@ -1,0 +1,66 @@
+/**
+ * Tickets that the broker has announced: each opens one session, once, for one exact command, within its life on the
+ * agent's own monotonic clock. Nothing is signed and no clock is shared; a ticket of another boot is simply unknown.
+ */
+import { timingSafeEqual } from "node:crypto";
+import type { Expect } from "../../protocol/control.ts";
+import { sha256Hex } from "../../protocol/exec.ts";
+import { ticketsMax } from "../../protocol/limits.ts";
+
+interface Announced {
+	readonly session: number;
+	readonly ticketHash: Buffer;
+	readonly execHash: string;
+	readonly expiresAt: number;
+}
+
+export type Redeemed =
+	| { readonly session: number; readonly refusal: null }
+	| { readonly session: null; readonly refusal: "refused" | "expired" };
+
+export class Tickets {
+	readonly #now: () => number;
+	readonly #announced = new Map<number, Announced>();
+
+	constructor(now: () => number) {
+		this.#now = now;
+	}
+
+	/** False where too many are outstanding, or the session's number has been announced before. */
+	announce(expect: Expect): boolean {
+		this.#forgetExpired();
+		const live = [...this.#announced.values()].filter((announced) => announced.expiresAt >= this.#now());
+		if (live.length >= ticketsMax || this.#announced.has(expect.session)) return false;
+		this.#announced.set(expect.session, {
+			session: expect.session,
+			ticketHash: Buffer.from(expect.ticketHash, "hex"),
+			execHash: expect.execHash,
+			expiresAt: this.#now() + expect.lifeMs,
+		});
+		return true;
+	}
+
+	/** The client is gone before it came. */
+	withdraw(session: number): void {
+		this.#announced.delete(session);
+	}
+
+	/** A ticket that is found is used up, whether or not the command is the right one. */
+	redeem(ticket: Buffer, exec: Buffer): Redeemed {
+		const hash = Buffer.from(sha256Hex(ticket), "hex");
+		const found = [...this.#announced.values()].find((announced) => timingSafeEqual(announced.ticketHash, hash));
+		if (found === undefined) return { session: null, refusal: "refused" };
+		this.#announced.delete(found.session);
+		if (this.#now() > found.expiresAt) return { session: null, refusal: "expired" };
+		if (sha256Hex(exec) !== found.execHash) return { session: null, refusal: "refused" };
+		return { session: found.session, refusal: null };
+	}
+
+	/** Kept for a while after their end, so that a late client hears "expired" and asks for another. */
+	#forgetExpired(): void {
+		const longAgo = this.#now() - 60_000;
+		for (const announced of this.#announced.values()) {
+			if (announced.expiresAt < longAgo) this.#announced.delete(announced.session);
+		}
+	}
+}
