@@ -1,0 +1,68 @@
+/** One client on broker.sock: takes its request, gives it to whoever serves it, and frames the answers. */
+import type { Socket } from "node:net";
+import { QubesLiteError } from "../errors.ts";
+import { type BrokerRequest, brokerFrame, encodeReply, parseRequest, toBrokerLimits } from "../protocol/broker.ts";
+import { encodeJsonFrame, FrameDecoder } from "../protocol/frame.ts";
+
+/** A client that has connected says what it wants at once. */
+const requestWithinMs = 10_000;
+
+export class ClientConnection {
+	readonly #socket: Socket;
+	readonly #gone = new AbortController();
+
+	constructor(socket: Socket) {
+		this.#socket = socket;
+		socket.on("error", () => {});
+		socket.once("close", () => this.#gone.abort());
+	}
+
+	/** Aborts when the client is gone. */
+	get gone(): AbortSignal {
+		return this.#gone.signal;
+	}
+
+	/** The request, with the exec bytes that follow a run. Rejects on what is not one; never resolves for a client that leaves. */
+	receive(): Promise<{ request: BrokerRequest; exec: Buffer | null }> {
+		const decoder = new FrameDecoder(toBrokerLimits);
+		return new Promise((resolve, reject) => {
+			let request: BrokerRequest | undefined;
+			const deadline = setTimeout(() => {
+				reject(new QubesLiteError("BadRequest", `no request came within ${requestWithinMs / 1000} s`));
+			}, requestWithinMs);
+			this.gone.addEventListener("abort", () => clearTimeout(deadline));
+			this.#socket.on("data", (chunk: Buffer) => {
+				try {
+					for (const frame of decoder.push(chunk)) {
+						if (request === undefined) {
+							if (frame.type !== brokerFrame.request)
+								throw new QubesLiteError("BadRequest", "a request must come first");
+							request = parseRequest(frame.payload);
+							if (request.method === "run") continue;
+							clearTimeout(deadline);
+							resolve({ request, exec: null });
+						} else if (request.method === "run" && frame.type === brokerFrame.exec) {
+							clearTimeout(deadline);
+							resolve({ request, exec: frame.payload });
+						}
+					}
+				} catch (cause) {
+					clearTimeout(deadline);
+					reject(QubesLiteError.from(cause));
+				}
+			});
+		});
+	}
+
+	send(frame: Buffer): void {
+		if (!this.#socket.destroyed) this.#socket.write(frame);
+	}
+
+	reply(value: object): void {
+		this.#socket.end(encodeReply(value));
+	}
+
+	refuse(error: QubesLiteError): void {
+		if (!this.#socket.destroyed) this.#socket.end(encodeJsonFrame(brokerFrame.refused, error.toFacts()));
+	}
+}

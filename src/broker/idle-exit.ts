@@ -1,0 +1,23 @@
+/** Leaves when nobody needs the broker: armed only when the last client goes and no vm runs, and it looks again before it acts. */
+export class IdleExit {
+	readonly #delayMs: number;
+	readonly #isQuiet: () => boolean;
+	readonly #leave: () => void;
+	#timer: NodeJS.Timeout | undefined;
+
+	constructor(delayMs: number, isQuiet: () => boolean, leave: () => void) {
+		this.#delayMs = delayMs;
+		this.#isQuiet = isQuiet;
+		this.#leave = leave;
+	}
+
+	/** Something changed: a client came or went, a vm's state moved. */
+	look(): void {
+		clearTimeout(this.#timer);
+		this.#timer = undefined;
+		if (!this.#isQuiet()) return;
+		this.#timer = setTimeout(() => {
+			if (this.#isQuiet()) this.#leave();
+		}, this.#delayMs);
+	}
+}

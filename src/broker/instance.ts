@@ -1,0 +1,171 @@
+/** One running copy of a vm: its vmm, the link to its guest, and its console. Lives from launch to clean-up. */
+import { type FSWatcher, readFileSync, watch, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { readRingTail } from "../activation/log-ring.ts";
+import type { RunningVmm, Supervisor, VmmExit } from "../activation/supervisor.ts";
+import { QubesLiteError } from "../errors.ts";
+import { type GuestEvent, GuestLink } from "../guest/guest-link.ts";
+import { type LaunchPlan, vmFiles } from "../launch-plan.ts";
+import type { Expect } from "../protocol/control.ts";
+import type { BootPhase } from "../statemachines/vm-events.ts";
+import { lastLines } from "../terminal/safe-text.ts";
+import { lastPhase } from "./boot-phases.ts";
+
+/** In the vm's directory: the nonce of this boot's hello, so that an adopting broker knows the vm was ready. */
+const nonceFile = "hello.nonce";
+const consoleTailBytes = 16 * 1024;
+const consoleLines = 20;
+
+export interface InstanceEvents {
+	/** `wasAsked`: we had told the vmm to end. */
+	exited(exit: VmmExit, wasAsked: boolean): void;
+	progressed(phase: BootPhase): void;
+	guest(event: GuestEvent): void;
+}
+
+export class Instance {
+	readonly #vm: string;
+	readonly #events: InstanceEvents;
+	#vmm: RunningVmm | undefined;
+	#plan: LaunchPlan | undefined;
+	#link: GuestLink | undefined;
+	#nonce: string | null = null;
+	#watcher: FSWatcher | undefined;
+	#phase: BootPhase = "vmm";
+	/** What was asked while the vmm was still being started. */
+	#wanted: "running" | "terminated" | "killed" = "running";
+
+	constructor(vm: string, events: InstanceEvents) {
+		this.#vm = vm;
+		this.#events = events;
+	}
+
+	/** Resolves when the vmm runs and its link listens; rejects with nothing left behind. */
+	async launch(plan: LaunchPlan, supervisor: Supervisor, boot: string): Promise<void> {
+		this.#plan = plan;
+		if (this.#wanted !== "running") throw new QubesLiteError("NotRunning", "it was stopped before it was started");
+		this.#take(await supervisor.start(plan, boot));
+		try {
+			await this.openLink();
+		} catch (cause) {
+			this.kill();
+			throw cause;
+		}
+		this.#watchConsole();
+	}
+
+	adopt(vmm: RunningVmm): void {
+		this.#plan = vmm.plan;
+		this.#nonce = readNonce(vmm.plan.directory);
+		this.#take(vmm);
+	}
+
+	get nonceKnown(): boolean {
+		return this.#nonce !== null;
+	}
+
+	get directory(): string {
+		return this.#plan?.directory ?? "";
+	}
+
+	get plan(): LaunchPlan | undefined {
+		return this.#plan;
+	}
+
+	get pid(): number | null {
+		return this.#vmm?.pid() ?? null;
+	}
+
+	async openLink(): Promise<void> {
+		if (this.#plan === undefined || this.#link !== undefined) return;
+		const link = new GuestLink({ vsock: this.#plan.vsock, vm: this.#vm, nonce: this.#nonce });
+		this.#link = link;
+		link.events.subscribe((event) => {
+			if (event.type === "hello") this.#greeted(event.hello.nonce);
+			this.#events.guest(event);
+		});
+		await link.listen();
+	}
+
+	async expect(expect: Expect): Promise<void> {
+		if (this.#link === undefined) throw new QubesLiteError("Unresponsive", `the agent in ${this.#vm} is not connected`);
+		await this.#link.expect(expect);
+	}
+
+	clientGone(session: number): void {
+		this.#link?.clientGone(session);
+	}
+
+	powerOff(graceMs: number): void {
+		this.#wanted = "terminated";
+		this.#link?.powerOff(graceMs);
+	}
+
+	terminate(): void {
+		this.#wanted = "terminated";
+		this.#vmm?.terminate();
+	}
+
+	kill(): void {
+		this.#wanted = "killed";
+		this.#vmm?.kill();
+	}
+
+	/** The console's last lines, safe to show. */
+	async consoleTail(): Promise<string[]> {
+		if (this.directory === "") return [];
+		return lastLines(await readRingTail(this.directory, vmFiles.console, consoleTailBytes), consoleLines);
+	}
+
+	async cleanUp(): Promise<void> {
+		this.#watcher?.close();
+		this.#link?.close();
+		await this.#vmm?.cleanUp();
+	}
+
+	/** ": the last line that the vmm itself wrote", or nothing. */
+	static lastWords(log: string): string {
+		const line = lastLines(log, 1)[0];
+		return line === undefined ? "" : `: ${line}`;
+	}
+
+	#take(vmm: RunningVmm): void {
+		this.#vmm = vmm;
+		void vmm.exited.then((exit) => this.#events.exited(exit, this.#wanted !== "running"));
+		if (this.#wanted === "terminated") vmm.terminate();
+		if (this.#wanted === "killed") vmm.kill();
+	}
+
+	#greeted(nonce: string): void {
+		this.#watcher?.close();
+		if (this.#nonce !== null) return;
+		this.#nonce = nonce;
+		writeFileSync(join(this.directory, nonceFile), nonce, { mode: 0o600 });
+	}
+
+	/** While it boots: its phases, as the console says them. Without inotify there is no progress, and nothing worse. */
+	#watchConsole(): void {
+		try {
+			this.#watcher = watch(this.directory, (_kind, name) => {
+				if (name === vmFiles.console) void this.#look().catch(() => {});
+			});
+			this.#watcher.on("error", () => this.#watcher?.close());
+		} catch {}
+	}
+
+	async #look(): Promise<void> {
+		const phase = lastPhase(await readRingTail(this.directory, vmFiles.console, consoleTailBytes));
+		if (phase === undefined || phase === this.#phase) return;
+		this.#phase = phase;
+		this.#events.progressed(phase);
+	}
+}
+
+function readNonce(directory: string): string | null {
+	try {
+		const nonce = readFileSync(join(directory, nonceFile), "utf8");
+		return /^[0-9a-f]{32}$/.test(nonce) ? nonce : null;
+	} catch {
+		return null;
+	}
+}

@@ -1,0 +1,149 @@
+/** broker.sock: accepts clients, asks the policy, and serves their requests. */
+import { chmodSync, rmSync } from "node:fs";
+import { createServer, type Server, type Socket } from "node:net";
+import type { Logger } from "pino";
+import { QubesLiteError } from "../errors.ts";
+import type { BrokerRequest } from "../protocol/broker.ts";
+import { ClientConnection } from "./client-connection.ts";
+import type { Policy, PolicyRequest } from "./policy.ts";
+import type { Registry } from "./registry.ts";
+import { serveRun } from "./serve-run.ts";
+import { toStatus } from "./status.ts";
+import type { Vm } from "./vm.ts";
+
+/** Far more than a desktop has clients; beyond it the kernel's backlog holds the rest. */
+const clientsMax = 1024;
+
+export interface ServerDependencies {
+	readonly registry: Registry;
+	readonly policy: Policy;
+	readonly log: Logger;
+	/** Clock of the machines, and the wall's. */
+	readonly now: () => number;
+	readonly wallNow: () => number;
+	/** Called when a client came or went. */
+	readonly clientsChanged: () => void;
+}
+
+export class BrokerServer {
+	readonly #dependencies: ServerDependencies;
+	readonly #server: Server;
+	readonly #clients = new Set<Socket>();
+	#requests = 0;
+
+	constructor(dependencies: ServerDependencies) {
+		this.#dependencies = dependencies;
+		this.#server = createServer((socket) => {
+			this.#clients.add(socket);
+			socket.once("close", () => {
+				this.#clients.delete(socket);
+				dependencies.clientsChanged();
+			});
+			void this.#serve(new ClientConnection(socket));
+		});
+		this.#server.maxConnections = clientsMax;
+	}
+
+	get clients(): number {
+		return this.#clients.size;
+	}
+
+	/** Takes the place of a socket that a broker left behind; the caller holds the lock that says there is none now. */
+	async listen(path: string): Promise<void> {
+		rmSync(path, { force: true });
+		await new Promise<void>((resolve, reject) => {
+			this.#server.once("error", reject);
+			this.#server.listen({ path, backlog: 511 }, resolve);
+		});
+		chmodSync(path, 0o600);
+	}
+
+	/** No new clients; those that are connected are cut, and ask the next broker. */
+	close(): void {
+		this.#server.close();
+		for (const socket of this.#clients) socket.destroy();
+	}
+
+	async #serve(client: ClientConnection): Promise<void> {
+		try {
+			const { request, exec } = await client.receive();
+			this.#authorize(request);
+			await this.#dispatch(client, request, exec);
+		} catch (cause) {
+			const error = QubesLiteError.from(cause);
+			if (error.code === "Internal")
+				this.#dependencies.log.error({ event: "request.failed", err: error.cause ?? error });
+			client.refuse(error);
+		}
+	}
+
+	#authorize(request: BrokerRequest): void {
+		const query: PolicyRequest = {
+			source: "@host",
+			target: "vm" in request ? request.vm : "@anyvm",
+			service: request.method === "run" ? "exec" : request.method,
+		};
+		const decision = this.#dependencies.policy.decide(query);
+		if (!decision.allow) throw new QubesLiteError("Denied", `the policy does not allow this: ${decision.why}`);
+	}
+
+	async #dispatch(client: ClientConnection, request: BrokerRequest, exec: Buffer | null): Promise<void> {
+		const { registry, now } = this.#dependencies;
+		if (request.method === "list") {
+			client.reply({ schema: 1, vms: registry.all().map((vm) => this.#status(vm)) });
+			return;
+		}
+		const vm = registry.find(request.vm);
+		this.#requests += 1;
+		switch (request.method) {
+			case "status":
+				client.reply({ schema: 1, vm: this.#status(vm) });
+				return;
+			case "start":
+				await vm.request(this.#requests, null);
+				client.reply({ schema: 1, vm: this.#status(vm) });
+				return;
+			case "stop":
+				await stop(vm, request.force);
+				client.reply({ schema: 1, vm: this.#status(vm) });
+				return;
+			case "run":
+				if (exec === null) throw new QubesLiteError("BadRequest", "a run request needs its exec bytes");
+				await serveRun(client, {
+					request: this.#requests,
+					vm,
+					exec,
+					start: request.start,
+					timeoutMs: request.timeoutMs,
+					now,
+				});
+		}
+	}
+
+	#status(vm: Vm): ReturnType<typeof toStatus> {
+		const { registry, now, wallNow } = this.#dependencies;
+		return toStatus(vm, registry.isConfigured(vm), now(), wallNow());
+	}
+}
+
+/** Resolves when what ran at the call has ended and left nothing. The machine bounds each step of the way. */
+async function stop(vm: Vm, force: boolean): Promise<void> {
+	const { instance } = vm.snapshot();
+	vm.stop(force);
+	if (instance === undefined) return;
+	await new Promise<void>((resolve) => {
+		const look = (): void => {
+			const now = vm.snapshot();
+			if (now.instance === instance && now.state !== "failed") return;
+			unwatch();
+			resolve();
+		};
+		const unwatch = vm.watch(look);
+		look();
+	});
+	await vm.settled();
+	const { state, context } = vm.snapshot();
+	if (state === "failed" && context.vmmAlive) {
+		throw new QubesLiteError("Busy", `${vm.config.name} does not stop: ${context.reason?.sentence ?? "unknown"}`);
+	}
+}

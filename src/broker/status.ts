@@ -1,0 +1,41 @@
+/** A vm's state in the words that every client sees. */
+import type { VmState, VmStatus } from "../protocol/broker.ts";
+import { describeLease, leasesOf } from "../statemachines/leases.ts";
+import { stopsAt, type VmContext } from "../statemachines/vm-context.ts";
+import type { Vm } from "./vm.ts";
+
+/** `now` on the machine's clock, `wallMs` the same instant on the wall clock. */
+export function toStatus(vm: Vm, isConfigured: boolean, now: number, wallMs: number): VmStatus {
+	const { state, context, instance } = vm.snapshot();
+	const toWall = (time: number): string => new Date(wallMs - now + time).toISOString();
+	const due = stopsAt(context);
+	const plan = instance?.plan;
+	return {
+		name: vm.config.name,
+		id: vm.config.id,
+		state: state as VmState,
+		flags: toFlags(state, context, isConfigured),
+		since: toWall(context.since),
+		reason: context.reason?.sentence ?? null,
+		leases: [...context.leases.values()].map(describeLease),
+		sessions: leasesOf(context.leases, "session").length,
+		stopsAt: state === "idle" && due !== null ? toWall(due) : null,
+		disposable: vm.config.disposable,
+		network: vm.config.network,
+		idleTimeout: vm.config.idleTimeoutMs / 1000,
+		memoryMiB: vm.config.memoryMiB,
+		hypervisor: plan?.hypervisor ?? null,
+		pid: instance?.pid ?? null,
+		phase: state === "booting" ? context.phase : null,
+		bootMs: context.bootMs === null ? null : Math.round(context.bootMs),
+	};
+}
+
+function toFlags(state: string, context: VmContext, isConfigured: boolean): string[] {
+	const flags: string[] = [];
+	if (context.unresponsive) flags.push("unresponsive");
+	if (state === "ready" && !context.linked && !context.unresponsive) flags.push("reconnecting");
+	if (state === "failed" && context.vmmAlive) flags.push("vmmAlive");
+	if (!isConfigured) flags.push("notConfigured");
+	return flags;
+}
