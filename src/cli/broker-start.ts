@@ -1,0 +1,90 @@
+/**
+ * Starts the broker where no service manager holds its socket, as tmux does with its server. Any number of clients may
+ * try at once: flock(1) lets one through, and the kernel takes the lock back whenever that broker ends, however it does.
+ */
+import { spawn } from "node:child_process";
+import { closeSync, mkdirSync, openSync, renameSync, statSync } from "node:fs";
+import { homedir } from "node:os";
+import { isAbsolute, join } from "node:path";
+import type { Readable } from "node:stream";
+import { fileURLToPath } from "node:url";
+import { QubesLiteError } from "../errors.ts";
+
+/** What flock exits with when somebody else has the lock: our choice, unlike any status of node's. */
+const lockedStatus = 75;
+/** A broker that has not said that it serves by then never will. */
+const startWithinMs = 20_000;
+const logMaxBytes = 1024 * 1024;
+
+/** Resolves when a broker serves, or somebody else is starting one; rejects with the reason why it can't. */
+export async function startBroker(runtimeDirectory: string, env: NodeJS.ProcessEnv): Promise<void> {
+	const broker = fileURLToPath(new URL("./broker.mjs", import.meta.url));
+	const lock = join(runtimeDirectory, "broker.lock");
+	const log = openLog(env);
+	const child = spawn(
+		"flock",
+		["--no-fork", "--nonblock", "--conflict-exit-code", String(lockedStatus), lock, process.execPath, broker],
+		{
+			cwd: "/",
+			detached: true,
+			stdio: ["ignore", log, log, "pipe"],
+			env: { ...env, QUBES_LITE_READY_FD: "3" },
+		},
+	);
+	closeSync(log);
+	const ready = child.stdio[3] as Readable;
+	try {
+		await new Promise<void>((resolve, reject) => {
+			const fail = (message: string, remedy?: string): void =>
+				reject(new QubesLiteError("Internal", message, { remedy }));
+			const timer = setTimeout(() => {
+				child.kill("SIGKILL");
+				fail(`the broker did not start within ${startWithinMs / 1000} s`, `look at ${logPath(env)}`);
+			}, startWithinMs);
+			let said = "";
+			ready.on("data", (chunk: Buffer) => {
+				said += chunk.toString("utf8");
+			});
+			ready.once("end", () => {
+				clearTimeout(timer);
+				if (said !== "") settle(said, resolve, reject);
+			});
+			child.once("error", () => fail("flock is missing, which starts the broker", "sudo apt-get install util-linux"));
+			child.once("exit", (code, signal) => {
+				clearTimeout(timer);
+				if (code === lockedStatus) resolve();
+				else setImmediate(() => fail(`the broker ended at its start (${signal ?? code})`, `look at ${logPath(env)}`));
+			});
+		});
+	} finally {
+		ready.destroy();
+		child.unref();
+	}
+}
+
+/** The one line that the broker writes: that it serves, or the facts of an error. */
+function settle(said: string, resolve: () => void, reject: (error: QubesLiteError) => void): void {
+	const outcome = JSON.parse(said) as { ready?: boolean; code: string; message: string; remedy?: string };
+	if (outcome.ready === true) resolve();
+	else reject(QubesLiteError.fromFacts(outcome));
+}
+
+function logPath(env: NodeJS.ProcessEnv): string {
+	const state = env.XDG_STATE_HOME;
+	return join(
+		state !== undefined && isAbsolute(state) ? state : join(homedir(), ".local/state"),
+		"qubes-lite/broker.log",
+	);
+}
+
+/** Appends; a log that has grown large makes room for a new one. Without a place for it the broker goes on without. */
+function openLog(env: NodeJS.ProcessEnv): number {
+	const path = logPath(env);
+	try {
+		mkdirSync(join(path, ".."), { recursive: true, mode: 0o700 });
+		if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) > logMaxBytes) renameSync(path, `${path}.1`);
+		return openSync(path, "a", 0o600);
+	} catch {
+		return openSync("/dev/null", "w");
+	}
+}

@@ -1,0 +1,169 @@
+/** `run-in-vm VM COMMAND…`: asks the broker for the vm and a ticket, then speaks with the guest itself. */
+import type { Socket } from "node:net";
+import { exitStatus, exitStatusOf, QubesLiteError } from "../errors.ts";
+import {
+	brokerFrame,
+	encodeExecBytes,
+	encodeRequest,
+	fromBrokerLimits,
+	type Granted,
+	parseGranted,
+	parseReady,
+	parseRefused,
+} from "../protocol/broker.ts";
+import { encodeExec } from "../protocol/exec.ts";
+import { FrameDecoder } from "../protocol/frame.ts";
+import type { Failure } from "../protocol/session.ts";
+import { toSafeText } from "../terminal/safe-text.ts";
+import { askBroker } from "./broker-client.ts";
+import { runSession, type SessionEnd } from "./client-session.ts";
+import { checkArguments, formatError } from "./command-line.ts";
+import { connectGuest } from "./guest-connection.ts";
+import { ProgressLine } from "./progress-line.ts";
+import { parseRunArguments, type RunArguments, runUsage } from "./run-arguments.ts";
+import { version } from "./version.ts";
+
+const program = "run-in-vm";
+/** 128 + SIGPIPE. */
+const brokenPipeStatus = exitStatus.signalBase + 13;
+/** After the guest's connection broke, the broker may know why; it does at once if it does at all. */
+const reasonWithinMs = 1_000;
+/** A ticket can expire on a host that stalls; then we ask for another, once. */
+const ticketsPerRun = 2;
+
+async function run(options: RunArguments): Promise<number> {
+	const { env } = process;
+	const exec = encodeExec({ argv: options.command, env: {}, cwd: null, user: null, tty: null });
+	for (let ticket = 1; ; ticket++) {
+		const line = ProgressLine.on(process.stderr, options.vm, options.quiet, env);
+		try {
+			const { broker, guest, granted } = await open(options, exec, line);
+			const end = await runSession(guest, granted.ticket, exec, {
+				stdin: options.stdin ? process.stdin : null,
+				stdout: process.stdout,
+				stderr: process.stderr,
+				onStarted: () => line?.end(),
+			});
+			line?.end();
+			const isExpired = end.kind === "failed" && end.failure === "expired" && ticket < ticketsPerRun;
+			if (!isExpired) return await toStatus(options.vm, end, broker);
+		} finally {
+			line?.end();
+		}
+	}
+}
+
+interface Opened {
+	/** Kept open while the session runs: its end tells the broker that we are gone. */
+	readonly broker: Socket;
+	readonly guest: Socket;
+	readonly granted: Granted;
+}
+
+/** The way to the guest is opened while the agent takes in the ticket. */
+async function open(options: RunArguments, exec: Buffer, line: ProgressLine | null): Promise<Opened> {
+	let guest: Promise<Socket> | undefined;
+	let granted: Granted | undefined;
+	const request = encodeRequest({
+		method: "run",
+		vm: options.vm,
+		start: options.start,
+		timeoutMs: options.timeoutMs,
+	});
+	const broker = await askBroker(process.env, [request, encodeExecBytes(exec)], {
+		onProgress: (progress) => line?.phase(progress.phase),
+		onFrame: (frame) => {
+			if (frame.type === brokerFrame.ready) {
+				guest?.then((socket) => socket.destroy()).catch(() => {});
+				guest = connectGuest(parseReady(frame.payload));
+				guest.catch(() => {});
+			} else if (frame.type === brokerFrame.granted) {
+				granted = parseGranted(frame.payload);
+			}
+			return granted !== undefined;
+		},
+	}).catch((cause: unknown) => {
+		guest?.then((socket) => socket.destroy()).catch(() => {});
+		throw cause;
+	});
+	if (guest === undefined || granted === undefined) {
+		throw new QubesLiteError("Internal", "the broker granted a session without the way to it");
+	}
+	try {
+		return { broker, guest: await guest, granted };
+	} catch (cause) {
+		broker.destroy();
+		throw cause;
+	}
+}
+
+async function toStatus(vm: string, end: SessionEnd, broker: Socket): Promise<number> {
+	try {
+		switch (end.kind) {
+			case "ended":
+				return "code" in end.end ? end.end.code : exitStatus.signalBase + end.end.signalNumber;
+			case "outputClosed":
+				return brokenPipeStatus;
+			case "failed":
+				process.stderr.write(`${program}: ${toSafeText(end.message)}\n`);
+				return failureStatus[end.failure];
+			case "lost":
+				throw (
+					(await reasonOfEnd(broker)) ??
+					new QubesLiteError("Internal", `${vm} closed the connection before the command's exit status came`)
+				);
+		}
+	} finally {
+		broker.destroy();
+	}
+}
+
+const failureStatus: Readonly<Record<Failure, number>> = {
+	notFound: exitStatus.notFound,
+	notExecutable: exitStatus.notExecutable,
+	refused: exitStatus.ownFault,
+	expired: exitStatus.ownFault,
+	limit: exitStatus.ownFault,
+	internal: exitStatus.ownFault,
+};
+
+/** What the broker says about the end of the vm under our session. */
+function reasonOfEnd(broker: Socket): Promise<QubesLiteError | undefined> {
+	const decoder = new FrameDecoder(fromBrokerLimits);
+	return new Promise((resolve) => {
+		const timer = setTimeout(() => resolve(undefined), reasonWithinMs);
+		const finish = (error: QubesLiteError | undefined): void => {
+			clearTimeout(timer);
+			resolve(error);
+		};
+		broker.on("data", (chunk: Buffer) => {
+			try {
+				for (const frame of decoder.push(chunk)) {
+					if (frame.type === brokerFrame.refused) finish(QubesLiteError.fromFacts(parseRefused(frame.payload)));
+				}
+			} catch {
+				finish(undefined);
+			}
+		});
+		broker.once("close", () => finish(undefined));
+	});
+}
+
+async function main(): Promise<number> {
+	checkArguments();
+	const parsed = parseRunArguments(process.argv.slice(2));
+	if (parsed.kind === "run") return run(parsed.run);
+	process.stdout.write(parsed.kind === "help" ? runUsage : `${version}\n`);
+	return 0;
+}
+
+/** An EPIPE on our own output is the session's to see (SessionEnd); here it only must not crash us. */
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+
+try {
+	process.exitCode = await main();
+} catch (cause) {
+	const error = QubesLiteError.from(cause);
+	process.stderr.write(formatError(program, error));
+	process.exitCode = exitStatusOf(error);
+}
