@@ -6,14 +6,18 @@ import { encodeFrame, type Frame, FrameDecoder } from "../protocol/frame.ts";
 import { dataMaxBytes, protocolVersion } from "../protocol/limits.ts";
 import {
 	type CommandEnd,
+	encodeCredit,
 	encodeSessionHello,
 	encodeTicketedExec,
 	type Failure,
+	parseCredit,
 	parseExit,
 	parseFailed,
+	type Stream,
 	sessionFrame,
 	toClientLimits,
 } from "../protocol/session.ts";
+import { ReceiveWindow, SendWindow } from "../protocol/stream-window.ts";
 
 export type SessionEnd =
 	| { readonly kind: "ended"; readonly end: CommandEnd; readonly guestMicros: number }
@@ -40,23 +44,28 @@ export async function runSession(
 	streams: SessionStreams,
 ): Promise<SessionEnd> {
 	const decoder = new FrameDecoder(toClientLimits);
-	let stopInput = (): void => {};
+	const input = new Input(socket, streams.stdin);
 	try {
 		return await new Promise<SessionEnd>((resolve, reject) => {
+			const stdout = new Output(socket, "stdout", streams.stdout, () => resolve({ kind: "outputClosed" }));
+			const stderr = new Output(socket, "stderr", streams.stderr, () => {});
 			const receive = (frame: Frame): void => {
 				switch (frame.type) {
 					case sessionFrame.started:
 						streams.onStarted();
-						return;
+						break;
 					case sessionFrame.stdout:
-						write(socket, streams.stdout, frame.payload, () => resolve({ kind: "outputClosed" }));
-						return;
+						stdout.write(frame.payload);
+						break;
 					case sessionFrame.stderr:
-						write(socket, streams.stderr, frame.payload, () => {});
-						return;
+						stderr.write(frame.payload);
+						break;
+					case sessionFrame.credit:
+						input.credited(parseCredit(frame.payload));
+						break;
 					case sessionFrame.exit:
 						resolve({ kind: "ended", ...parseExit(frame.payload) });
-						return;
+						break;
 					case sessionFrame.failed:
 						resolve({ kind: "failed", ...parseFailed(frame.payload) });
 				}
@@ -71,49 +80,83 @@ export async function runSession(
 			socket.once("close", () => resolve({ kind: "lost" }));
 			socket.on("error", () => {});
 			socket.write(Buffer.concat([encodeSessionHello(protocolVersion), encodeTicketedExec(ticket, exec)]));
-			stopInput = sendInput(socket, streams.stdin);
+			input.start();
 			socket.resume();
 		});
 	} finally {
-		stopInput();
+		input.stop();
 		socket.destroy();
 	}
 }
 
-/** A slow reader of ours slows the guest: we read no further until it has taken what we gave it. */
-function write(socket: Socket, target: Writable, payload: Buffer, onClosed: () => void): void {
-	const flows = target.write(payload, (error) => {
-		if (error !== null && error !== undefined) onClosed();
-	});
-	if (flows) return;
-	socket.pause();
-	target.once("drain", () => socket.resume());
+/** One output of the command: written on as it comes, with credit for the agent once our reader has taken it. */
+class Output {
+	readonly #socket: Socket;
+	readonly #stream: Stream;
+	readonly #target: Writable;
+	readonly #onClosed: () => void;
+	readonly #window = new ReceiveWindow();
+
+	constructor(socket: Socket, stream: Stream, target: Writable, onClosed: () => void) {
+		this.#socket = socket;
+		this.#stream = stream;
+		this.#target = target;
+		this.#onClosed = onClosed;
+	}
+
+	write(payload: Buffer): void {
+		this.#window.received(payload.length);
+		this.#target.write(payload, (error) => {
+			if (error !== null && error !== undefined) this.#onClosed();
+			const credit = this.#window.consumed(payload.length);
+			if (credit > 0 && !this.#socket.destroyed) this.#socket.write(encodeCredit(this.#stream, credit));
+		});
+	}
 }
 
-/** Standard input as frames, no faster than the guest takes it; returns how to stop. */
-function sendInput(socket: Socket, stdin: Readable | null): () => void {
-	if (stdin === null) {
-		socket.write(encodeFrame(sessionFrame.stdinEof));
-		return () => {};
+/** Our standard input on its way to the command, no faster than the guest consumes it. */
+class Input {
+	readonly #socket: Socket;
+	readonly #stdin: Readable | null;
+	readonly #window = new SendWindow();
+
+	/** null: the command gets an empty standard input. */
+	constructor(socket: Socket, stdin: Readable | null) {
+		this.#socket = socket;
+		this.#stdin = stdin;
 	}
-	const end = (): void => {
-		if (!socket.destroyed) socket.write(encodeFrame(sessionFrame.stdinEof));
-	};
-	stdin.on("data", (chunk: Buffer) => {
-		let flows = true;
-		for (let at = 0; at < chunk.length; at += dataMaxBytes) {
-			flows = socket.write(encodeFrame(sessionFrame.stdin, chunk.subarray(at, at + dataMaxBytes)));
+
+	start(): void {
+		if (this.#stdin === null) {
+			this.#end();
+			return;
 		}
-		if (flows || socket.destroyed) return;
-		stdin.pause();
-		socket.once("drain", () => stdin.resume());
-	});
-	stdin.once("end", end);
-	/** A closed or unreadable standard input is an empty one. */
-	stdin.once("error", end);
-	return () => {
-		stdin.removeAllListeners("data");
-		stdin.pause();
-		stdin.destroy();
-	};
+		this.#stdin.on("data", (chunk: Buffer) => this.#send(chunk));
+		this.#stdin.once("end", () => this.#end());
+		/** A closed or unreadable standard input is an empty one. */
+		this.#stdin.once("error", () => this.#end());
+	}
+
+	/** Throws BadRequest on credit that nobody owes. */
+	credited({ stream, bytes }: { stream: Stream; bytes: number }): void {
+		if (stream !== "stdin") throw new QubesLiteError("BadRequest", "the guest can't give credit for its own stream");
+		if (this.#window.credited(bytes)) this.#stdin?.resume();
+	}
+
+	stop(): void {
+		this.#stdin?.removeAllListeners("data");
+		this.#stdin?.destroy();
+	}
+
+	#send(chunk: Buffer): void {
+		for (let at = 0; at < chunk.length; at += dataMaxBytes) {
+			this.#socket.write(encodeFrame(sessionFrame.stdin, chunk.subarray(at, at + dataMaxBytes)));
+		}
+		this.#window.sent(chunk.length);
+		if (!this.#window.isOpen) this.#stdin?.pause();
+	}
+
+	#end(): void {
+		if (!this.#socket.destroyed) this.#socket.write(encodeFrame(sessionFrame.stdinEof));
+	}
 }

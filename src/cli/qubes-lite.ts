@@ -3,10 +3,10 @@ import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { errnoOf, QubesLiteError } from "../errors.ts";
+import { nearestName } from "../nearest-name.ts";
 import { type BrokerRequest, encodeRequest, parseStatusList, parseStatusReply } from "../protocol/broker.ts";
 import { callBroker } from "./broker-client.ts";
 import { checkArguments, formatError } from "./command-line.ts";
-import { nearest } from "./nearest.ts";
 import { formatStatus, formatTable } from "./status-table.ts";
 import { version } from "./version.ts";
 
@@ -50,7 +50,7 @@ async function main(words: string[]): Promise<number> {
 	if (name === "--version") return say(`${version}\n`);
 	const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
 	if (command !== undefined) return command(rest);
-	const meant = nearest(name, Object.keys(commands));
+	const meant = nearestName(name, Object.keys(commands));
 	throw new UsageError(`there is no command '${name}'${meant === undefined ? "" : `; did you mean '${meant}'?`}`);
 }
 

@@ -1,6 +1,6 @@
 /** run-in-vm's command line. Options stop at VM; one `--` after VM is swallowed; everything behind is the command's own. */
 import { QubesLiteError } from "../errors.ts";
-import { nearest } from "./nearest.ts";
+import { nearestName } from "../nearest-name.ts";
 
 export interface RunArguments {
 	readonly vm: string;
@@ -72,7 +72,7 @@ function parseSeconds(word: string | undefined): number {
 }
 
 function unknownOption(name: string): QubesLiteError {
-	const meant = nearest(name, longOptions);
+	const meant = nearestName(name, longOptions);
 	return usage(`there is no option ${name}${meant === undefined ? "" : `; did you mean ${meant}?`}`);
 }
 

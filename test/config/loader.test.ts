@@ -1,0 +1,209 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { defaultConfig } from "../../src/config/default-config.ts";
+import { parseConfig } from "../../src/config/loader.ts";
+import type { QubesLiteError } from "../../src/errors.ts";
+
+function parse(value: unknown) {
+	return parseConfig(JSON.stringify(value), "/etc/qubes-lite/config.json");
+}
+
+/** The problems of a text, without the line that heads them. */
+function problemsOf(text: string): string[] {
+	const lines = errorOf(text).message.split("\n");
+	return lines.slice(1).map((line) => line.trim());
+}
+
+function errorOf(text: string): QubesLiteError {
+	try {
+		parseConfig(text, "/etc/qubes-lite/config.json");
+	} catch (error) {
+		return error as QubesLiteError;
+	}
+	throw new Error("the configuration was taken");
+}
+
+/** The problems of one vm that is right but for `changes`. */
+function vmProblems(changes: object): string[] {
+	return problemsOf(JSON.stringify({ version: 1, vms: [{ id: 3, name: "banking", ...changes }] }));
+}
+
+describe("a good configuration", () => {
+	test("gets the seed's defaults, in the program's units", () => {
+		expect(parse({ version: 1, vms: [{ id: 3, name: "banking" }] })).toEqual({
+			vmNetwork: "172.16.200.0/24",
+			vms: [
+				{
+					id: 3,
+					name: "banking",
+					memoryMiB: 1024,
+					cpus: 2,
+					network: true,
+					autoStart: false,
+					disks: [],
+					disposable: false,
+					idleTimeoutMs: 0,
+					bootTimeoutMs: 60_000,
+				},
+			],
+		});
+	});
+
+	test("keeps what it says", () => {
+		const vm = { id: 255, name: "a", memory: 64, cpus: 255, network: false, autoStart: true, disposable: true };
+		const config = parse({
+			$schema: "https://example.org/schema.json",
+			version: 1,
+			user: "DOMAIN\\david",
+			vmNetwork: "10.0.255.0/24",
+			vms: [{ ...vm, disks: ["/dev/mapper/main", "/a b,c=d"], idleTimeout: 1, bootTimeout: 3600, image: "/images/x" }],
+		});
+		const { memory, ...same } = vm;
+		expect(config).toEqual({
+			user: "DOMAIN\\david",
+			vmNetwork: "10.0.255.0/24",
+			vms: [
+				{
+					...same,
+					memoryMiB: memory,
+					disks: ["/dev/mapper/main", "/a b,c=d"],
+					idleTimeoutMs: 1000,
+					bootTimeoutMs: 3_600_000,
+					image: "/images/x",
+				},
+			],
+		});
+	});
+
+	test("may have no vms, or one for every id", () => {
+		expect(parse({ version: 1, vms: [] }).vms).toEqual([]);
+		const vms = Array.from({ length: 127 }, (_, index) => ({ id: 2 * index + 3, name: `vm-${index}` }));
+		expect(parse({ version: 1, vms }).vms).toHaveLength(127);
+	});
+
+	test("the embedded default is one that the file could hold", () => {
+		const vms = defaultConfig.vms.map(({ memoryMiB, idleTimeoutMs, bootTimeoutMs, ...same }) => ({
+			...same,
+			memory: memoryMiB,
+			idleTimeout: idleTimeoutMs / 1000,
+			bootTimeout: bootTimeoutMs / 1000,
+		}));
+		expect(parse({ version: 1, vmNetwork: defaultConfig.vmNetwork, vms })).toEqual(defaultConfig);
+	});
+});
+
+describe("a bad configuration", () => {
+	test("is answered with all of its problems, the file's own first, then vm by vm", () => {
+		const text = `{
+			"version": 1, "vmNetwok": "10.0.0.0/24", "user": "a b",
+			"vms": [
+				{"id": 4, "name": "a", "memroy": 3, "memory": "x"},
+				{"id": 3, "name": "Banking", "cpus": 0, "id": 3},
+				{"name": "vault"},
+				7,
+				{"id": 3, "name": "a", "disks": ["x", "/ok", "/a\\nb"], "__proto__": {}, "constructor": 1}
+			]
+		}`;
+		const error = errorOf(text);
+		expect(error.code).toBe("BadRequest");
+		expect(error.remedy).toBe("correct /etc/qubes-lite/config.json and try again");
+		expect(error.message.split("\n")).toEqual([
+			"/etc/qubes-lite/config.json has 16 problems:",
+			'  vmNetwok is "10.0.0.0/24"; no such key: did you mean "vmNetwork"?',
+			'  user is "a b"; expected the name of a user',
+			'  vms[0].memroy is 3; no such key: did you mean "memory"?',
+			"  vms[0].id is 4; expected an odd whole number from 3 to 255",
+			'  vms[0].memory is "x"; expected a whole number of MiB from 64 to 1048576',
+			"  vms[1].id is there twice; expected each key once",
+			`  vms[1].name is "Banking"; expected 1 to 12 characters of a-z, 0-9 and '-', the first a letter`,
+			"  vms[1].cpus is 0; expected a whole number from 1 to 255",
+			"  vms[2].id is missing; expected an odd whole number from 3 to 255",
+			"  vms[3] is 7; expected an object",
+			expect.stringMatching(/^ {2}vms\[4\].__proto__ is \{\}; no such key: expected one of id, name, memory, /),
+			expect.stringMatching(/^ {2}vms\[4\].constructor is 1; no such key: expected one of id, name, memory, /),
+			'  vms[4].disks[0] is "x"; expected an absolute path without control characters',
+			'  vms[4].disks[2] is "/a\\nb"; expected an absolute path without control characters',
+			"  vms[4].id is 3; expected another than that of vms[1].id",
+			'  vms[4].name is "a"; expected another than that of vms[0].name',
+		]);
+	});
+
+	test.each([
+		["{", ["not JSON at line 1, column 2: expected a key in double quotes, found the end"]],
+		["[]", ["the whole file is []; expected an object"]],
+		["null", ["the whole file is null; expected an object"]],
+		["{}", ["version is missing; expected 1, the version of this format", "vms is missing; expected a list of vms"]],
+		[
+			'{"version":2,"vms":{}}',
+			["version is 2; expected 1, the version of this format", "vms is {}; expected a list of vms"],
+		],
+		['{"version":1,"vms":[[]]}', ["vms[0] is []; expected an object"]],
+		['{"version":1,"vms":[],"a key\\u202e":1}', [expect.stringContaining('["a key\\u{202e}"] is 1; no such key')]],
+	])("%s", (text, problems) => {
+		expect(problemsOf(text)).toEqual(problems);
+	});
+
+	test.each([
+		[{ id: 1 }, "vms[0].id is 1; expected an odd whole number from 3 to 255"],
+		[{ id: 257 }, "vms[0].id is 257; expected an odd whole number from 3 to 255"],
+		[{ id: 3.5 }, "vms[0].id is 3.5; expected an odd whole number from 3 to 255"],
+		[{ id: "3" }, 'vms[0].id is "3"; expected an odd whole number from 3 to 255'],
+		[{ memory: 63 }, "vms[0].memory is 63; expected a whole number of MiB from 64 to 1048576"],
+		[{ memory: null }, "vms[0].memory is null; expected a whole number of MiB from 64 to 1048576"],
+		[{ cpus: 256 }, "vms[0].cpus is 256; expected a whole number from 1 to 255"],
+		[{ network: "yes" }, 'vms[0].network is "yes"; expected true or false'],
+		[{ autoStart: 1 }, "vms[0].autoStart is 1; expected true or false"],
+		[{ disposable: "no" }, 'vms[0].disposable is "no"; expected true or false'],
+		[{ idleTimeout: -1 }, "vms[0].idleTimeout is -1; expected a whole number of seconds from 0 to 31536000"],
+		[{ idleTimeout: 31_536_001 }, expect.stringContaining("31536001; expected a whole number of seconds")],
+		[{ bootTimeout: 0 }, "vms[0].bootTimeout is 0; expected a whole number of seconds from 1 to 3600"],
+		[{ disks: "/a" }, 'vms[0].disks is "/a"; expected a list of absolute paths'],
+		[{ disks: Array(25).fill("/a") }, expect.stringMatching(/; expected at most 24 disks$/)],
+		[{ image: "~/image" }, 'vms[0].image is "~/image"; expected an absolute path without control characters'],
+		[{ image: `/${"a".repeat(4096)}` }, expect.stringMatching(/\.\.\.; expected an absolute path/)],
+		[{ name: "broker" }, expect.stringContaining("another name: this one is kept for the broker")],
+		[{ name: "disp-00ff" }, expect.stringContaining("or a disposable's instance")],
+	])("a vm with %j", (changes, problem) => {
+		expect(vmProblems(changes)).toEqual([problem]);
+	});
+
+	test.each([
+		"10.0.0.0/16",
+		"10.0.0.1/24",
+		"010.0.0.0/24",
+		"300.1.1.0/24",
+		"127.0.0.0/24",
+		"0.0.0.0/24",
+		"224.0.0.0/24",
+		"fd00::/64",
+		"10.0.0.0/24\n",
+	])("the network %j", (vmNetwork) => {
+		expect(problemsOf(JSON.stringify({ version: 1, vmNetwork, vms: [] }))).toEqual([
+			`vmNetwork is ${JSON.stringify(vmNetwork)}; expected an IPv4 network "A.B.C.0/24"`,
+		]);
+	});
+
+	test("one with hundreds of problems is cut after fifty", () => {
+		const problems = problemsOf(JSON.stringify({ version: 1, vms: Array(100).fill({}) }));
+		expect(problems).toHaveLength(51);
+		expect(problems.at(-1)).toBe("and 150 more");
+	});
+});
+
+test("whatever JSON it is given, the answer is a configuration or an error of ours without invisible characters", () => {
+	const vm = fc.record({ id: fc.jsonValue(), name: fc.jsonValue(), disks: fc.jsonValue() }, { requiredKeys: [] });
+	const config = fc.record({
+		version: fc.constant(1),
+		vms: fc.oneof(fc.array(fc.oneof(vm, fc.jsonValue())), fc.jsonValue()),
+	});
+	fc.assert(
+		fc.property(fc.oneof(config, fc.jsonValue({ stringUnit: "binary" })), (value) => {
+			try {
+				parse(value);
+			} catch (error) {
+				expect(error).toMatchObject({ name: "QubesLiteError", code: "BadRequest" });
+				expect((error as Error).message.replaceAll("\n", "")).not.toMatch(/\p{C}/u);
+			}
+		}),
+	);
+});
