@@ -1,0 +1,143 @@
+/** The import table of design.md: each room with everything that it may import. What is not here is not allowed. */
+import { posix } from "node:path";
+import { scanImports, stripStrings } from "./scan-source.ts";
+
+interface Row {
+	/** A file or a folder; the longest row that fits a file is its row. Files of one row may import each other. */
+	readonly room: string;
+	/** Files and folders of ours. A folder stands for itself without the rooms inside it that have their own row. */
+	readonly ours: readonly string[];
+	readonly packages?: readonly string[];
+	/** Without their "node:". */
+	readonly node?: readonly string[] | "all";
+	/** No I/O, clock or chance. */
+	readonly pure?: true;
+}
+
+const bottom = ["src/errors.ts", "src/launch-plan.ts", "src/nearest-name.ts"];
+
+export const table: readonly Row[] = [
+	{ room: "src/errors.ts", ours: [], pure: true },
+	{ room: "src/launch-plan.ts", ours: [], pure: true },
+	{ room: "src/nearest-name.ts", ours: [], pure: true },
+	{ room: "src/runtime-directory.ts", ours: bottom, node: ["fs", "path"] },
+	// The machine's timers are the wire's promises: a ticket's life, the heartbeat.
+	{
+		room: "src/statemachines",
+		ours: [...bottom, "src/protocol/limits.ts"],
+		packages: ["xstate"],
+		node: ["crypto"],
+		pure: true,
+	},
+	{ room: "src/protocol", ours: bottom, node: ["crypto", "buffer"], pure: true },
+	{ room: "src/terminal", ours: ["src/errors.ts"], pure: true },
+	{ room: "src/config", ours: bottom, packages: ["valibot"], pure: true },
+	{ room: "src/config/find-config.ts", ours: ["src/errors.ts", "src/config"], node: ["fs", "fs/promises", "path"] },
+	{
+		room: "src/vmm",
+		ours: [...bottom, "src/config/schema.ts", "src/config/addresses.ts"],
+		packages: ["valibot"],
+		pure: true,
+	},
+	{ room: "src/dbus", ours: ["src/errors.ts"], packages: ["dbus-next"], node: "all" },
+	{ room: "src/activation", ours: [...bottom, "src/dbus"], packages: ["execa", "rxjs", "valibot"], node: "all" },
+	{ room: "src/guest", ours: [...bottom, "src/protocol"], packages: ["rxjs"], node: "all" },
+	{ room: "src/guest/agent", ours: ["src/errors.ts", "src/protocol"], node: "all" },
+	{
+		room: "src/broker",
+		ours: [
+			...bottom,
+			...["runtime-directory.ts", "statemachines", "protocol", "terminal", "dbus"].map((name) => `src/${name}`),
+			...["config", "config/find-config.ts", "vmm", "activation", "guest"].map((name) => `src/${name}`),
+		],
+		packages: ["execa", "pino", "rxjs", "valibot", "xstate"],
+		node: "all",
+	},
+	{
+		room: "src/cli",
+		ours: [...bottom, "src/runtime-directory.ts", "src/protocol", "src/terminal"],
+		node: "all",
+	},
+	{
+		room: "guest-image",
+		ours: [...bottom, "src/vmm/image-manifest.ts"],
+		packages: ["execa", "valibot"],
+		node: "all",
+	},
+];
+
+/** Of node:crypto, what is not hashing is chance. */
+const impure: readonly [RegExp, string][] = [
+	[/\bDate\.now\b|\bnew Date\(\s*\)|\bDate\(\s*\)/, "the clock"],
+	[/(?<![.\w])(?:globalThis\.)?performance\s*\./, "the clock"],
+	[/(?<![.\w])(?:globalThis\.)?(?:setTimeout|setInterval|setImmediate|queueMicrotask)\b/, "timers"],
+	[/\bMath\.random\b|\brandom(?:Bytes|Int|UUID|Fill|FillSync)\b|\bgetRandomValues\b/, "chance"],
+	[/(?<![.\w])(?:globalThis\.)?process\s*[.[]/, "the process"],
+	[/(?<![.\w])(?:globalThis\.)?console\s*\./, "the console"],
+	[/(?<![.\w])(?:globalThis\.)?fetch\s*\(/, "the network"],
+];
+
+/** Each way in which `source`, the text of `file`, breaks the table: a sentence with the remedy. */
+export function checkSource(file: string, source: string): string[] {
+	const row = rowOf(file);
+	if (row === undefined) {
+		return [`${file} is in no room of the table; give its folder a row in test/structure/import-table.ts`];
+	}
+	const imports = scanImports(source).flatMap((specifier) => checkImport(row, file, specifier));
+	return row.pure ? [...imports, ...checkPurity(file, source)] : imports;
+}
+
+/** Whether what belongs to `room` may import `path`, both from the top of the checkout; for bundles, over any number of steps. */
+export function mayReach(room: string, path: string): boolean {
+	const row = table.find((candidate) => candidate.room === room);
+	return row !== undefined && isAllowed(row, path);
+}
+
+function rowOf(file: string): Row | undefined {
+	const rows = table.filter(({ room }) => file === room || file.startsWith(`${room}/`));
+	return rows.sort((a, b) => b.room.length - a.room.length)[0];
+}
+
+function isAllowed(row: Row, path: string): boolean {
+	const target = rowOf(path)?.room;
+	return target === row.room || row.ours.some((allowed) => allowed === path || allowed === target);
+}
+
+function checkImport(row: Row, file: string, specifier: string): string[] {
+	if (specifier === "(computed)")
+		return [`${file} imports a computed name; write the name out, so that it can be checked`];
+	if (specifier.startsWith(".")) {
+		const path = posix.join(posix.dirname(file), specifier);
+		if (isAllowed(row, path)) return [];
+		return [
+			`${file} imports ${path}, but ${row.room} may import of ours only ${listOf([row.room, ...row.ours])}. ` +
+				"Imports point down: take what you need as a parameter (rule 6), or move what both need to a room below",
+		];
+	}
+	const isNode = specifier.startsWith("node:");
+	const name = isNode ? specifier.slice("node:".length) : toPackage(specifier);
+	const allowed = (isNode ? row.node : row.packages) ?? [];
+	if (allowed === "all" || allowed.includes(name)) return [];
+	const kind = isNode ? "node:" : "packages";
+	return [
+		`${file} imports ${specifier}, but ${row.room} may import of ${kind} only ${listOf(allowed)}. ` +
+			"Do that in a room that may (design.md, the house), or change the table with the reason in ARCHITECTURE.md",
+	];
+}
+
+function checkPurity(file: string, source: string): string[] {
+	const code = stripStrings(source);
+	return impure
+		.filter(([pattern]) => pattern.test(code))
+		.map(
+			([, what]) => `${file} uses ${what}, but its room is pure: take the value as a parameter or an event (rule 8)`,
+		);
+}
+
+function toPackage(specifier: string): string {
+	return specifier.split("/", specifier.startsWith("@") ? 2 : 1).join("/");
+}
+
+function listOf(names: readonly string[]): string {
+	return names.length === 0 ? "nothing" : names.join(", ");
+}
