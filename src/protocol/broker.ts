@@ -9,6 +9,7 @@
  * when nothing runs, or be restarted); nothing has been run then, and the client asks again.
  */
 
+import { QubesLiteError } from "../errors.ts";
 import { Fields } from "./fields.ts";
 import { encodeFrame, encodeJsonFrame, type FrameLimits } from "./frame.ts";
 import { execMaxBytes, messageMaxBytes, ticketBytes } from "./limits.ts";
@@ -155,7 +156,11 @@ const states = ["stopped", "booting", "ready", "idle", "shutdown", "failed"] as 
 
 function parseStatus(item: unknown): VmStatus {
 	const fields = item instanceof Fields ? item : Fields.of("status", item);
-	const words = (name: string): string[] => fields.list(name, 4096, (word) => String(word).slice(0, 256));
+	const words = (name: string): string[] =>
+		fields.list(name, 4096, (word) => {
+			if (typeof word !== "string") throw new QubesLiteError("BadRequest", `the status message needs ${name}: words`);
+			return word.slice(0, 256);
+		});
 	const orNull = <T>(name: string, read: () => T): T | null => (fields.isNull(name) ? null : read());
 	return {
 		name: fields.string("name", 64),

@@ -21,7 +21,8 @@ export const controlFrame = {
 } as const;
 
 export const fromAgentLimits: FrameLimits = new Map([
-	[controlFrame.hello, 4096],
+	/** A hello lists as many sessions as a heartbeat does. */
+	[controlFrame.hello, messageMaxBytes],
 	[controlFrame.heartbeat, messageMaxBytes],
 	[controlFrame.expected, 256],
 ]);

@@ -33,13 +33,16 @@ const pathMaxLength = 4096;
 const wordsMax = 1 << 20;
 const u32Bytes = 4;
 
-/** Throws BadRequest on a NUL inside a word, an empty argv, or more than execMaxBytes. */
+/** Throws BadRequest on a NUL, an empty argv, a variable's name that no environment can hold, or more bytes than the limits. */
 export function encodeExec(exec: Exec): Buffer {
 	const environment = Object.entries(exec.env).map(([name, value]) => `${name}=${value}`);
 	if (exec.argv.length === 0) throw new QubesLiteError("BadRequest", "there is no command to run");
+	const badName = Object.keys(exec.env).find((name) => name === "" || name.includes("="));
+	if (badName !== undefined) {
+		throw new QubesLiteError("BadRequest", `"${badName}" can't be the name of an environment variable`);
+	}
 	const words = [...exec.argv, ...environment];
-	const nul = words.find((word) => word.includes("\0"));
-	if (nul !== undefined) {
+	if ([...words, exec.cwd ?? "", exec.user ?? ""].some((word) => word.includes("\0"))) {
 		throw new QubesLiteError("BadRequest", "an argument holds a NUL byte, which no command can receive");
 	}
 	const header = Buffer.from(
@@ -51,6 +54,9 @@ export function encodeExec(exec: Exec): Buffer {
 			tty: exec.tty,
 		}),
 	);
+	if (u32Bytes + header.length > headerMaxBytes) {
+		throw new QubesLiteError("BadRequest", "the working directory or the user's name is too long");
+	}
 	const length = Buffer.allocUnsafe(u32Bytes);
 	length.writeUInt32BE(header.length);
 	const bytes = Buffer.concat([length, header, Buffer.from(words.map((word) => `${word}\0`).join(""))]);
@@ -103,7 +109,10 @@ function parseTty(header: Fields): TerminalSize | null {
 }
 
 function optional(header: Fields, name: string): string | null {
-	return header.isNull(name) ? null : header.string(name, pathMaxLength);
+	if (header.isNull(name)) return null;
+	const value = header.string(name, pathMaxLength);
+	if (value.includes("\0")) throw bad(`its ${name}`);
+	return value;
 }
 
 function bad(what: string): QubesLiteError {

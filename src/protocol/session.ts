@@ -1,10 +1,11 @@
 /**
  * A session: one connection to the guest's port 5000, one command. Both ends say hello; the client then sends exec at
  * once, without waiting. The transport has no half-close and tells a blocked writer nothing, so each end of a stream,
- * the exit and every refusal are frames.
+ * the exit and every refusal are frames. The three streams have windows (stream-window.ts): credit gives back what has
+ * been consumed.
  *
- *   client → agent   hello, exec, stdin…, stdinEof, (resize, signal)
- *   agent → client   hello, started | failed, stdout…, stderr…, stdoutEof, stderrEof, exit
+ *   client → agent   hello, exec, stdin…, stdinEof, credit…, (resize, signal)
+ *   agent → client   hello, started | failed, stdout…, stderr…, stdoutEof, stderrEof, credit…, exit
  *
  * exit comes after both output ends, and nothing after it. A connection that closes without exit or failed is an error.
  */
@@ -20,6 +21,8 @@ export const sessionFrame = {
 	stdinEof: 0x04,
 	resize: 0x05,
 	signal: 0x06,
+	/** Both ways. */
+	credit: 0x07,
 	stdout: 0x11,
 	stderr: 0x12,
 	stdoutEof: 0x13,
@@ -38,6 +41,7 @@ export const fromClientLimits: FrameLimits = new Map([
 	[sessionFrame.stdinEof, 0],
 	[sessionFrame.resize, smallBytes],
 	[sessionFrame.signal, smallBytes],
+	[sessionFrame.credit, smallBytes],
 ]);
 
 export const toClientLimits: FrameLimits = new Map([
@@ -47,6 +51,7 @@ export const toClientLimits: FrameLimits = new Map([
 	[sessionFrame.stdoutEof, 0],
 	[sessionFrame.stderrEof, 0],
 	[sessionFrame.started, smallBytes],
+	[sessionFrame.credit, smallBytes],
 	[sessionFrame.exit, smallBytes],
 	[sessionFrame.failed, 8192],
 ]);
@@ -69,8 +74,23 @@ export const encodeTicketedExec = (ticket: Buffer, exec: Buffer): Buffer =>
 export const encodeStarted = (pid: number): Buffer => encodeJsonFrame(sessionFrame.started, { pid });
 export const encodeExit = (exit: Exit): Buffer =>
 	encodeJsonFrame(sessionFrame.exit, { ...exit.end, guestMicros: exit.guestMicros });
+
+/** Six bytes a character at most, escaped in JSON: with this the frame is within its limit, whatever the message quotes. */
+const failedMessageMax = 1024;
+
 export const encodeFailed = (failure: Failure, message: string): Buffer =>
-	encodeJsonFrame(sessionFrame.failed, { failure, message });
+	encodeJsonFrame(sessionFrame.failed, { failure, message: message.slice(0, failedMessageMax) });
+
+export type Stream = "stdin" | "stdout" | "stderr";
+const streams: readonly Stream[] = ["stdin", "stdout", "stderr"];
+
+export const encodeCredit = (stream: Stream, bytes: number): Buffer =>
+	encodeJsonFrame(sessionFrame.credit, { stream, bytes });
+
+export function parseCredit(payload: Buffer): { stream: Stream; bytes: number } {
+	const fields = Fields.parse("credit", payload);
+	return { stream: fields.oneOf("stream", streams), bytes: fields.integer("bytes", 1, 2 ** 31) };
+}
 
 export function splitTicketedExec(payload: Buffer): { ticket: Buffer; exec: Buffer } {
 	return { ticket: payload.subarray(0, ticketBytes), exec: payload.subarray(ticketBytes) };

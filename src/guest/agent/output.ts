@@ -1,18 +1,8 @@
-/** A command's output on its way to the client, with the socket's own back-pressure: never read faster than written. */
+/** A command's output on its way to the client, no faster than the client consumes it. */
 import type { Socket } from "node:net";
 import { frameHeaderBytes } from "../../protocol/frame.ts";
-
-/** The bytes after which the reader must wait for 'drain' are the socket's own high-water mark. */
-export function writeFrame(socket: Socket, type: number, payload: Buffer): boolean {
-	const header = Buffer.allocUnsafe(frameHeaderBytes);
-	header.writeUInt8(type, 0);
-	header.writeUInt32BE(payload.length, 1);
-	socket.cork();
-	socket.write(header);
-	const flows = socket.write(payload);
-	socket.uncork();
-	return flows;
-}
+import { type Stream, sessionFrame } from "../../protocol/session.ts";
+import { SendWindow } from "../../protocol/stream-window.ts";
 
 /**
  * The command has ended, but somebody it left behind may hold its output open for ever. Its own last words are in the
@@ -20,37 +10,36 @@ export function writeFrame(socket: Socket, type: number, payload: Buffer): boole
  */
 const quietMs = 250;
 
+type Output = Exclude<Stream, "stdin">;
+
+const frameTypes: Readonly<Record<Output, { readonly data: number; readonly eof: number }>> = {
+	stdout: { data: sessionFrame.stdout, eof: sessionFrame.stdoutEof },
+	stderr: { data: sessionFrame.stderr, eof: sessionFrame.stderrEof },
+};
+
+/** Both outputs of a command, until each has been closed by its last writer, or is quiet after the command's end. */
 export class OutputPump {
-	readonly #streams: readonly Socket[];
-	#open: number;
-	#paused = false;
+	readonly #sources: Readonly<Record<Output, Source>>;
 	#quiet: NodeJS.Timeout | undefined;
 	#commandEnded = false;
-	readonly drained: Promise<void>;
-	#resolve: () => void = () => {};
+	/** Resolves when both have ended, and their ends have been told. */
+	readonly drained: Promise<unknown>;
 
-	/** `onEnd` is called once for each stream, by its index, before `drained` resolves. */
-	constructor(
-		socket: Socket,
-		streams: readonly { readonly stream: Socket; readonly type: number; readonly eofType: number }[],
-	) {
-		this.#streams = streams.map((entry) => entry.stream);
-		this.#open = streams.length;
-		this.drained = new Promise((resolve) => {
-			this.#resolve = resolve;
-		});
-		for (const { stream, type, eofType } of streams) {
-			stream.on("data", (chunk: Buffer) => {
-				this.#restartQuiet();
-				if (!writeFrame(socket, type, chunk)) this.#pause(socket);
-			});
-			stream.on("error", () => stream.destroy());
-			stream.once("close", () => {
-				socket.write(Buffer.from([eofType, 0, 0, 0, 0]));
-				this.#open -= 1;
-				if (this.#open === 0) this.#finish();
-			});
-		}
+	constructor(socket: Socket, stdout: Socket, stderr: Socket) {
+		const moved = (): void => this.#restartQuiet();
+		this.#sources = {
+			stdout: new Source(socket, stdout, "stdout", moved),
+			stderr: new Source(socket, stderr, "stderr", moved),
+		};
+		this.drained = Promise.all([this.#sources.stdout.ended, this.#sources.stderr.ended]).then(() =>
+			clearTimeout(this.#quiet),
+		);
+	}
+
+	/** Throws BadRequest on credit that nobody owes. */
+	credited(output: Output, bytes: number): void {
+		this.#sources[output].credited(bytes);
+		this.#restartQuiet();
 	}
 
 	commandEnded(): void {
@@ -58,31 +47,63 @@ export class OutputPump {
 		this.#restartQuiet();
 	}
 
-	/** The client is gone: nobody reads any more. */
+	/** Nobody reads any more. */
 	destroy(): void {
-		for (const stream of this.#streams) stream.destroy();
+		for (const source of Object.values(this.#sources)) source.destroy();
 	}
 
-	#pause(socket: Socket): void {
-		if (this.#paused) return;
-		this.#paused = true;
+	/** Time in which a source waits for the client does not count as quiet. */
+	#restartQuiet(): void {
 		clearTimeout(this.#quiet);
-		for (const stream of this.#streams) stream.pause();
-		socket.once("drain", () => {
-			this.#paused = false;
-			for (const stream of this.#streams) stream.resume();
-			this.#restartQuiet();
+		if (!this.#commandEnded || Object.values(this.#sources).some((source) => source.isWaiting)) return;
+		this.#quiet = setTimeout(() => this.destroy(), quietMs);
+	}
+}
+
+class Source {
+	readonly #stream: Socket;
+	readonly #window = new SendWindow();
+	readonly ended: Promise<void>;
+
+	constructor(socket: Socket, stream: Socket, output: Output, moved: () => void) {
+		const type = frameTypes[output];
+		this.#stream = stream;
+		stream.on("data", (chunk: Buffer) => {
+			writeFrame(socket, type.data, chunk);
+			this.#window.sent(chunk.length);
+			if (!this.#window.isOpen) stream.pause();
+			moved();
+		});
+		stream.on("error", () => stream.destroy());
+		this.ended = new Promise((resolve) => {
+			stream.once("close", () => {
+				writeFrame(socket, type.eof, Buffer.alloc(0));
+				resolve();
+			});
 		});
 	}
 
-	#restartQuiet(): void {
-		if (!this.#commandEnded || this.#paused || this.#open === 0) return;
-		clearTimeout(this.#quiet);
-		this.#quiet = setTimeout(() => this.destroy(), quietMs);
+	get isWaiting(): boolean {
+		return !this.#stream.destroyed && !this.#window.isOpen;
 	}
 
-	#finish(): void {
-		clearTimeout(this.#quiet);
-		this.#resolve();
+	credited(bytes: number): void {
+		if (this.#window.credited(bytes)) this.#stream.resume();
 	}
+
+	destroy(): void {
+		this.#stream.destroy();
+	}
+}
+
+/** Header and payload in one system call, without a copy of the payload. */
+function writeFrame(socket: Socket, type: number, payload: Buffer): void {
+	if (socket.destroyed) return;
+	const header = Buffer.allocUnsafe(frameHeaderBytes);
+	header.writeUInt8(type, 0);
+	header.writeUInt32BE(payload.length, 1);
+	socket.cork();
+	socket.write(header);
+	socket.write(payload);
+	socket.uncork();
 }

@@ -8,15 +8,18 @@ import { parseExec } from "../../protocol/exec.ts";
 import { type Frame, FrameDecoder } from "../../protocol/frame.ts";
 import { protocolVersion } from "../../protocol/limits.ts";
 import {
+	encodeCredit,
 	encodeExit,
 	encodeFailed,
 	encodeSessionHello,
 	encodeStarted,
 	type Failure,
 	fromClientLimits,
+	parseCredit,
 	sessionFrame,
 	splitTicketedExec,
 } from "../../protocol/session.ts";
+import { ReceiveWindow } from "../../protocol/stream-window.ts";
 import type { SessionCgroup } from "./cgroup.ts";
 import { type Command, StartFailure, startCommand } from "./command.ts";
 import type { FifoStock } from "./fifos.ts";
@@ -51,6 +54,7 @@ export class GuestSession {
 	#command: Command | undefined;
 	#pump: OutputPump | undefined;
 	#stdinEnded = false;
+	readonly #stdinWindow = new ReceiveWindow();
 	#over = false;
 	#greeted = false;
 	/** stdin that came before the command was up. */
@@ -90,9 +94,10 @@ export class GuestSession {
 				this.#fail(failure, QubesLiteError.from(cause).message);
 			});
 		} else if (this.#command === undefined) {
+			if (frame.type === sessionFrame.stdin) this.#stdinWindow.received(frame.payload.length);
 			this.#early.push(frame);
-			this.#socket.pause();
 		} else {
+			if (frame.type === sessionFrame.stdin) this.#stdinWindow.received(frame.payload.length);
 			this.#input(frame, this.#command);
 		}
 	}
@@ -110,12 +115,8 @@ export class GuestSession {
 		this.#command = command;
 		command.stdin.on("error", () => command.stdin.destroy());
 		this.#socket.write(encodeStarted(command.pid));
-		this.#pump = new OutputPump(this.#socket, [
-			{ stream: command.stdout, type: sessionFrame.stdout, eofType: sessionFrame.stdoutEof },
-			{ stream: command.stderr, type: sessionFrame.stderr, eofType: sessionFrame.stderrEof },
-		]);
+		this.#pump = new OutputPump(this.#socket, command.stdout, command.stderr);
 		for (const frame of this.#early.splice(0)) this.#input(frame, command);
-		this.#socket.resume();
 		if (this.#socket.destroyed) this.#endGone(command);
 		const end = await command.ended;
 		this.#pump.commandEnded();
@@ -126,18 +127,24 @@ export class GuestSession {
 
 	#input(frame: Frame, command: Command): void {
 		if (frame.type === sessionFrame.stdin) {
-			if (this.#stdinEnded || command.stdin.destroyed) return;
-			if (command.stdin.write(frame.payload)) return;
-			this.#socket.pause();
-			const resume = (): void => {
-				this.#socket.resume();
-			};
-			command.stdin.once("drain", resume);
-			command.stdin.once("close", resume);
+			const bytes = frame.payload.length;
+			/** Also what a command that has closed its input no longer takes is consumed: the client's writer must not hang. */
+			const consumed = (): void => this.#consumed(bytes);
+			if (this.#stdinEnded || command.stdin.destroyed) consumed();
+			else command.stdin.write(frame.payload, consumed);
 		} else if (frame.type === sessionFrame.stdinEof) {
 			this.#stdinEnded = true;
 			command.stdin.end();
+		} else if (frame.type === sessionFrame.credit) {
+			const { stream, bytes } = parseCredit(frame.payload);
+			if (stream === "stdin") throw new QubesLiteError("BadRequest", "the client can't give credit for its own stream");
+			this.#pump?.credited(stream, bytes);
 		}
+	}
+
+	#consumed(bytes: number): void {
+		const credit = this.#stdinWindow.consumed(bytes);
+		if (credit > 0 && !this.#socket.destroyed) this.#socket.write(encodeCredit("stdin", credit));
 	}
 
 	/** The client left, as the transport or the broker says. Idempotent. */
