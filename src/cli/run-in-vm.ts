@@ -1,6 +1,6 @@
 /** `run-in-vm VM COMMAND…`: asks the broker for the vm and a ticket, then speaks with the guest itself. */
 import type { Socket } from "node:net";
-import { exitStatus, exitStatusOf, QubesLiteError } from "../errors.ts";
+import { exitStatusOf, QubesLiteError } from "../errors.ts";
 import {
 	brokerFrame,
 	encodeExecBytes,
@@ -13,7 +13,6 @@ import {
 } from "../protocol/broker.ts";
 import { encodeExec } from "../protocol/exec.ts";
 import { FrameDecoder } from "../protocol/frame.ts";
-import type { Failure } from "../protocol/session.ts";
 import { toSafeText } from "../terminal/safe-text.ts";
 import { askBroker } from "./broker-client.ts";
 import { runSession, type SessionEnd } from "./client-session.ts";
@@ -21,17 +20,16 @@ import { checkArguments, formatError } from "./command-line.ts";
 import { connectGuest } from "./guest-connection.ts";
 import { ProgressLine } from "./progress-line.ts";
 import { parseRunArguments, type RunArguments, runUsage } from "./run-arguments.ts";
+import { checkStatusFd, type RunResult, toErrorResult, toResult, writeStatus } from "./run-result.ts";
 import { version } from "./version.ts";
 
 const program = "run-in-vm";
-/** 128 + SIGPIPE. */
-const brokenPipeStatus = exitStatus.signalBase + 13;
 /** After the guest's connection broke, the broker may know why; it does at once if it does at all. */
 const reasonWithinMs = 1_000;
 /** A ticket can expire on a host that stalls; then we ask for another, once. */
 const ticketsPerRun = 2;
 
-async function run(options: RunArguments): Promise<number> {
+async function run(options: RunArguments): Promise<RunResult> {
 	const { env } = process;
 	const exec = encodeExec({ argv: options.command, env: {}, cwd: null, user: null, tty: null });
 	for (let ticket = 1; ; ticket++) {
@@ -46,7 +44,7 @@ async function run(options: RunArguments): Promise<number> {
 			});
 			line?.end();
 			const isExpired = end.kind === "failed" && end.failure === "expired" && ticket < ticketsPerRun;
-			if (!isExpired) return await toStatus(options.vm, end, broker);
+			if (!isExpired) return await finish(options.vm, end, broker);
 		} finally {
 			line?.end();
 		}
@@ -97,35 +95,20 @@ async function open(options: RunArguments, exec: Buffer, line: ProgressLine | nu
 	}
 }
 
-async function toStatus(vm: string, end: SessionEnd, broker: Socket): Promise<number> {
+async function finish(vm: string, end: SessionEnd, broker: Socket): Promise<RunResult> {
 	try {
-		switch (end.kind) {
-			case "ended":
-				return "code" in end.end ? end.end.code : exitStatus.signalBase + end.end.signalNumber;
-			case "outputClosed":
-				return brokenPipeStatus;
-			case "failed":
-				process.stderr.write(`${program}: ${toSafeText(end.message)}\n`);
-				return failureStatus[end.failure];
-			case "lost":
-				throw (
-					(await reasonOfEnd(broker)) ??
-					new QubesLiteError("Internal", `${vm} closed the connection before the command's exit status came`)
-				);
-		}
+		if (end.kind === "failed") process.stderr.write(`${program}: ${toSafeText(end.message)}\n`);
+		if (end.kind !== "lost") return toResult(end);
+		throw (
+			(await reasonOfEnd(broker)) ??
+			new QubesLiteError("Internal", `${vm} closed the connection before the command's exit status came`, {
+				remedy: `qubes-lite status ${vm}`,
+			})
+		);
 	} finally {
 		broker.destroy();
 	}
 }
-
-const failureStatus: Readonly<Record<Failure, number>> = {
-	notFound: exitStatus.notFound,
-	notExecutable: exitStatus.notExecutable,
-	refused: exitStatus.ownFault,
-	expired: exitStatus.ownFault,
-	limit: exitStatus.ownFault,
-	internal: exitStatus.ownFault,
-};
 
 /** What the broker says about the end of the vm under our session. */
 function reasonOfEnd(broker: Socket): Promise<QubesLiteError | undefined> {
@@ -149,10 +132,24 @@ function reasonOfEnd(broker: Socket): Promise<QubesLiteError | undefined> {
 	});
 }
 
+/** The line for --status-fd is written however the run ended. */
+async function runAndReport(options: RunArguments): Promise<number> {
+	checkStatusFd(options.statusFd);
+	try {
+		const result = await run(options);
+		writeStatus(options.statusFd, result);
+		return result.status;
+	} catch (cause) {
+		const error = QubesLiteError.from(cause);
+		writeStatus(options.statusFd, toErrorResult(error));
+		throw error;
+	}
+}
+
 async function main(): Promise<number> {
 	checkArguments();
 	const parsed = parseRunArguments(process.argv.slice(2));
-	if (parsed.kind === "run") return run(parsed.run);
+	if (parsed.kind === "run") return runAndReport(parsed.run);
 	process.stdout.write(parsed.kind === "help" ? runUsage : `${version}\n`);
 	return 0;
 }

@@ -1,0 +1,66 @@
+/** How a run ended: its exit status, and the line for `--status-fd`, which says whose status it is without guessing. */
+import { fstatSync, writeSync } from "node:fs";
+import { exitStatus, exitStatusOf, QubesLiteError } from "../errors.ts";
+import type { Failure } from "../protocol/session.ts";
+import type { SessionEnd } from "./client-session.ts";
+
+export interface RunResult {
+	readonly status: number;
+	/**
+	 * by: "command" (code), "signal" (that ended the command), "start" (it could not be started), "output" (nobody reads
+	 * it any more), or "qubes-lite" (code is an error code).
+	 */
+	readonly facts: Readonly<Record<string, string | number>>;
+}
+
+/** 128 + SIGPIPE (13): what a local command would have ended with. */
+const brokenPipeStatus = exitStatus.signalBase + 13;
+
+const failureStatus: Readonly<Record<Failure, number>> = {
+	notFound: exitStatus.notFound,
+	notExecutable: exitStatus.notExecutable,
+	refused: exitStatus.ownFault,
+	expired: exitStatus.ownFault,
+	limit: exitStatus.ownFault,
+	internal: exitStatus.ownFault,
+};
+
+export function toResult(end: Exclude<SessionEnd, { readonly kind: "lost" }>): RunResult {
+	switch (end.kind) {
+		case "ended": {
+			const { guestMicros } = end;
+			if ("code" in end.end) return { status: end.end.code, facts: { by: "command", code: end.end.code, guestMicros } };
+			const { signal, signalNumber } = end.end;
+			return { status: exitStatus.signalBase + signalNumber, facts: { by: "signal", signal, guestMicros } };
+		}
+		case "failed":
+			return { status: failureStatus[end.failure], facts: { by: "start", failure: end.failure } };
+		case "outputClosed":
+			return { status: brokenPipeStatus, facts: { by: "output" } };
+	}
+}
+
+export function toErrorResult(error: QubesLiteError): RunResult {
+	return { status: exitStatusOf(error), facts: { by: "qubes-lite", code: error.code } };
+}
+
+/** Throws BadRequest where `fd` is not open: better before the run than after it. */
+export function checkStatusFd(fd: number | null): void {
+	if (fd === null) return;
+	try {
+		fstatSync(fd);
+	} catch (cause) {
+		throw new QubesLiteError("BadRequest", `--status-fd ${fd}: no such file descriptor is open`, {
+			remedy: `add ${fd}>FILE to the command`,
+			cause,
+		});
+	}
+}
+
+/** A reader that is gone is no reason for another exit status. */
+export function writeStatus(fd: number | null, { status, facts }: RunResult): void {
+	if (fd === null) return;
+	try {
+		writeSync(fd, `${JSON.stringify({ schema: 1, status, ...facts })}\n`);
+	} catch {}
+}

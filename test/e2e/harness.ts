@@ -1,0 +1,174 @@
+/** A user of their own for each test file: directories, configuration, and the real programs run as a person would. */
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { VmStatus } from "../../src/protocol/broker.ts";
+
+const bin = fileURLToPath(new URL("../../bin", import.meta.url));
+
+export interface Outcome {
+	readonly status: number | null;
+	readonly signal: NodeJS.Signals | null;
+	readonly stdout: string;
+	readonly stderr: string;
+	readonly ms: number;
+}
+
+export interface Running {
+	readonly pid: number;
+	readonly stdin: NodeJS.WritableStream;
+	readonly done: Promise<Outcome>;
+	kill(signal: NodeJS.Signals): void;
+}
+
+export interface TestUserOptions {
+	readonly vms: readonly object[];
+	/** Put before PATH: fakes of what the broker runs. */
+	readonly path?: string;
+	readonly cache?: string;
+	readonly env?: Readonly<Record<string, string>>;
+}
+
+export class TestUser {
+	readonly directory = mkdtempSync(join(tmpdir(), "ql-"));
+	readonly env: NodeJS.ProcessEnv;
+	readonly runtime = join(this.directory, "qubes-lite");
+	readonly state = join(this.directory, "state/qubes-lite");
+
+	constructor(options: TestUserOptions) {
+		const config = join(this.directory, "config.json");
+		writeFileSync(config, JSON.stringify({ version: 1, vms: options.vms }));
+		this.env = {
+			PATH: [bin, options.path, process.env.PATH].filter((part) => part !== undefined).join(":"),
+			HOME: this.directory,
+			LANG: "C.UTF-8",
+			QUBES_LITE_CONFIG: config,
+			QUBES_LITE_BROKER_IDLE_MS: "500",
+			XDG_RUNTIME_DIR: this.directory,
+			XDG_STATE_HOME: join(this.directory, "state"),
+			XDG_CACHE_HOME: options.cache ?? process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"),
+			...options.env,
+		};
+	}
+
+	/** Types a shell line. */
+	sh(line: string, stdin: string | Buffer = ""): Promise<Outcome> {
+		const running = this.start("/bin/sh", ["-c", line]);
+		running.stdin.end(stdin);
+		return running.done;
+	}
+
+	run(...words: string[]): Promise<Outcome> {
+		const running = this.start("run-in-vm", words);
+		running.stdin.end();
+		return running.done;
+	}
+
+	start(program: string, words: readonly string[]): Running {
+		const beganAt = performance.now();
+		const child = spawn(program, words, { env: this.env, stdio: ["pipe", "pipe", "pipe"] });
+		const stdout: Buffer[] = [];
+		const stderr: Buffer[] = [];
+		child.stdout.on("data", (chunk: Buffer) => stdout.push(chunk));
+		child.stderr.on("data", (chunk: Buffer) => stderr.push(chunk));
+		child.stdin.on("error", () => {});
+		const done = new Promise<Outcome>((resolve, reject) => {
+			child.once("error", reject);
+			child.once("close", (status, signal) =>
+				resolve({
+					status,
+					signal,
+					stdout: Buffer.concat(stdout).toString(),
+					stderr: Buffer.concat(stderr).toString(),
+					ms: performance.now() - beganAt,
+				}),
+			);
+		});
+		return { pid: child.pid ?? 0, stdin: child.stdin, done, kill: (signal) => child.kill(signal) };
+	}
+
+	async status(vm: string): Promise<VmStatus> {
+		const { stdout, stderr } = await this.sh(`qubes-lite status --json ${vm}`);
+		if (stdout === "") throw new Error(`no status of ${vm}: ${stderr}`);
+		return JSON.parse(stdout).vm;
+	}
+
+	/** Polls until `isReached`; a hang bound, not a measurement. */
+	async until(what: string, isReached: () => boolean | Promise<boolean>, withinMs = 60_000): Promise<void> {
+		const deadline = performance.now() + withinMs;
+		while (!(await isReached())) {
+			if (performance.now() > deadline) throw new Error(`not within ${withinMs} ms: ${what}\n${this.log()}`);
+			await new Promise((resolve) => setTimeout(resolve, 50));
+		}
+	}
+
+	/** Processes of this user's: brokers, shims, vmms, helpers, clients. Each carries the directory in words or environment. */
+	processes(): { pid: number; words: string }[] {
+		return readdirSync("/proc").flatMap((name) => {
+			if (!/^[0-9]+$/.test(name) || Number(name) === process.pid) return [];
+			try {
+				const words = readFileSync(`/proc/${name}/cmdline`, "utf8").replaceAll("\0", " ").trim();
+				const environment = readFileSync(`/proc/${name}/environ`, "utf8");
+				const isOurs = words.includes(this.directory) || environment.includes(this.directory);
+				return isOurs && words !== "" ? [{ pid: Number(name), words }] : [];
+			} catch {
+				return [];
+			}
+		});
+	}
+
+	brokerPids(): number[] {
+		return this.processes()
+			.filter(({ words }) => words.endsWith("broker.mjs") && !words.startsWith("flock"))
+			.map(({ pid }) => pid);
+	}
+
+	vmmPids(): number[] {
+		return this.processes()
+			.filter(({ words }) => /^\S*qemu-system-x86_64 |fake-guest/.test(words))
+			.map(({ pid }) => pid);
+	}
+
+	log(): string {
+		const path = join(this.state, "broker.log");
+		return existsSync(path) ? readFileSync(path, "utf8") : "(no broker log)";
+	}
+
+	/** Stops everything and looks at what is left: resolves with the census, which must be empty. */
+	async leave(vms: readonly string[]): Promise<{ processes: string[]; files: string[] }> {
+		await this.sh(`qubes-lite stop --force ${vms.join(" ")}`);
+		await this.until("nothing runs", () => this.processes().length === 0, 15_000).catch(() => {});
+		const census = {
+			processes: this.processes().map(({ words }) => words),
+			files: readdirSync(this.runtime).filter((name) => name !== "broker.lock"),
+		};
+		for (const { pid } of this.processes()) process.kill(pid, "SIGKILL");
+		rmSync(this.directory, { recursive: true, force: true });
+		return census;
+	}
+}
+
+export const nothingLeft = { processes: [], files: [] };
+
+/** An XDG cache whose image directory is a stand-in: enough for a fake vmm, which never reads it. */
+export function fakeCache(directory: string): string {
+	const image = join(directory, "qubes-lite/images/current");
+	mkdirSync(image, { recursive: true });
+	const file = (name: string) => ({ name, size: 1, sha256: "0".repeat(64) });
+	const manifest = {
+		schema: 1,
+		key: "0".repeat(64),
+		kernelRelease: "fake",
+		kernel: file("vmlinux"),
+		initramfs: file("initrd.cpio"),
+		root: file("root.erofs"),
+		rootFormat: "erofs",
+	};
+	for (const name of ["vmlinux", "initrd.cpio", "root.erofs"]) writeFileSync(join(image, name), "x");
+	writeFileSync(join(image, "image.json"), JSON.stringify(manifest));
+	return directory;
+}
+
+export const sha256Of = (path: string): string => spawnSync("sha256sum", [path]).stdout.toString().slice(0, 64);
