@@ -55,6 +55,8 @@ let connection: BrokerConnection | undefined;
 let goingDown = false;
 const fifos = new FifoStock(agentPaths.fifos);
 const sessions = new Sessions(fifos, () => connection?.beat());
+/** Not waited for: a session that comes before the stock is full waits for it itself. */
+void fifos.fill().catch((cause: unknown) => log(`cannot make pipes: ${String(cause)}`));
 await listen(sessions);
 await bridgeListens();
 connection = new BrokerConnection({
@@ -77,4 +79,3 @@ connection = new BrokerConnection({
 	log,
 });
 connection.dial();
-await fifos.fill();

@@ -1,0 +1,128 @@
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { readRingTail } from "../../src/activation/log-ring.ts";
+import { ringFileBytes, vmFiles } from "../../src/launch-plan.ts";
+import { createBootToken, createFakeVmHost, type FakeVmHost, until } from "../fakes/fake-vmm-host.ts";
+
+const busybox = execFileSync("sh", ["-c", "command -v busybox"], { encoding: "utf8" }).trim();
+
+let host: FakeVmHost;
+beforeEach(() => {
+	host = createFakeVmHost();
+});
+afterEach(async () => {
+	try {
+		await host.assertCensus();
+	} finally {
+		host.remove();
+	}
+});
+
+function start(vmm: readonly string[], helpers?: readonly string[], supervisor = host.supervisor) {
+	return supervisor.start(host.plan(vmm, helpers), createBootToken());
+}
+
+/** Starts, waits for the end, cleans up. */
+async function run(vmm: readonly string[], helpers?: readonly string[], supervisor = host.supervisor) {
+	const running = await start(vmm, helpers, supervisor);
+	const exit = await running.exited;
+	await running.cleanUp();
+	return exit;
+}
+
+describe("helpers", () => {
+	it("are up before the vmm, and end with it", async () => {
+		const running = await start(["complain", "vmm", "wait"], ["serve", "serve"]);
+		await until("the vmm speaks", () => host.file(vmFiles.log).includes("vmm"));
+		expect(host.file(vmFiles.log)).toBe("helper: serve\nhelper: serve\nvmm\n");
+		await host.release();
+		expect(await running.exited).toMatchObject({ code: 0, lostHelper: null });
+		await running.cleanUp();
+	});
+
+	it.each([0, 1])("take the vmm with them: number %i of two", async (index) => {
+		const running = await start(["wait"], ["serve", "serve"]);
+		process.kill(host.pid(String(index)), "SIGUSR2");
+		const log = expect.stringContaining(`helper ${index} ended with status 3`);
+		expect(await running.exited).toEqual({ code: null, signal: "SIGTERM", lostHelper: `helper${index}`, log });
+		await running.cleanUp();
+	});
+
+	it("take a stubborn vmm with them, too", async () => {
+		const running = await start(["stubborn", "say", "up", "wait"], ["serve"]);
+		await until("the console says up", () => host.file(vmFiles.console).includes("up\n"));
+		process.kill(host.pid("0"), "SIGKILL");
+		expect(await running.exited).toMatchObject({ signal: "SIGKILL", lostHelper: "helper0" });
+		await running.cleanUp();
+	});
+
+	it("that end before they are up keep the vmm from starting", async () => {
+		const log = expect.stringContaining("ended before it made");
+		expect(await run(["exit", "0"], ["serve", "fail"])).toEqual({
+			code: null,
+			signal: null,
+			lostHelper: "helper1",
+			log,
+		});
+	});
+
+	it("are waited for 5 seconds", async () => {
+		const log = expect.stringContaining("took longer than 5000 ms to make");
+		expect(await run(["exit", "0"], ["idle"])).toEqual({ code: null, signal: null, lostHelper: "helper0", log });
+	});
+});
+
+describe("the console's log", () => {
+	it("is there as soon as it is written, byte by byte, and its end is kept", async () => {
+		const running = await start(["trickle", "3000", "wait"]);
+		await until("all of it", () => host.file(vmFiles.console).length === 3000);
+		running.kill();
+		await running.cleanUp();
+	});
+
+	it("of a guest that floods it stays within its cap, and its end is kept", async () => {
+		const running = await start(["flood", String(20 * 1024 * 1024), "exit", "0"]);
+		expect(await running.exited).toMatchObject({ code: 0 });
+		const sizes = ["", ".1", ".2"].map(
+			(suffix) => readFileSync(join(host.directory(), vmFiles.console + suffix)).length,
+		);
+		expect(Math.max(...sizes)).toBeLessThanOrEqual(ringFileBytes);
+		const tail = (await readRingTail(host.directory(), vmFiles.console, ringFileBytes)).toString();
+		expect(tail).toHaveLength(ringFileBytes);
+		const first = Number.parseInt(tail, 10);
+		const lines = Array.from(
+			{ length: ringFileBytes / 64 },
+			(_, index) => `${String(first + index).padEnd(63, ".")}\n`,
+		);
+		expect(tail === lines.join("") && first + lines.length === (20 * 1024 * 1024) / 64).toBe(true);
+		await running.cleanUp();
+	});
+});
+
+describe("another shell does the same", () => {
+	it.each(["bash --posix", "busybox sh"])("such as %s", async (shell) => {
+		const [file = "", ...args] = shell.split(" ");
+		const supervisor = host.createSupervisor({ shell: [file, ...args] });
+		const exit = await run(["flood", "3000000", "complain", "so long", "exit", "9"], ["serve"], supervisor);
+		expect(exit).toEqual({ code: 9, signal: null, lostHelper: null, log: "helper: serve\nso long\n" });
+		expect(await run(["kill-group"], ["serve"], supervisor)).toMatchObject({ signal: "SIGKILL", lostHelper: null });
+	});
+
+	it("with busybox's own programs, too", async () => {
+		const programs = join(host.runtimeDirectory, "programs");
+		mkdirSync(programs);
+		for (const name of ["dd", "mkfifo", "mv", "rm", "setsid", "sleep", "wc"]) {
+			symlinkSync(busybox, join(programs, name));
+		}
+		const environment = { ...host.environment, PATH: programs };
+		const supervisor = host.createSupervisor({ shell: [busybox, "sh"], environment });
+		const running = await start(["flood", "3000000", "wait", "die", "SIGABRT"], ["serve"], supervisor);
+		await host.release();
+		expect(await running.exited).toMatchObject({ signal: "SIGABRT", log: "helper: serve\n" });
+		expect(host.file(vmFiles.console).length).toBeLessThanOrEqual(ringFileBytes);
+		await running.cleanUp();
+		rmSync(programs, { recursive: true });
+	});
+});
