@@ -1,0 +1,85 @@
+/** The machine's files that a guest image is made of, and how they are found. */
+import { access } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { QubesLiteError } from "../src/errors.ts";
+import { findSharedLibraries } from "./shared-libraries.ts";
+
+export interface Program {
+	/** Absolute path on this machine. */
+	readonly path: string;
+	/** Absolute paths of its shared libraries and their loader. */
+	readonly libraries: readonly string[];
+}
+
+export interface GuestInputs {
+	/** Static: it also runs in the initramfs, where there are no libraries. */
+	readonly busybox: string;
+	readonly socat: Program;
+	readonly node: Program;
+	/** The bundle of the guest's agent. */
+	readonly agent: string;
+	/** Directory of the guest's scripts and settings, with a final slash. */
+	readonly scripts: string;
+}
+
+/** The agent's oldest Node. */
+const nodeMajorMin = 24;
+
+/** Both addresses hold from the bundle in dist/ and from the source beside this directory. */
+const agentBundle = new URL("../dist/agent.mjs", import.meta.url);
+const scriptsDirectory = new URL("../guest-image/guest/", import.meta.url);
+
+/** All inputs, or one sentence about the first that is missing. The guest gets the Node that runs this program. */
+export async function findGuestInputs(signal: AbortSignal): Promise<GuestInputs> {
+	if (process.arch !== "x64") {
+		throw new QubesLiteError(
+			"Unsupported",
+			`Guest images are built for x86-64 only, and this machine is ${process.arch}.`,
+		);
+	}
+	if (Number(process.versions.node.split(".")[0]) < nodeMajorMin) {
+		throw new QubesLiteError(
+			"Unsupported",
+			`The guest needs Node ${nodeMajorMin}, and this is Node ${process.versions.node}.`,
+			{
+				remedy: "Start the build as `qubes-lite image build`, which brings its own.",
+			},
+		);
+	}
+	const busybox = await findProgram("busybox", "busybox-static", signal);
+	if (busybox.libraries.length > 0) {
+		throw new QubesLiteError(
+			"Unsupported",
+			`${busybox.path} needs shared libraries, and the guest needs the static one.`,
+			{
+				remedy: "apt-get install busybox-static",
+			},
+		);
+	}
+	const agent = fileURLToPath(agentBundle);
+	if (!(await isReadable(agent))) {
+		throw new QubesLiteError("Internal", `The agent's bundle ${agent} is missing.`, { remedy: "npm run build" });
+	}
+	return {
+		busybox: busybox.path,
+		socat: await findProgram("socat", "socat", signal),
+		node: { path: process.execPath, libraries: await findSharedLibraries(process.execPath, signal) },
+		agent,
+		scripts: fileURLToPath(scriptsDirectory),
+	};
+}
+
+async function findProgram(name: string, debianPackage: string, signal: AbortSignal): Promise<Program> {
+	for (const directory of ["/usr/bin", "/bin", "/usr/sbin", "/sbin"]) {
+		const path = `${directory}/${name}`;
+		if (await isReadable(path)) return { path, libraries: await findSharedLibraries(path, signal) };
+	}
+	throw new QubesLiteError("Unsupported", `${name} is not installed.`, { remedy: `apt-get install ${debianPackage}` });
+}
+
+async function isReadable(path: string): Promise<boolean> {
+	return await access(path).then(
+		() => true,
+		() => false,
+	);
+}

@@ -1,0 +1,45 @@
+/**
+ * Temporary directories whose names say who made them, so that what a killed build left behind can be told from what
+ * another build is working in, and removed.
+ */
+import { randomBytes } from "node:crypto";
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+
+const namePattern = /^\.tmp-(\d{1,10})-(\d{1,20})-[0-9a-f]+$/;
+
+/** A fresh path in `parent`, marked as this process's. It becomes a file, a directory or a symlink, as the caller likes. */
+export async function makeOwnedPath(parent: string): Promise<string> {
+	const startTime = await readStartTime(process.pid);
+	return join(parent, `.tmp-${process.pid}-${startTime ?? 0}-${randomBytes(4).toString("hex")}`);
+}
+
+/** Runs `work` in a fresh directory in `parent`, which is gone afterwards, however it ends (unless `work` renamed it). */
+export async function withOwnedDirectory<T>(parent: string, work: (directory: string) => Promise<T>): Promise<T> {
+	const directory = await makeOwnedPath(parent);
+	try {
+		await mkdir(directory, { recursive: true });
+		return await work(directory);
+	} finally {
+		await rm(directory, { recursive: true, force: true });
+	}
+}
+
+/** Removes from `parent` what processes that no longer run have left; returns how many there were. */
+export async function sweepOwnedPaths(parent: string): Promise<number> {
+	let swept = 0;
+	for (const name of await readdir(parent).catch(() => [])) {
+		const match = namePattern.exec(name);
+		if (match === null || (await readStartTime(Number(match[1]))) === match[2]) continue;
+		await rm(join(parent, name), { recursive: true, force: true });
+		swept += 1;
+	}
+	return swept;
+}
+
+/** Start time of a process in clock ticks since boot (proc(5), field 22): with the pid it names one process for good. */
+async function readStartTime(pid: number): Promise<string | undefined> {
+	const line = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => undefined);
+	// The second field is the program's name in parentheses and may hold blanks and parentheses itself.
+	return line?.slice(line.lastIndexOf(")") + 2).split(" ")[19];
+}

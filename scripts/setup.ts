@@ -1,0 +1,168 @@
+/**
+ * Makes a Debian machine ready: the programs that guests run on, our bundles, the guest image. Safe to run again: what
+ * is there stays, and with nothing to do it takes under a second. Only the programs need root.
+ */
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { createProgress, type Progress } from "../guest-image/progress.ts";
+import { runTool } from "../guest-image/run-tool.ts";
+import { QubesLiteError } from "../src/errors.ts";
+import { buildAll } from "./build.ts";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const bundles = ["run-in-vm", "qubes-lite", "broker", "agent", "image"].map((name) =>
+	join(root, "dist", `${name}.mjs`),
+);
+
+/** What must be there, and the Debian package that brings it. */
+const requirements: readonly { readonly file: string; readonly debianPackage: string }[] = [
+	{ file: "qemu-system-x86_64", debianPackage: "qemu-system-x86" },
+	{ file: "busybox", debianPackage: "busybox-static" },
+	{ file: "socat", debianPackage: "socat" },
+	{ file: "mkfs.erofs", debianPackage: "erofs-utils" },
+	{ file: "flock", debianPackage: "util-linux" },
+	{ file: "/usr/share/keyrings/debian-archive-keyring.gpg", debianPackage: "debian-archive-keyring" },
+];
+
+/** Older lists name packages that the mirror may have replaced. */
+const listsMaxAgeMs = 7 * 24 * 60 * 60 * 1000;
+const updateTimeoutMs = 180_000;
+/** QEMU and what it needs are 60 MB: ten minutes even on a slow line. */
+const installTimeoutMs = 600_000;
+/** Of waiting for another apt that is at work. */
+const lockTimeout = "DPkg::Lock::Timeout=60";
+
+/** Resolves when all is ready; rejects with one sentence and what to do. */
+export async function setUp(): Promise<void> {
+	const progress = createProgress({
+		write: (text) => process.stderr.write(text),
+		isLive: process.stderr.isTTY === true && process.env.TERM !== "dumb" && !process.env.NO_COLOR,
+		now: () => performance.now(),
+	});
+	const missing = await findMissingPackages();
+	if (missing.length > 0) await install(missing, progress);
+	if (await areBundlesOld()) await progress.step("bundles", buildAll);
+	await buildImage();
+}
+
+async function findMissingPackages(): Promise<string[]> {
+	const found = await Promise.all(requirements.map(async ({ file }) => await isThere(file)));
+	return requirements.filter((_, index) => !found[index]).map(({ debianPackage }) => debianPackage);
+}
+
+async function isThere(file: string): Promise<boolean> {
+	if (file.startsWith("/")) return existsSync(file);
+	const directories = [...(process.env.PATH ?? "").split(":"), "/usr/bin", "/bin", "/usr/sbin", "/sbin"];
+	const path = directories.map((directory) => join(directory, file)).find(existsSync);
+	if (path === undefined) return false;
+	// The guest has no libraries for a busybox that is not static; of both packages only one can be installed.
+	return file !== "busybox" || (await isStatic(path));
+}
+
+async function isStatic(path: string): Promise<boolean> {
+	return await runTool(["ldd", path], { signal: AbortSignal.timeout(10_000) }).then(
+		() => false,
+		() => true,
+	);
+}
+
+async function install(packages: readonly string[], progress: Progress): Promise<void> {
+	const command = ["apt-get", "install", "--yes", "--no-install-recommends", "-o", lockTimeout, ...packages] as const;
+	if (!existsSync("/usr/bin/apt-get")) {
+		throw new QubesLiteError(
+			"Unsupported",
+			`These Debian packages are missing, and this machine has no apt: ${packages.join(" ")}.`,
+			{
+				remedy: "Install what they hold by other means, then: npm run setup",
+			},
+		);
+	}
+	const asRoot = toRootCommand();
+	if (asRoot === undefined) {
+		throw new QubesLiteError("Denied", `These Debian packages are missing: ${packages.join(" ")}. As root, run:`, {
+			remedy: `apt-get update && apt-get install --yes --no-install-recommends ${packages.join(" ")}`,
+		});
+	}
+	const run = async (argv: readonly string[], timeoutMs: number): Promise<void> => {
+		const environment = ["env", "DEBIAN_FRONTEND=noninteractive"] as const;
+		const [first, ...rest] = [...asRoot, ...environment, ...argv];
+		if (first !== undefined)
+			await runTool([first, ...rest], { signal: new AbortController().signal, timeoutMs, inTerminalSession: true });
+	};
+	const update = async (): Promise<void> =>
+		await progress.step(
+			"lists",
+			async () => await run(["apt-get", "-o", "Acquire::http::Timeout=20", "update"], updateTimeoutMs),
+		);
+	const installOnce = async (): Promise<void> =>
+		await progress.step("packages", async (note) => {
+			note(packages.join(" "));
+			await run(command, installTimeoutMs);
+		});
+
+	const areFresh = await areListsFresh();
+	if (!areFresh) await update();
+	try {
+		await installOnce();
+	} catch (error) {
+		if (!areFresh) throw error;
+		// The lists may name versions that the mirror no longer has.
+		await update();
+		await installOnce();
+	}
+	const still = await findMissingPackages();
+	if (still.length > 0)
+		throw new QubesLiteError("Internal", `apt-get installed ${still.join(" ")}, but not what is needed from it.`);
+}
+
+/** What to put before a command to run it as root; `undefined` where neither root nor sudo is to be had. */
+function toRootCommand(): string[] | undefined {
+	if (process.getuid?.() === 0) return [];
+	if (spawnSync("sudo", ["-n", "true"], { stdio: "ignore" }).status === 0) return ["sudo", "-n"];
+	// Asked once, here, where nothing else writes to the terminal.
+	const canAsk = process.stdin.isTTY === true && process.stderr.isTTY === true;
+	return canAsk && spawnSync("sudo", ["-v"], { stdio: "inherit" }).status === 0 ? ["sudo", "-n"] : undefined;
+}
+
+async function areListsFresh(): Promise<boolean> {
+	const lists = "/var/lib/apt/lists";
+	const names = await readdir(lists).catch(() => []);
+	// A list keeps the mirror's date; that of the directory is the last update's.
+	return names.some((name) => name.includes("_Packages")) && Date.now() - (await stat(lists)).mtimeMs < listsMaxAgeMs;
+}
+
+async function areBundlesOld(): Promise<boolean> {
+	if (!bundles.every(existsSync)) return true;
+	const oldest = Math.min(...(await Promise.all(bundles.map(async (file) => (await stat(file)).mtimeMs))));
+	for (const directory of ["src", "guest-image"]) {
+		for (const name of await readdir(join(root, directory), { recursive: true })) {
+			if (name.endsWith(".ts") && (await stat(join(root, directory, name))).mtimeMs > oldest) return true;
+		}
+	}
+	return false;
+}
+
+/** The build speaks for itself, also when it fails. */
+async function buildImage(): Promise<void> {
+	const child = spawn(process.execPath, [join(root, "dist/image.mjs"), "build"], {
+		stdio: ["ignore", "inherit", "inherit"],
+	});
+	const [code] = await once(child, "exit");
+	if (code !== 0) throw new QubesLiteError("Internal", "The guest image could not be built.");
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+	try {
+		await setUp();
+		console.error("qubes-lite is ready.");
+	} catch (thrown) {
+		const error = QubesLiteError.from(thrown);
+		console.error(error.message);
+		if (error.remedy !== undefined) console.error(error.remedy);
+		process.exitCode = 1;
+	}
+}
