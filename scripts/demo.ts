@@ -8,7 +8,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { setUp } from "./setup.ts";
+import { setUpOrExit } from "./setup.ts";
 
 const bin = fileURLToPath(new URL("../bin", import.meta.url));
 const isTerminal = process.stdout.isTTY;
@@ -166,7 +166,7 @@ function isLeftAlone(directory: string): boolean {
 	});
 }
 
-await setUp();
+await setUpOrExit();
 /** Short, since a socket's path has room for 107 bytes. */
 const directory = await mkdtemp(join(tmpdir(), "ql-demo-"));
 try {

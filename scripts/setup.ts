@@ -37,7 +37,7 @@ const installTimeoutMs = 600_000;
 const lockTimeout = "DPkg::Lock::Timeout=60";
 
 /** Resolves when all is ready; rejects with one sentence and what to do. */
-export async function setUp(): Promise<void> {
+async function setUp(): Promise<void> {
 	const progress = createProgress({
 		write: (text) => process.stderr.write(text),
 		isLive: process.stderr.isTTY === true && process.env.TERM !== "dumb" && !process.env.NO_COLOR,
@@ -155,14 +155,19 @@ async function buildImage(): Promise<void> {
 	if (code !== 0) throw new QubesLiteError("Internal", "The guest image could not be built.");
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
+/** setUp() for programs: a failure is said on stderr, and ends the program with status 1. */
+export async function setUpOrExit(): Promise<void> {
 	try {
 		await setUp();
-		console.error("qubes-lite is ready.");
 	} catch (thrown) {
 		const error = QubesLiteError.from(thrown);
 		console.error(error.message);
-		if (error.remedy !== undefined) console.error(error.remedy);
-		process.exitCode = 1;
+		if (error.remedy !== undefined) console.error(`  → ${error.remedy}`);
+		process.exit(1);
 	}
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+	await setUpOrExit();
+	console.error("qubes-lite is ready.");
 }

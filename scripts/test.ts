@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { buildAll } from "./build.ts";
-import { setUp } from "./setup.ts";
+import { setUpOrExit } from "./setup.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -30,7 +30,7 @@ function run({ argv: [program, ...words] }: Step): Promise<number> {
 }
 
 await buildAll();
-await setUp();
+await setUpOrExit();
 const beganAt = performance.now();
 for (const [index, step] of steps.entries()) {
 	console.log(`\n[${index + 1}/${steps.length}] ${step.name}`);

@@ -12,7 +12,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { buildAll } from "../../scripts/build.ts";
-import { setUp } from "../../scripts/setup.ts";
+import { setUpOrExit } from "../../scripts/setup.ts";
 import { gatherHostFacts } from "../../src/broker/host-facts.ts";
 import { parseConfig } from "../../src/config/loader.ts";
 import type { LaunchPlan } from "../../src/launch-plan.ts";
@@ -128,7 +128,7 @@ const { values } = parseArgs({
 	options: { cold: { type: "string", default: "5" }, warm: { type: "string", default: "40" } },
 });
 await buildAll();
-await setUp();
+await setUpOrExit();
 const user = new TestUser({ vms: [vm], env: { QUBES_LITE_BROKER_IDLE_MS: "600000" } });
 try {
 	const isColdGood = await cold(user, Number(values.cold));
