@@ -21,7 +21,7 @@ export async function withOwnedDirectory<T>(parent: string, work: (directory: st
 		await mkdir(directory, { recursive: true });
 		return await work(directory);
 	} finally {
-		await rm(directory, { recursive: true, force: true });
+		await removeTree(directory);
 	}
 }
 
@@ -31,10 +31,20 @@ export async function sweepOwnedPaths(parent: string): Promise<number> {
 	for (const name of await readdir(parent).catch(() => [])) {
 		const match = namePattern.exec(name);
 		if (match === null || (await readStartTime(Number(match[1]))) === match[2]) continue;
-		await rm(join(parent, name), { recursive: true, force: true });
-		swept += 1;
+		// What can't go yet goes at the next build; it is in nobody's way.
+		await removeTree(join(parent, name)).then(
+			() => {
+				swept += 1;
+			},
+			() => {},
+		);
 	}
 	return swept;
+}
+
+/** A program that a killed build had started may still be writing: a directory that fills again is tried again. */
+async function removeTree(path: string): Promise<void> {
+	await rm(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
 }
 
 /** Start time of a process in clock ticks since boot (proc(5), field 22): with the pid it names one process for good. */
