@@ -7,7 +7,9 @@
  *   client → agent   hello, exec, stdin…, stdinEof, credit…, (resize, signal)
  *   agent → client   hello, started | failed, stdout…, stderr…, stdoutEof, stderrEof, credit…, exit
  *
- * exit comes after both output ends, and nothing after it. A connection that closes without exit or failed is an error.
+ * exit comes after both output ends, and nothing after it. The client then closes; the agent never does before, because
+ * a client that still writes (its input's end, credit) to a closed connection would lose what it has not read. A connection
+ * that closes without exit or failed is an error.
  */
 
 import { Fields } from "./fields.ts";

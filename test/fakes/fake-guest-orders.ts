@@ -1,0 +1,90 @@
+/**
+ * What a test orders its fake guests to do, and what they note down: files in one directory, so that an order also
+ * reaches a guest that runs. `<vm>.orders` is written by the test, `<vm>.starts` and `violations` by the guests.
+ */
+import { appendFileSync, existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** One start of a vm. Without orders a guest boots at once and does all that a good one does. */
+export interface Orders {
+	/** Written to the console before the phases. */
+	readonly console?: string;
+	/** Not a word on the console, and no hello. */
+	readonly silent?: true;
+	/** Ends before it says hello: QEMU's own words on stderr, and its status. */
+	readonly exitAtBoot?: { readonly words: string; readonly status: number };
+	/** From the start to the dial. */
+	readonly helloDelayMs?: number;
+	/** Instead of a good hello; looked at before each dial. */
+	readonly hello?: "never" | "ofAnotherVm" | "ofAnotherBoot" | "ofAnotherVersion" | "garbage" | "oversized";
+	/** Answers to the broker's announcement of a session: none, or "too many". */
+	readonly tickets?: "unanswered" | "tooMany";
+	/** What a client gets that shows its ticket. */
+	readonly session?: SessionOrder;
+	/** Does not power off when it is asked to. */
+	readonly ignoresPowerOff?: true;
+	/** From the request to power off to the end. */
+	readonly powerOffDelayMs?: number;
+	/** QEMU that does not end on SIGTERM. */
+	readonly ignoresSigterm?: true;
+}
+
+export type SessionOrder =
+	/** Refusals. */
+	| "expired"
+	| "refused"
+	/** A peer that breaks the protocol. */
+	| "garbage"
+	| "oversized"
+	| "halfFrame"
+	| "floods"
+	| "exitOutOfRange"
+	| "creditForNothing"
+	/** The command runs, but its end is never told. */
+	| "noExit"
+	/** Takes the connection and says nothing. */
+	| "mute";
+
+/** The orders for the starts from now on, one after the other; the last one is for all that follow. */
+export function order(directory: string, vm: string, orders: readonly Orders[]): void {
+	const path = join(directory, `${vm}.orders`);
+	writeFileSync(`${path}.tmp`, JSON.stringify({ from: readStarts(directory, vm).length, orders }), { mode: 0o644 });
+	renameSync(`${path}.tmp`, path);
+}
+
+/** The orders for the start that is the vm's number `start`, from 0 up, as they are now. */
+export function readOrders(directory: string, vm: string, start: number): Orders {
+	const path = join(directory, `${vm}.orders`);
+	if (!existsSync(path)) return {};
+	const { from, orders }: { from: number; orders: Orders[] } = JSON.parse(readFileSync(path, "utf8"));
+	return orders[Math.min(Math.max(0, start - from), orders.length - 1)] ?? {};
+}
+
+/** The pids of all starts of the vm, the first one first. */
+export function readStarts(directory: string, vm: string): number[] {
+	return readLines(join(directory, `${vm}.starts`)).map(Number);
+}
+
+/** Notes this start down, and whether the vmm of an earlier one still runs, which would share its disks. Returns its number. */
+export function noteStart(directory: string, vm: string): number {
+	const earlier = readStarts(directory, vm);
+	for (const pid of earlier.filter(isFakeGuest)) {
+		appendFileSync(join(directory, "violations"), `${vm} was started as ${process.pid} while ${pid} ran\n`);
+	}
+	appendFileSync(join(directory, `${vm}.starts`), `${process.pid}\n`);
+	return earlier.length;
+}
+
+export const readViolations = (directory: string): string[] => readLines(join(directory, "violations"));
+
+/** A zombie has no words. */
+function isFakeGuest(pid: number): boolean {
+	try {
+		return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("fake-guest");
+	} catch {
+		return false;
+	}
+}
+
+const readLines = (path: string): string[] =>
+	existsSync(path) ? readFileSync(path, "utf8").split("\n").slice(0, -1) : [];

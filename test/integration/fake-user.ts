@@ -1,0 +1,103 @@
+/** A user whose PATH leads to fakes of QEMU and its helper: the real client, broker and supervisor, and boots of milliseconds. */
+import { chownSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { connect, type Socket } from "node:net";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { buildSync } from "esbuild";
+import { fakeCache, type Running, TestUser } from "../e2e/harness.ts";
+import { type Orders, order, readStarts, readViolations } from "../fakes/fake-guest-orders.ts";
+
+export const isRoot = process.getuid?.() === 0;
+/** Nobody's, in Debian: it owns nothing that the tests need. */
+export const otherUid = 65534;
+
+export interface FakeUserOptions {
+	readonly vms: readonly object[];
+	readonly env?: Readonly<Record<string, string>>;
+	/** Who this user is; the tests' own user if absent. Needs root. */
+	readonly uid?: number;
+}
+
+export class FakeUser extends TestUser {
+	/** First on PATH. All that runs has it in its environment, which is how the census knows it. */
+	readonly fakes = join(this.directory, "fakes");
+	readonly cache = join(this.directory, "cache");
+	readonly #uid: number | undefined;
+
+	constructor(options: FakeUserOptions) {
+		super(options);
+		this.#uid = options.uid;
+		mkdirSync(this.fakes);
+		this.env.XDG_CACHE_HOME = options.env?.XDG_CACHE_HOME ?? fakeCache(this.cache);
+		this.env.PATH = `${this.fakes}:${this.env.PATH}`;
+		this.#install("qemu-system-x86_64", "fake-guest", this.fakes);
+		this.#install("vhost-device-vsock", "fake-vhost-device-vsock", "");
+		if (options.uid !== undefined) chownAll(this.directory, options.uid);
+	}
+
+	/** What the starts of `vm` from now on do, one after the other; also what a running one does, if there is one order. */
+	order(vm: string, ...orders: readonly Orders[]): void {
+		order(this.fakes, vm, orders);
+	}
+
+	/** How often the vmm of `vm` has been started. */
+	starts(vm: string): number {
+		return readStarts(this.fakes, vm).length;
+	}
+
+	/** The vmm's process, as it noted itself down. */
+	vmmPid(vm: string): number {
+		return readStarts(this.fakes, vm).at(-1) ?? 0;
+	}
+
+	override start(program: string, words: readonly string[]): Running {
+		if (this.#uid === undefined) return super.start(program, words);
+		const become = [`--reuid=${this.#uid}`, `--regid=${this.#uid}`, "--clear-groups"];
+		return super.start("setpriv", [...become, program, ...words]);
+	}
+
+	/** Connects to a socket below the runtime directory, as any process of the user's, or of the guest's, could. */
+	connect(name: string): Promise<Socket> {
+		return new Promise((resolve, reject) => {
+			const socket = connect(join(this.runtime, name), () => resolve(socket));
+			socket.on("error", reject);
+		});
+	}
+
+	/** The lines that commands have appended to `name` in the user's directory. */
+	lines(name: string): string[] {
+		return readFileSync(join(this.directory, name), "utf8").split("\n").slice(0, -1);
+	}
+
+	/** "ready", "idle" and so on. */
+	async stateOf(vm: string): Promise<string> {
+		return (await this.status(vm)).state;
+	}
+
+	override async leave(vms: readonly string[]): ReturnType<TestUser["leave"]> {
+		const violations = readViolations(this.fakes);
+		const census = await super.leave(vms);
+		return { ...census, processes: [...census.processes, ...violations] };
+	}
+
+	/** Bundled, because node takes four times as long to start on TypeScript that imports ours. */
+	#install(program: string, fake: string, firstWord: string): void {
+		const bundle = join(this.fakes, `${fake}.mjs`);
+		buildSync({
+			entryPoints: [fileURLToPath(new URL(`../fakes/${fake}.ts`, import.meta.url))],
+			outfile: bundle,
+			bundle: true,
+			platform: "node",
+			format: "esm",
+		});
+		const words = [process.execPath, bundle, firstWord].filter((word) => word !== "").map((word) => `'${word}'`);
+		writeFileSync(join(this.fakes, program), `#!/bin/sh\nexec ${words.join(" ")} "$@"\n`, { mode: 0o755 });
+	}
+}
+
+function chownAll(path: string, uid: number): void {
+	chownSync(path, uid, uid);
+	for (const entry of readdirSync(path, { withFileTypes: true, recursive: true })) {
+		chownSync(join(entry.parentPath, entry.name), uid, uid);
+	}
+}

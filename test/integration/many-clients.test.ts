@@ -1,0 +1,71 @@
+/** Many at once: one broker, one boot, and for each client its own result. */
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { nothingLeft } from "../e2e/harness.ts";
+import { FakeUser } from "./fake-user.ts";
+
+const names = ["shopping", "banking", "stuck"];
+let user: FakeUser;
+
+beforeAll(() => {
+	user = new FakeUser({ vms: names.map((name, index) => ({ id: 5 + 2 * index, name })) });
+});
+
+beforeEach(async () => {
+	await user.sh(`qubes-lite stop --force ${names.join(" ")}`);
+	await user.until("no broker", () => user.brokerPids().length === 0);
+});
+
+afterAll(async () => {
+	expect(await user.leave(names)).toEqual(nothingLeft);
+});
+
+function numbers(count: number): number[] {
+	return Array.from({ length: count }, (_, index) => index);
+}
+
+it.each([50, 100])("%i runs on a stopped vm without a broker need one broker and one boot", async (count) => {
+	const before = user.starts("shopping");
+	const outcomes = await Promise.all(
+		numbers(count).map((n) => user.run("shopping", "sh", "-c", `echo ${n}; exit ${n % 7}`)),
+	);
+	expect(outcomes.map(({ status, stdout, stderr }) => [stdout, status, stderr])).toEqual(
+		numbers(count).map((n) => [`${n}\n`, n % 7, ""]),
+	);
+	expect(user.starts("shopping") - before).toBe(1);
+	expect(user.brokerPids()).toHaveLength(1);
+});
+
+it("runs and requests of all kinds at once, on vms of their own, don't disturb each other", async () => {
+	const outcomes = await Promise.all(
+		numbers(24).map((n) => {
+			const vm = names[n % 2] ?? "";
+			return user.sh([`run-in-vm ${vm} echo ${vm}`, `qubes-lite start ${vm} && echo ${vm}`][n % 3 === 0 ? 1 : 0] ?? "");
+		}),
+	);
+	expect(outcomes.map(({ stdout }) => stdout)).toEqual(numbers(24).map((n) => `${names[n % 2]}\n`));
+	expect(user.brokerPids()).toHaveLength(1);
+});
+
+it("a vm that hangs in its boot does not hold up another", async () => {
+	user.order("stuck", { hello: "never" });
+	const stuck = user.start("run-in-vm", ["stuck", "true"]);
+	await user.until("it boots", async () => (await user.stateOf("stuck")) === "booting");
+	expect(await user.run("banking", "echo", "up")).toMatchObject({ status: 0, stdout: "up\n" });
+	expect(await user.stateOf("stuck")).toBe("booting");
+	stuck.kill("SIGKILL");
+	await stuck.done;
+});
+
+describe("the broker", () => {
+	it("has no more open files after 40 runs than after one", async () => {
+		await user.run("shopping", "true");
+		const [broker] = user.brokerPids();
+		const files = () => readdirSync(join("/proc", String(broker), "fd")).length;
+		await user.until("the session is closed", async () => (await user.stateOf("shopping")) === "idle");
+		const before = files();
+		await Promise.all(numbers(40).map(() => user.run("shopping", "true")));
+		await user.until("all are closed", () => files() <= before);
+	});
+});

@@ -1,0 +1,151 @@
+/** Brokers, vmms and clients that are killed at any moment: nothing is lost, doubled or left behind. */
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { nothingLeft } from "../e2e/harness.ts";
+import { FakeUser } from "./fake-user.ts";
+
+let user: FakeUser;
+
+beforeAll(() => {
+	user = new FakeUser({
+		vms: [
+			{ id: 5, name: "shopping", bootTimeout: 20 },
+			{ id: 7, name: "banking", bootTimeout: 20 },
+			{ id: 15, name: "disp", disposable: true, bootTimeout: 20 },
+		],
+		env: { QUBES_LITE_BROKER_IDLE_MS: "2000" },
+	});
+});
+
+afterAll(async () => {
+	expect(await user.leave(["shopping", "banking", "disp"])).toEqual(nothingLeft);
+});
+
+function killBroker(): void {
+	for (const pid of user.brokerPids()) process.kill(pid, "SIGKILL");
+}
+
+async function stopAll(): Promise<void> {
+	user.order("shopping", {});
+	expect((await user.sh("qubes-lite stop --force shopping banking disp")).status).toBe(0);
+}
+
+it("gives a run that waits for a boot its result although the broker is killed, with one vmm", async () => {
+	user.order("shopping", { helloDelayMs: 800 });
+	const starts = user.starts("shopping");
+	const running = user.start("run-in-vm", ["shopping", "echo", "here"]);
+	await user.until("the vmm runs", () => user.starts("shopping") === starts + 1);
+	killBroker();
+	expect(await running.done).toMatchObject({ status: 0, stdout: "here\n", stderr: "" });
+	expect(user.starts("shopping")).toBe(starts + 1);
+	await stopAll();
+});
+
+it("lets a session go on when the broker is killed, and counts it as a lease again", async () => {
+	const running = user.start("run-in-vm", ["shopping", "sh", "-c", "echo up; read line; echo $line; exit 3"]);
+	await user.until("the session is there", async () => (await user.status("shopping")).sessions === 1);
+	const pid = user.vmmPid("shopping");
+	killBroker();
+	const listed = JSON.parse((await user.sh("qubes-lite ls --json")).stdout);
+	expect(listed.vms[0]).toMatchObject({ name: "shopping", state: "ready" });
+	await user.until("it is a lease again", async () => (await user.status("shopping")).sessions === 1);
+	expect(user.vmmPid("shopping")).toBe(pid);
+	running.stdin.end("typed later\n");
+	expect(await running.done).toMatchObject({ status: 3, stdout: "up\ntyped later\n" });
+	await user.until("it is idle", async () => (await user.stateOf("shopping")) === "idle");
+	await stopAll();
+});
+
+it("ends a shutdown that was under way when the broker was killed, and boots anew for who asks", async () => {
+	user.order("shopping", { powerOffDelayMs: 700 });
+	expect((await user.run("shopping", "true")).status).toBe(0);
+	const stop = user.start("qubes-lite", ["stop", "shopping"]);
+	await user.until("it shuts down", async () => (await user.stateOf("shopping")) === "shutdown");
+	killBroker();
+	expect(await user.run("shopping", "echo", "again")).toMatchObject({ status: 0, stdout: "again\n" });
+	await stop.done;
+	await stopAll();
+});
+
+it("retries a boot whose vmm is killed, once, and says why after the second time", async () => {
+	user.order("shopping", { helloDelayMs: 600 }, {});
+	const starts = user.starts("shopping");
+	const lucky = user.start("run-in-vm", ["shopping", "echo", "second try"]);
+	await user.until("the vmm runs", () => user.starts("shopping") === starts + 1);
+	process.kill(user.vmmPid("shopping"), "SIGKILL");
+	expect(await lucky.done).toMatchObject({ status: 0, stdout: "second try\n" });
+	expect(user.starts("shopping")).toBe(starts + 2);
+	await stopAll();
+
+	user.order("shopping", { exitAtBoot: { words: "qemu: no such disk", status: 1 } });
+	const outcome = await user.run("shopping", "true");
+	expect(outcome.status).toBe(125);
+	expect(outcome.stderr).toContain("shopping did not become ready: its vmm ended with status 1: qemu: no such disk");
+	expect((await user.status("shopping")).state).toBe("failed");
+	user.order("shopping", {});
+	expect((await user.run("shopping", "true")).status).toBe(0);
+	await stopAll();
+});
+
+it("tells a session that its vmm was killed, with status 125, and boots again for the next", async () => {
+	const running = user.start("run-in-vm", ["shopping", "sh", "-c", "echo up; sleep 1000"]);
+	await user.until("the session is there", async () => (await user.status("shopping")).sessions === 1);
+	process.kill(user.vmmPid("shopping"), "SIGKILL");
+	const outcome = await running.done;
+	expect(outcome).toMatchObject({ status: 125, stdout: "up\n" });
+	expect(outcome.stderr).toContain("shopping ended while the command ran: its vmm was ended by SIGKILL");
+	expect(await user.run("shopping", "echo", "back")).toMatchObject({ status: 0, stdout: "back\n" });
+	await stopAll();
+});
+
+it("leaves nothing of a disposable whose client is killed while it boots", async () => {
+	user.order("disp", { helloDelayMs: 2_000 });
+	const running = user.start("run-in-vm", ["disp", "true"]);
+	await user.until("it boots", async () => (await user.stateOf("disp")) === "booting");
+	running.kill("SIGKILL");
+	await running.done;
+	await user.until("it has stopped", async () => (await user.stateOf("disp")) === "stopped", 10_000);
+	user.order("disp", {});
+});
+
+it("boots another vm while one hangs in its boot", async () => {
+	user.order("shopping", { hello: "never" });
+	const hanging = user.start("run-in-vm", ["--timeout", "15", "shopping", "true"]);
+	await user.until("it boots", async () => (await user.stateOf("shopping")) === "booting");
+	expect(await user.run("banking", "echo", "not blocked")).toMatchObject({ status: 0, stdout: "not blocked\n" });
+	expect((await user.sh("qubes-lite stop shopping")).status).toBe(0);
+	const outcome = await hanging.done;
+	expect(outcome.status).toBe(125);
+	expect(outcome.stderr).toContain("stopped by request");
+	await stopAll();
+});
+
+it("ends the command when its client is killed", async () => {
+	const running = user.start("run-in-vm", ["shopping", "sleep", "12345"]);
+	await user.until("the session is there", async () => (await user.status("shopping")).sessions === 1);
+	running.kill("SIGKILL");
+	await running.done;
+	await user.until("it is idle", async () => (await user.stateOf("shopping")) === "idle", 10_000);
+	expect(user.processes().filter(({ words }) => words === "sleep 12345")).toEqual([]);
+	await stopAll();
+});
+
+it("survives ten deaths of the broker in a row", async () => {
+	expect((await user.run("shopping", "true")).status).toBe(0);
+	const starts = user.starts("shopping");
+	for (let round = 0; round < 10; round++) {
+		killBroker();
+		expect(await user.run("shopping", "echo", String(round))).toMatchObject({ status: 0, stdout: `${round}\n` });
+	}
+	expect(user.starts("shopping")).toBe(starts);
+	await stopAll();
+});
+
+it("says on SIGTERM goodbye to nobody: vms stay up, and the next broker has them", async () => {
+	expect((await user.run("shopping", "true")).status).toBe(0);
+	const starts = user.starts("shopping");
+	for (const pid of user.brokerPids()) process.kill(pid, "SIGTERM");
+	await user.until("the broker is gone", () => user.brokerPids().length === 0);
+	expect(await user.run("shopping", "echo", "same vm")).toMatchObject({ status: 0, stdout: "same vm\n" });
+	expect(user.starts("shopping")).toBe(starts);
+	await stopAll();
+});
