@@ -6,7 +6,9 @@ import { QubesLiteError } from "../errors.ts";
 /** Throws BadRequest where an argument is not valid UTF-8. Reads proc_pid_cmdline(5). */
 export function checkArguments(): void {
 	if (process.argv.some((word) => word.includes("\uFFFD")) && !isUtf8(readFileSync("/proc/self/cmdline"))) {
-		throw new QubesLiteError("BadRequest", "an argument is not valid UTF-8, and can't be passed on unchanged");
+		throw new QubesLiteError("BadRequest", "an argument is not valid UTF-8, and can't be passed on unchanged", {
+			remedy: "pass such bytes through standard input",
+		});
 	}
 }
 

@@ -34,9 +34,11 @@ async function run(options: RunArguments): Promise<RunResult> {
 	const exec = encodeExec({ argv: options.command, env: {}, cwd: null, user: null, tty: null });
 	for (let ticket = 1; ; ticket++) {
 		const line = ProgressLine.on(process.stderr, options.vm, options.quiet, env);
+		let broker: Socket | undefined;
 		try {
-			const { broker, guest, granted } = await open(options, exec, line);
-			const end = await runSession(guest, granted.ticket, exec, {
+			const opened = await open(options, exec, line);
+			broker = opened.broker;
+			const end = await runSession(opened.guest, opened.granted.ticket, exec, {
 				stdin: options.stdin ? process.stdin : null,
 				stdout: process.stdout,
 				stderr: process.stderr,
@@ -47,6 +49,8 @@ async function run(options: RunArguments): Promise<RunResult> {
 			if (!isExpired) return await finish(options.vm, end, broker);
 		} finally {
 			line?.end();
+			/** An open connection would keep us, and the session's place in the broker, for ever. */
+			broker?.destroy();
 		}
 	}
 }
@@ -96,18 +100,14 @@ async function open(options: RunArguments, exec: Buffer, line: ProgressLine | nu
 }
 
 async function finish(vm: string, end: SessionEnd, broker: Socket): Promise<RunResult> {
-	try {
-		if (end.kind === "failed") process.stderr.write(`${program}: ${toSafeText(end.message)}\n`);
-		if (end.kind !== "lost") return toResult(end);
-		throw (
-			(await reasonOfEnd(broker)) ??
-			new QubesLiteError("Internal", `${vm} closed the connection before the command's exit status came`, {
-				remedy: `qubes-lite status ${vm}`,
-			})
-		);
-	} finally {
-		broker.destroy();
-	}
+	if (end.kind === "failed") process.stderr.write(`${program}: ${toSafeText(end.message)}\n`);
+	if (end.kind !== "lost") return toResult(end);
+	throw (
+		(await reasonOfEnd(broker)) ??
+		new QubesLiteError("Internal", `${vm} closed the connection before the command's exit status came`, {
+			remedy: `qubes-lite status ${vm}`,
+		})
+	);
 }
 
 /** What the broker says about the end of the vm under our session. */
