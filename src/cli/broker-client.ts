@@ -17,6 +17,8 @@ export interface BrokerAnswers {
 	onProgress?: (progress: Progress) => void;
 	/** Called for every frame but progress and refused; true ends the wait. */
 	onFrame: (frame: Frame) => boolean;
+	/** Its reason ends the wait. */
+	deadline?: AbortSignal;
 }
 
 /** Lost before an answer came: the request may be sent again. */
@@ -57,6 +59,7 @@ export async function askBroker(
 	answers: BrokerAnswers,
 ): Promise<Socket> {
 	for (let attempt = 1; ; attempt++) {
+		answers.deadline?.throwIfAborted();
 		const socket = await connectBroker(env);
 		try {
 			return await converse(socket, frames, answers);
@@ -89,6 +92,7 @@ function converse(socket: Socket, frames: readonly Buffer[], answers: BrokerAnsw
 				reject(QubesLiteError.from(cause));
 			}
 		};
+		answers.deadline?.addEventListener("abort", () => reject(answers.deadline?.reason));
 		socket.on("data", read);
 		socket.once("close", lost);
 		/** `close` follows, and says what there is to say. */

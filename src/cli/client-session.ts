@@ -36,11 +36,17 @@ export interface SessionStreams {
 	readonly onStarted: () => void;
 }
 
+export interface SessionGrant {
+	readonly ticket: Buffer;
+	readonly exec: Buffer;
+	/** Its reason ends a session whose command has not started by then. */
+	readonly startBy: AbortSignal;
+}
+
 /** Resolves with the end; by then all output has been written. Rejects only on a peer that breaks the protocol. */
 export async function runSession(
 	socket: Socket,
-	ticket: Buffer,
-	exec: Buffer,
+	{ ticket, exec, startBy }: SessionGrant,
 	streams: SessionStreams,
 ): Promise<SessionEnd> {
 	const decoder = new FrameDecoder(toClientLimits);
@@ -52,6 +58,7 @@ export async function runSession(
 			const receive = (frame: Frame): void => {
 				switch (frame.type) {
 					case sessionFrame.started:
+						input.start();
 						streams.onStarted();
 						break;
 					case sessionFrame.stdout:
@@ -79,8 +86,8 @@ export async function runSession(
 			});
 			socket.once("close", () => resolve({ kind: "lost" }));
 			socket.on("error", () => {});
+			startBy.addEventListener("abort", () => reject(startBy.reason));
 			socket.write(Buffer.concat([encodeSessionHello(protocolVersion), encodeTicketedExec(ticket, exec)]));
-			input.start();
 			socket.resume();
 		});
 	} finally {
@@ -119,6 +126,7 @@ class Input {
 	readonly #socket: Socket;
 	readonly #stdin: Readable | null;
 	readonly #window = new SendWindow();
+	#started = false;
 
 	/** null: the command gets an empty standard input. */
 	constructor(socket: Socket, stdin: Readable | null) {
@@ -126,7 +134,10 @@ class Input {
 		this.#stdin = stdin;
 	}
 
+	/** Not before the command has started: what was read for a session that is refused would be missing in the next one. */
 	start(): void {
+		if (this.#started) return;
+		this.#started = true;
 		if (this.#stdin === null) {
 			this.#end();
 			return;
@@ -144,6 +155,7 @@ class Input {
 	}
 
 	stop(): void {
+		if (!this.#started) return;
 		this.#stdin?.removeAllListeners("data");
 		this.#stdin?.destroy();
 	}

@@ -116,11 +116,17 @@ function parse<T extends NonNullable<Parameters<typeof parseArgs>[0]>["options"]
 		if (most === 1 && parsed.positionals.length === 0) throw new UsageError("which VM?");
 		return parsed;
 	} catch (cause) {
-		if (errnoOf(cause)?.startsWith("ERR_PARSE_ARGS") === true) {
-			throw new UsageError((cause as Error).message.split(". ")[0] ?? "bad usage");
-		}
+		if (errnoOf(cause)?.startsWith("ERR_PARSE_ARGS") === true) throw toUsageError(cause as Error, Object.keys(options));
 		throw cause;
 	}
+}
+
+/** parseArgs' own first sentence, and the option that was most likely meant. */
+function toUsageError(cause: Error, known: readonly string[]): UsageError {
+	const sentence = cause.message.split(". ")[0] ?? "bad usage";
+	const option = errnoOf(cause) === "ERR_PARSE_ARGS_UNKNOWN_OPTION" ? /'--(.*)'/s.exec(sentence)?.[1] : undefined;
+	const meant = option === undefined ? undefined : nearestName(option, known);
+	return new UsageError(`${sentence}${meant === undefined ? "" : `; did you mean '--${meant}'?`}`);
 }
 
 /** no-color.org: any value but the empty one means no colour. */

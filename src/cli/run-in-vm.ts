@@ -28,31 +28,56 @@ const program = "run-in-vm";
 const reasonWithinMs = 1_000;
 /** A ticket can expire on a host that stalls; then we ask for another, once. */
 const ticketsPerRun = 2;
+/** The broker keeps to --timeout as well, and knows what the wait was for: it gets this long to say so first. */
+const brokerFirstMs = 500;
 
 async function run(options: RunArguments): Promise<RunResult> {
 	const { env } = process;
 	const exec = encodeExec({ argv: options.command, env: {}, cwd: null, user: null, tty: null });
+	const deadline = createStartDeadline(options);
 	for (let ticket = 1; ; ticket++) {
 		const line = ProgressLine.on(process.stderr, options.vm, options.quiet, env);
 		let broker: Socket | undefined;
 		try {
-			const opened = await open(options, exec, line);
+			const opened = await open(options, exec, line, deadline.signal);
 			broker = opened.broker;
-			const end = await runSession(opened.guest, opened.granted.ticket, exec, {
+			const grant = { ticket: opened.granted.ticket, exec, startBy: deadline.signal };
+			const end = await runSession(opened.guest, grant, {
 				stdin: options.stdin ? process.stdin : null,
 				stdout: process.stdout,
 				stderr: process.stderr,
-				onStarted: () => line?.end(),
+				onStarted: () => {
+					deadline.end();
+					line?.end();
+				},
 			});
 			line?.end();
 			const isExpired = end.kind === "failed" && end.failure === "expired" && ticket < ticketsPerRun;
-			if (!isExpired) return await finish(options.vm, end, broker);
+			if (isExpired) continue;
+			deadline.end();
+			return await finish(options.vm, end, broker);
+		} catch (cause) {
+			deadline.end();
+			throw cause;
 		} finally {
 			line?.end();
 			/** An open connection would keep us, and the session's place in the broker, for ever. */
 			broker?.destroy();
 		}
 	}
+}
+
+/** `--timeout`, whoever keeps us waiting: a broker that is being replaced, a guest that takes the ticket and says no more. */
+function createStartDeadline({ vm, timeoutMs }: RunArguments): { signal: AbortSignal; end: () => void } {
+	const controller = new AbortController();
+	const expire = (): void =>
+		controller.abort(
+			new QubesLiteError("BootTimeout", `the command did not start in ${vm} within ${timeoutMs / 1000} s`, {
+				remedy: `qubes-lite status ${vm}`,
+			}),
+		);
+	const timer = timeoutMs === 0 ? undefined : setTimeout(expire, timeoutMs + brokerFirstMs);
+	return { signal: controller.signal, end: () => clearTimeout(timer) };
 }
 
 interface Opened {
@@ -63,7 +88,12 @@ interface Opened {
 }
 
 /** The way to the guest is opened while the agent takes in the ticket. */
-async function open(options: RunArguments, exec: Buffer, line: ProgressLine | null): Promise<Opened> {
+async function open(
+	options: RunArguments,
+	exec: Buffer,
+	line: ProgressLine | null,
+	deadline: AbortSignal,
+): Promise<Opened> {
 	let guest: Promise<Socket> | undefined;
 	let granted: Granted | undefined;
 	const request = encodeRequest({
@@ -73,6 +103,7 @@ async function open(options: RunArguments, exec: Buffer, line: ProgressLine | nu
 		timeoutMs: options.timeoutMs,
 	});
 	const broker = await askBroker(process.env, [request, encodeExecBytes(exec)], {
+		deadline,
 		onProgress: (progress) => line?.phase(progress.phase),
 		onFrame: (frame) => {
 			if (frame.type === brokerFrame.ready) {

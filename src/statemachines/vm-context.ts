@@ -18,6 +18,9 @@ export const defaultShutdownBounds: ShutdownBounds = { askMs: 30_000, terminateM
 /** A disposable that was started without a command waits this long for its first (contracts: Idleness). */
 export const unusedDisposableMs = 60_000;
 
+/** How long a shutdown waits for an agent that is not connected: it dials every 200 ms (design: control connection). */
+export const relinkMs = 1_000;
+
 /** setTimeout's longest delay (2³¹ − 1 ms, nodejs.org/api/timers); a longer one would fire at once. */
 const timerMaxMs = 2 ** 31 - 1;
 

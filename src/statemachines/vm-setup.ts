@@ -1,7 +1,7 @@
 /** The vocabulary of the vm machine: its types, effects, guards and delays, which the transition table then uses by name. */
 import { setup } from "xstate";
 import { isLastRun } from "./leases.ts";
-import { bootDeadlineMs, hasWaiting, isUnused, stopsAt, type VmContext, type VmInput } from "./vm-context.ts";
+import { bootDeadlineMs, hasWaiting, isUnused, relinkMs, stopsAt, type VmContext, type VmInput } from "./vm-context.ts";
 import type { VmAnswer, VmEvent } from "./vm-events.ts";
 
 /** A hole: the composition root fills it with `.provide()`. */
@@ -52,6 +52,7 @@ export const vmSetup = setup({
 		bootDeadline: ({ context }) => bootDeadlineMs(context),
 		/** Half of the deadline leaves the second attempt as much time as the first had. */
 		silentKernel: ({ context }) => Math.floor(context.bootTimeoutMs / 2),
+		relinkBound: relinkMs,
 		askBound: ({ context }) => context.bounds.askMs,
 		terminateBound: ({ context }) => context.bounds.terminateMs,
 		killBound: ({ context }) => context.bounds.killMs,

@@ -23,6 +23,12 @@ const served = {
 	"heartbeat.missed": { guard: "isThisBoot", actions: act.noteSilence },
 	"request.overdue": { actions: act.refuseOverdue },
 	"vmm.exited": [
+		/** Powered off from within while somebody waits: they are served by the next boot. */
+		{
+			guard: and(["isThisBoot", "endedInOrder", "hasWaiting"]),
+			target: "#vm.booting",
+			actions: act.forgetGuest,
+		},
 		{
 			guard: and(["isThisBoot", "endedInOrder"]),
 			target: "#vm.stopped",
@@ -87,7 +93,11 @@ export const vmMachine = vmSetup.createMachine({
 				"run.requested": { actions: act.addRequest },
 				"start.requested": { actions: act.addRequest },
 				"request.withdrawn": [
-					{ guard: "isLastOfDisposable", target: "shutdown", actions: [act.dropRequest, act.abandonedReason] },
+					{
+						guard: "isLastOfDisposable",
+						target: "shutdown.terminating",
+						actions: [act.dropRequest, act.abandonedReason],
+					},
 					{ actions: act.dropRequest },
 				],
 				"boot.progressed": { guard: "isThisBoot", actions: act.notePhase },
@@ -111,7 +121,7 @@ export const vmMachine = vmSetup.createMachine({
 						target: "shutdown.killing",
 						actions: [act.stopReason, act.refuseStopped],
 					},
-					{ target: "shutdown", actions: [act.stopReason, act.refuseStopped] },
+					{ target: "shutdown.terminating", actions: [act.stopReason, act.refuseStopped] },
 				],
 			},
 		},
@@ -141,9 +151,14 @@ export const vmMachine = vmSetup.createMachine({
 			initial: "asking",
 			states: {
 				asking: {
+					always: { guard: not("isLinked"), target: "relinking" },
 					entry: "askPoweroff",
-					always: { guard: not("isLinked"), target: "terminating" },
 					after: { askBound: "terminating" },
+				},
+				/** The agent dials again at once after a loss; SIGTERM would be a power cut to its guest. */
+				relinking: {
+					on: { "guest.hello": { guard: "isThisBoot", target: "asking", actions: act.noteGuest } },
+					after: { relinkBound: "terminating" },
 				},
 				terminating: { entry: "terminateVmm", after: { terminateBound: "killing" } },
 				killing: {

@@ -30,7 +30,8 @@ export interface Orders {
 }
 
 export type SessionOrder =
-	/** Refusals. */
+	/** Refusals; the first session only, or each. */
+	| "expiredOnce"
 	| "expired"
 	| "refused"
 	/** A peer that breaks the protocol. */

@@ -19,8 +19,8 @@ import {
 	toAgentLimits,
 } from "../../src/protocol/control.ts";
 import { type Frame, FrameDecoder } from "../../src/protocol/frame.ts";
-import { protocolVersion } from "../../src/protocol/limits.ts";
-import { noteStart, type Orders, readOrders } from "./fake-guest-orders.ts";
+import { heartbeatIntervalMs, protocolVersion } from "../../src/protocol/limits.ts";
+import { noteStart, type Orders, readOrders, type SessionOrder } from "./fake-guest-orders.ts";
 import { FakeSession, signalGroup } from "./fake-guest-session.ts";
 
 const [ordersDirectory = "", ...words] = process.argv.slice(2);
@@ -39,6 +39,7 @@ const living = new Map<number, FakeSession>();
 /** Leaders of process groups that outlive their session, by session. */
 const groups = new Map<number, number>();
 let lastSession = 0;
+let hasExpiredOne = false;
 let link: Socket | undefined;
 let seq = 0;
 
@@ -54,6 +55,14 @@ function orders(): Orders {
 	return readOrders(ordersDirectory, vm, start);
 }
 
+function takeSessionOrder(): SessionOrder | undefined {
+	const { session } = orders();
+	if (session !== "expiredOnce") return session;
+	if (hasExpiredOne) return undefined;
+	hasExpiredOne = true;
+	return "expired";
+}
+
 /** The hybrid vsock: `CONNECT 5000`, `OK …`, and then the guest's port. */
 function listen(): void {
 	const server = createServer((socket) => {
@@ -66,7 +75,7 @@ function listen(): void {
 			socket.write("OK 1234\n");
 			new FakeSession(socket, {
 				tickets,
-				order: () => orders().session,
+				order: takeSessionOrder,
 				opened(id, session) {
 					lastSession = Math.max(lastSession, id);
 					living.set(id, session);
@@ -184,6 +193,7 @@ if (exitAtBoot !== undefined) {
 	process.exit(exitAtBoot.status);
 }
 listen();
+setInterval(beat, heartbeatIntervalMs);
 if (silent !== true) {
 	for (const phase of ["init", "root", "agent"]) writeSync(1, `qubes-lite: phase ${phase}\n`);
 	setTimeout(() => dial(firstRedialMs), helloDelayMs ?? 0);

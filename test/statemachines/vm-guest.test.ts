@@ -187,12 +187,16 @@ describe("a vmm that ends by itself", () => {
 		expect(vm.takeEffects()).toEqual(["releaseVmm"]);
 	});
 
-	test("in good order refuses those who still wait as NotRunning", () => {
+	test("in good order boots again for those who wait: a guest that powered off is no reason to lose a request", () => {
 		const vm = busyVm();
 		vm.disconnect();
 		vm.run(1);
+		vm.takeEffects();
 		vm.exit(null);
-		expect(vm.answerTo(1)).toEqual({ code: "NotRunning", sentence: "the guest powered off" });
+		expect(vm.state).toBe("booting");
+		expect(vm.takeEffects()).toEqual(["releaseVmm", "launchVmm 2"]);
+		vm.hello();
+		expect(vm.answerTo(1)).toBeNull();
 	});
 
 	test.each([

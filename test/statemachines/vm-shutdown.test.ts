@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { relinkMs } from "../../src/statemachines/vm-context.ts";
 import { busyVm, crash, idleVm, VmUnderTest } from "./vm-harness.ts";
 
 const stoppedByRequest = {
@@ -63,10 +64,24 @@ describe("a shutdown", () => {
 		expect(vm.state).toBe("stopped");
 	});
 
-	test("of a guest that is not connected does not wait for its ear", () => {
+	test("of a guest that is not connected gives its agent a moment to dial again, and then asks it", () => {
 		const vm = busyVm();
 		vm.disconnect();
 		vm.stop();
+		expect(vm.step).toBe("shutdown.relinking");
+		vm.takeEffects();
+		vm.hello();
+		expect(vm.step).toBe("shutdown.asking");
+		expect(vm.takeEffects()).toEqual(["askPoweroff"]);
+	});
+
+	test("of a guest whose agent does not dial again terminates the vmm after that moment", () => {
+		const vm = busyVm();
+		vm.disconnect();
+		vm.stop();
+		vm.advance(relinkMs - 1);
+		expect(vm.step).toBe("shutdown.relinking");
+		vm.advance(1);
 		expect(vm.step).toBe("shutdown.terminating");
 	});
 
