@@ -59,10 +59,17 @@ export class ClientConnection {
 	}
 
 	reply(value: object): void {
-		this.#socket.end(encodeReply(value));
+		this.#finish(encodeReply(value));
 	}
 
 	refuse(error: QubesLiteError): void {
-		if (!this.#socket.destroyed) this.#socket.end(encodeJsonFrame(brokerFrame.refused, error.toFacts()));
+		this.#finish(encodeJsonFrame(brokerFrame.refused, error.toFacts()));
+	}
+
+	/** Closes behind the last word, without waiting for the client to do the same: it would keep the broker from leaving. */
+	#finish(frame: Buffer): void {
+		if (this.#socket.destroyed) return;
+		this.#socket.end(frame);
+		this.#socket.destroySoon();
 	}
 }

@@ -140,7 +140,10 @@ export class Instance {
 		this.#watcher?.close();
 		if (this.#nonce !== null) return;
 		this.#nonce = nonce;
-		writeFileSync(join(this.directory, nonceFile), nonce, { mode: 0o600 });
+		/** Without room for it an adopting broker takes the vm for one that boots, until the agent has dialled again. */
+		try {
+			writeFileSync(join(this.directory, nonceFile), nonce, { mode: 0o600 });
+		} catch {}
 	}
 
 	/** While it boots: its phases, as the console says them. Without inotify there is no progress, and nothing worse. */

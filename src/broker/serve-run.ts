@@ -5,7 +5,7 @@ import { encodeGranted, encodeProgress, encodeReady } from "../protocol/broker.t
 import { parseExec, sha256Hex } from "../protocol/exec.ts";
 import { ticketBytes, ticketLifeMs } from "../protocol/limits.ts";
 import type { ClientConnection } from "./client-connection.ts";
-import type { Vm } from "./vm.ts";
+import { justStopped, type Vm } from "./vm.ts";
 
 export interface RunOptions {
 	/** Unique for the life of this broker. */
@@ -43,7 +43,7 @@ export async function serveRun(client: ClientConnection, options: RunOptions): P
 
 async function grant(client: ClientConnection, { vm, request, exec }: RunOptions): Promise<void> {
 	const instance = vm.snapshot().instance;
-	if (instance?.plan === undefined) throw new QubesLiteError("NotRunning", `${vm.config.name} has just stopped`);
+	if (instance?.plan === undefined) throw justStopped(vm.config.name);
 	client.send(encodeReady(instance.plan.vsock));
 	const ticket = randomBytes(ticketBytes);
 	const session = await vm.grant(request, sha256Hex(ticket), sha256Hex(exec), ticketLifeMs);

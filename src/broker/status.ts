@@ -4,6 +4,9 @@ import { describeLease, leasesOf } from "../statemachines/leases.ts";
 import { stopsAt, type VmContext } from "../statemachines/vm-context.ts";
 import type { Vm } from "./vm.ts";
 
+/** A guest may report a thousand; a reply has room for those of every vm. */
+const leasesShownMax = 32;
+
 /** `now` on the machine's clock, `wallMs` the same instant on the wall clock. */
 export function toStatus(vm: Vm, isConfigured: boolean, now: number, wallMs: number): VmStatus {
 	const { state, context, instance } = vm.snapshot();
@@ -17,7 +20,7 @@ export function toStatus(vm: Vm, isConfigured: boolean, now: number, wallMs: num
 		flags: toFlags(state, context, isConfigured),
 		since: toWall(context.since),
 		reason: context.reason?.sentence ?? null,
-		leases: [...context.leases.values()].map(describeLease),
+		leases: [...context.leases.values()].slice(0, leasesShownMax).map(describeLease),
 		sessions: leasesOf(context.leases, "session").length,
 		stopsAt: state === "idle" && due !== null ? toWall(due) : null,
 		disposable: vm.config.disposable,

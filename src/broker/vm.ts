@@ -13,9 +13,12 @@ import { vmMachine } from "../statemachines/vm.machine.ts";
 import { defaultShutdownBounds, type VmContext } from "../statemachines/vm-context.ts";
 import type { Reason, VmEvent } from "../statemachines/vm-events.ts";
 import { Instance } from "./instance.ts";
+import { TicketGate } from "./ticket-gate.ts";
 
 /** The agent gives commands this long to end; the machine's own bound for the whole power-off is longer. */
 const guestGraceMs = 20_000;
+
+const refusedEveryMs = 60_000;
 
 export interface VmDependencies {
 	readonly supervisor: Supervisor;
@@ -42,6 +45,12 @@ export class Vm {
 	#instance: Instance | undefined;
 	#released: Promise<void> = Promise.resolve();
 	#nextSession = 1;
+	#refused = 0;
+	#refusedTimer: NodeJS.Timeout | undefined;
+	readonly #tickets = new TicketGate({
+		leases: () => this.snapshot().context.leases,
+		watch: (listener) => this.watch(listener),
+	});
 	#lastConsole: string[] = [];
 
 	constructor(config: VmConfig, dependencies: VmDependencies, adopted: Adopted | null) {
@@ -118,12 +127,14 @@ export class Vm {
 
 	/** Announces a ticket to the agent; resolves with the session's number once the agent holds it. */
 	async grant(request: number, ticketHash: string, execHash: string, lifeMs: number): Promise<number> {
-		const session = this.#nextSession++;
 		const instance = this.#instance;
-		if (instance === undefined) throw new QubesLiteError("NotRunning", `${this.config.name} has just stopped`);
-		await instance.expect({ session, ticketHash, execHash, lifeMs });
-		this.#actor.send({ type: "ticket.granted", request, session });
-		return session;
+		return this.#tickets.pass(request, async () => {
+			if (instance === undefined || instance !== this.#instance) throw justStopped(this.config.name);
+			const session = this.#nextSession++;
+			await instance.expect({ session, ticketHash, execHash, lifeMs });
+			this.#actor.send({ type: "ticket.granted", request, session });
+			return session;
+		});
 	}
 
 	clientGone(session: number): void {
@@ -138,6 +149,7 @@ export class Vm {
 		const instance = this.#newInstance(context.boot);
 		this.#instance = instance;
 		this.#lastConsole = [];
+		this.#nextSession = 1;
 		const ready = this.#released;
 		void ready
 			.then(() => {
@@ -194,8 +206,20 @@ export class Vm {
 				this.#actor.send({ type: "guest.disconnected", boot });
 				break;
 			case "refused":
-				this.#dependencies.log.warn({ event: "guest.refused", vm: this.config.name, why: event.why });
+				this.#noteRefused(event.why);
 		}
+	}
+
+	/** Any process in the guest can dial us all day: one line a minute tells, and says how many it stands for. */
+	#noteRefused(why: string): void {
+		this.#refused += 1;
+		if (this.#refusedTimer !== undefined) return;
+		this.#dependencies.log.warn({ event: "guest.refused", vm: this.config.name, why, count: this.#refused });
+		this.#refused = 0;
+		this.#refusedTimer = setTimeout(() => {
+			this.#refusedTimer = undefined;
+		}, refusedEveryMs);
+		this.#refusedTimer.unref();
 	}
 
 	/** The vmm has ended: its last words are read, its link closed, its files removed, before a next launch begins. */
@@ -205,6 +229,7 @@ export class Vm {
 		if (instance === undefined) return;
 		this.#released = instance
 			.consoleTail()
+			.catch(() => [])
 			.then((lines) => {
 				this.#lastConsole = lines;
 			})
@@ -251,6 +276,11 @@ export class Vm {
 		const { name } = this.config;
 		this.#dependencies.log.info({ event: "vm.state", vm: name, state, reason: context.reason?.sentence });
 	}
+}
+
+/** For a request that was answered while the vm was up. */
+export function justStopped(name: string): QubesLiteError {
+	return new QubesLiteError("NotRunning", `${name} has just stopped`, { remedy: `qubes-lite status ${name}` });
 }
 
 function toFailure(exit: VmmExit): Reason | null {

@@ -3,7 +3,7 @@
  * try at once: flock(1) lets one through, and the kernel takes the lock back whenever that broker ends, however it does.
  */
 import { spawn } from "node:child_process";
-import { closeSync, mkdirSync, openSync, renameSync, statSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readdirSync, renameSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
 import type { Readable } from "node:stream";
@@ -27,7 +27,7 @@ export async function startBroker(runtimeDirectory: string, env: NodeJS.ProcessE
 		{
 			cwd: "/",
 			detached: true,
-			stdio: ["ignore", log, log, "pipe"],
+			stdio: ["ignore", log, log, "pipe", ...closedFrom(4, log)],
 			env: { ...env, QUBES_LITE_READY_FD: "3" },
 		},
 	);
@@ -60,6 +60,18 @@ export async function startBroker(runtimeDirectory: string, env: NodeJS.ProcessE
 		ready.destroy();
 		child.unref();
 	}
+}
+
+/**
+ * What our caller left open (bash's `<(…)` is 63) must not live on in the broker: a pipe would never end. Node marks only
+ * low numbers close-on-exec (uv_disable_stdio_inheritance), so each inherited one is covered with the log.
+ */
+function closedFrom(first: number, cover: number): ("ignore" | number)[] {
+	const open = readdirSync("/proc/self/fd").map(Number);
+	const last = Math.min(Math.max(...open), 1023);
+	return Array.from({ length: Math.max(0, last - first + 1) }, (_, index) =>
+		open.includes(first + index) ? cover : "ignore",
+	);
 }
 
 /** The one line that the broker writes: that it serves, or the facts of an error. */

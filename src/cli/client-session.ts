@@ -1,7 +1,7 @@
 /** The client's end of a session: exec out, streams both ways, and how the command ended. */
 import type { Socket } from "node:net";
 import type { Readable, Writable } from "node:stream";
-import { QubesLiteError } from "../errors.ts";
+import { errnoOf, QubesLiteError } from "../errors.ts";
 import { encodeFrame, type Frame, FrameDecoder } from "../protocol/frame.ts";
 import { dataMaxBytes, protocolVersion } from "../protocol/limits.ts";
 import {
@@ -24,7 +24,7 @@ export type SessionEnd =
 	| { readonly kind: "failed"; readonly failure: Failure; readonly message: string }
 	/** The connection closed without an exit frame: never a success. */
 	| { readonly kind: "lost" }
-	/** Nobody reads our standard output any more (EPIPE): what SIGPIPE is to a local command. */
+	/** Nobody reads our output any more (EPIPE): what SIGPIPE is to a local command. */
 	| { readonly kind: "outputClosed" };
 
 export interface SessionStreams {
@@ -53,8 +53,12 @@ export async function runSession(
 	const input = new Input(socket, streams.stdin);
 	try {
 		return await new Promise<SessionEnd>((resolve, reject) => {
-			const stdout = new Output(socket, "stdout", streams.stdout, () => resolve({ kind: "outputClosed" }));
-			const stderr = new Output(socket, "stderr", streams.stderr, () => {});
+			const onError = (error: Error): void => {
+				if (errnoOf(error) === "EPIPE") resolve({ kind: "outputClosed" });
+				else reject(new QubesLiteError("Internal", `the output cannot be written: ${error.message}`, { cause: error }));
+			};
+			const stdout = new Output(socket, "stdout", streams.stdout, onError);
+			const stderr = new Output(socket, "stderr", streams.stderr, onError);
 			const receive = (frame: Frame): void => {
 				switch (frame.type) {
 					case sessionFrame.started:
@@ -101,20 +105,20 @@ class Output {
 	readonly #socket: Socket;
 	readonly #stream: Stream;
 	readonly #target: Writable;
-	readonly #onClosed: () => void;
+	readonly #onError: (error: Error) => void;
 	readonly #window = new ReceiveWindow();
 
-	constructor(socket: Socket, stream: Stream, target: Writable, onClosed: () => void) {
+	constructor(socket: Socket, stream: Stream, target: Writable, onError: (error: Error) => void) {
 		this.#socket = socket;
 		this.#stream = stream;
 		this.#target = target;
-		this.#onClosed = onClosed;
+		this.#onError = onError;
 	}
 
 	write(payload: Buffer): void {
 		this.#window.received(payload.length);
 		this.#target.write(payload, (error) => {
-			if (error !== null && error !== undefined) this.#onClosed();
+			if (error !== null && error !== undefined) this.#onError(error);
 			const credit = this.#window.consumed(payload.length);
 			if (credit > 0 && !this.#socket.destroyed) this.#socket.write(encodeCredit(this.#stream, credit));
 		});

@@ -116,7 +116,8 @@ function parse<T extends NonNullable<Parameters<typeof parseArgs>[0]>["options"]
 		if (most === 1 && parsed.positionals.length === 0) throw new UsageError("which VM?");
 		return parsed;
 	} catch (cause) {
-		if (errnoOf(cause)?.startsWith("ERR_PARSE_ARGS") === true) throw toUsageError(cause as Error, Object.keys(options ?? {}));
+		if (errnoOf(cause)?.startsWith("ERR_PARSE_ARGS") === true)
+			throw toUsageError(cause as Error, Object.keys(options ?? {}));
 		throw cause;
 	}
 }

@@ -26,6 +26,8 @@ import { version } from "./version.ts";
 const program = "run-in-vm";
 /** After the guest's connection broke, the broker may know why; it does at once if it does at all. */
 const reasonWithinMs = 1_000;
+/** A sentence of the guest's, on one line: what follows below it is ours. */
+const failureMaxLength = 300;
 /** A ticket can expire on a host that stalls; then we ask for another, once. */
 const ticketsPerRun = 2;
 /** The broker keeps to --timeout as well, and knows what the wait was for: it gets this long to say so first. */
@@ -131,7 +133,8 @@ async function open(
 }
 
 async function finish(vm: string, end: SessionEnd, broker: Socket): Promise<RunResult> {
-	if (end.kind === "failed") process.stderr.write(`${program}: ${toSafeText(end.message)}\n`);
+	if (end.kind === "failed")
+		process.stderr.write(`${program}: ${toSafeText(end.message).replaceAll("\n", " ").slice(0, failureMaxLength)}\n`);
 	if (end.kind !== "lost") return toResult(end);
 	throw (
 		(await reasonOfEnd(broker)) ??

@@ -175,7 +175,7 @@ export class GuestLink {
 			const expected = parseExpected(frame.payload);
 			const waiting = this.#expected.get(expected.session);
 			if (expected.accepted) waiting?.resolve();
-			else waiting?.reject(new QubesLiteError("Limit", `${this.#options.vm} has too many sessions about to begin`));
+			else waiting?.reject(this.#tooManySessions());
 		} else {
 			throw new QubesLiteError("BadRequest", "it said hello twice");
 		}
@@ -194,6 +194,12 @@ export class GuestLink {
 
 	#refused(why: string): void {
 		this.#events.next({ type: "refused", why });
+	}
+
+	#tooManySessions(): QubesLiteError {
+		return new QubesLiteError("Limit", `${this.#options.vm} has too many sessions about to begin`, {
+			remedy: "try again in a moment",
+		});
 	}
 
 	#unresponsive(what: string): QubesLiteError {

@@ -80,6 +80,9 @@ export interface Expected {
 	readonly accepted: boolean;
 }
 
+/** The broker counts on from here: a guest must not be able to exhaust the numbers. */
+const sessionNumberMax = 2 ** 31;
+
 const kiBMax = 2 ** 40;
 
 export const encodeHello = (hello: AgentHello): Buffer => encodeJsonFrame(controlFrame.hello, hello);
@@ -104,7 +107,7 @@ export function parseHello(payload: Uint8Array): AgentHello {
 		}),
 		sessions: fields.ids("sessions", sessionsMax),
 		cgroups: fields.ids("cgroups", sessionsMax),
-		lastSession: fields.integer("lastSession", 0, Number.MAX_SAFE_INTEGER),
+		lastSession: fields.integer("lastSession", 0, sessionNumberMax),
 	};
 }
 

@@ -76,7 +76,8 @@ export function withGuestReport(
 		next.set(keyOf({ kind, id }), known ?? { kind, id, label: labels.get(id) ?? "a command", since: now });
 	};
 	for (const id of report.sessions) add("session", id);
-	for (const id of report.cgroups) if (!report.sessions.includes(id)) add("cgroup", id);
+	const living = new Set(report.sessions);
+	for (const id of report.cgroups) if (!living.has(id)) add("cgroup", id);
 	return next;
 }
 

@@ -193,3 +193,22 @@ describe("the agent's image", () => {
 		expect((await user.sh(`ls '${user.state}/logs'`)).stdout).not.toContain("disp");
 	});
 });
+
+describe("a client that is killed", () => {
+	it("takes no other session of the vm with it", async () => {
+		const other = user.start("run-in-vm", ["shopping", "sh", "-c", "sleep 6; echo still here"]);
+		const killed = user.start("run-in-vm", ["shopping", "sleep", "1000"]);
+		await user.until("both run", async () => (await user.status("shopping")).sessions === 2);
+		killed.kill("SIGKILL");
+		expect(await other.done).toMatchObject({ status: 0, stdout: "still here\n", stderr: "" });
+		expect(user.log().match(/"event":"guest.hello","vm":"shopping"/g)).toHaveLength(1);
+	});
+
+	it("leaves what its caller had open to nobody", async () => {
+		await user.sh("qubes-lite stop shopping vault disp brief");
+		await user.until("no broker runs", () => user.brokerPids().length === 0);
+		const outcome = await user.sh("x=$(bash -c 'run-in-vm vault echo one 40>&1'); echo \"$x\"");
+		expect(outcome).toMatchObject({ status: 0, stdout: "one\n" });
+		expect((await user.status("vault")).state).not.toBe("stopped");
+	});
+});

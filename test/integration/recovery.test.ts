@@ -76,6 +76,18 @@ it("retries a boot whose vmm is killed, once, and says why after the second time
 	expect(user.starts("shopping")).toBe(starts + 2);
 	await stopAll();
 
+	user.order("shopping", { hello: "never" });
+	const unlucky = user.start("run-in-vm", ["shopping", "true"]);
+	for (const start of [starts + 3, starts + 4]) {
+		await user.until("the vmm runs", () => user.starts("shopping") === start);
+		process.kill(user.vmmPid("shopping"), "SIGKILL");
+	}
+	const killedAt = performance.now();
+	const { status, stderr } = await unlucky.done;
+	expect(performance.now() - killedAt).toBeLessThan(1000);
+	expect(status).toBe(125);
+	expect(stderr).toMatch(/^run-in-vm: shopping did not become ready: its vmm was ended by SIGKILL\n/);
+
 	user.order("shopping", { exitAtBoot: { words: "qemu: no such disk", status: 1 } });
 	const outcome = await user.run("shopping", "true");
 	expect(outcome.status).toBe(125);

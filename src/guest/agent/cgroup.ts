@@ -56,8 +56,9 @@ export class SessionCgroup {
 		}
 	}
 
+	/** A cgroup that has been removed holds nobody. */
 	isPopulated(): boolean {
-		return readFileSync(`${this.#path}/cgroup.events`, "utf8").includes("populated 1");
+		return this.#read("cgroup.events").includes("populated 1");
 	}
 
 	/** Calls `onEmpty` once, when the last process is gone; at once if there is none. */
@@ -68,13 +69,18 @@ export class SessionCgroup {
 			this.#watcher = undefined;
 			onEmpty();
 		};
-		this.#watcher = watch(`${this.#path}/cgroup.events`, look);
+		try {
+			this.#watcher = watch(`${this.#path}/cgroup.events`, look);
+		} catch {
+			onEmpty();
+			return;
+		}
 		look();
 	}
 
 	/** Sends a signal to every process in it that is there now. */
 	signal(signal: NodeJS.Signals): void {
-		for (const word of readFileSync(`${this.#path}/cgroup.procs`, "utf8").split("\n")) {
+		for (const word of this.#read("cgroup.procs").split("\n")) {
 			const pid = Number(word);
 			if (pid > 0) signalProcess(pid, signal);
 		}
@@ -82,7 +88,18 @@ export class SessionCgroup {
 
 	/** SIGKILL to all, forks in progress included. */
 	kill(): void {
-		writeFileSync(`${this.#path}/cgroup.kill`, "1");
+		try {
+			writeFileSync(`${this.#path}/cgroup.kill`, "1");
+		} catch {}
+	}
+
+	/** Empty once the cgroup is gone: whoever looks late, by a timer, finds nobody. */
+	#read(file: string): string {
+		try {
+			return readFileSync(`${this.#path}/${file}`, "utf8");
+		} catch {
+			return "";
+		}
 	}
 
 	/** After the last process is gone. A directory that the kernel still holds is left: it costs nothing and keeps nothing. */

@@ -26,8 +26,8 @@ import type { FifoStock } from "./fifos.ts";
 import { OutputPump } from "./output.ts";
 import type { Redeemed } from "./tickets.ts";
 
-/** A connection must show its ticket within this; a guest process that only holds connections open is cut. */
-const execWithinMs = 10_000;
+/** A connection must show its ticket within this; longer than a ticket lives, so that a late one hears "expired". */
+const execWithinMs = 15_000;
 
 /** HUP, then TERM, then KILL for a command whose client is gone: all within 5 s. */
 const goneSteps = [

@@ -56,7 +56,7 @@ export class Sessions implements SessionHost {
 	redeem: SessionHost["redeem"] = (ticket, exec) => this.#tickets.redeem(ticket, exec);
 
 	open(session: GuestSession, id: number): SessionCgroup {
-		if (this.#living.size + this.#populated.size >= sessionsMax) {
+		if (this.#populated.size >= sessionsMax) {
 			throw new StartFailure("limit", `the guest runs ${sessionsMax} sessions already`);
 		}
 		const cgroup = this.#cgroups.create(id);
