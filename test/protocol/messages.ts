@@ -41,7 +41,7 @@ const largestHello: control.AgentHello = {
 	phases: Array.from({ length: 8 }, () => ({ name: "\0".repeat(16), uptimeMs: 366 * 24 * 3600 * 1000 })),
 	sessions: manyIds,
 	cgroups: manyIds,
-	lastSession: huge,
+	lastSession: 2 ** 31,
 };
 const beat: control.Heartbeat = { seq: 1, sessions: [], cgroups: [], memory: { totalKiB: 0, availableKiB: 0 } };
 const largestBeat: control.Heartbeat = {
