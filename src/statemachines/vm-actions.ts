@@ -110,7 +110,7 @@ export const keepReason = (reason: (context: VmContext, event: VmEvent) => Reaso
 /** Answers everybody who waits with the reason of the end. */
 export const refuseWaiting = refuseWith((context) => {
 	if (context.reason === null) return { code: "Internal", sentence: "it ended without a reason" };
-	return context.reason.code === "Stopped" ? { ...context.reason, code: "NotRunning" } : context.reason;
+	return context.reason;
 });
 
 /** Answers everybody who waits: a stop wins over their requests. */
