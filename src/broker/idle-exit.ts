@@ -11,12 +11,15 @@ export class IdleExit {
 		this.#leave = leave;
 	}
 
-	/** Something changed: a client came or went, a vm's state moved. */
+	/** Something changed: a client came or went, a vm's state moved. What changes nothing about the quiet does not prolong it. */
 	look(): void {
-		clearTimeout(this.#timer);
-		this.#timer = undefined;
-		if (!this.#isQuiet()) return;
-		this.#timer = setTimeout(() => {
+		if (!this.#isQuiet()) {
+			clearTimeout(this.#timer);
+			this.#timer = undefined;
+			return;
+		}
+		this.#timer ??= setTimeout(() => {
+			this.#timer = undefined;
 			if (this.#isQuiet()) this.#leave();
 		}, this.#delayMs);
 	}

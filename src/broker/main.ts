@@ -12,6 +12,7 @@ import { planQemu } from "../vmm/qemu.ts";
 import { gatherHostFacts } from "./host-facts.ts";
 import { IdleExit } from "./idle-exit.ts";
 import { keepLogs } from "./kept-logs.ts";
+import { LogFile } from "./log-file.ts";
 import { defaultPolicy } from "./policy.ts";
 import { Registry } from "./registry.ts";
 import { BrokerServer } from "./server.ts";
@@ -41,10 +42,7 @@ function announce(outcome: object): void {
 async function serve(): Promise<void> {
 	const runtimeDirectory = openRuntimeDirectory(env);
 	const stateDirectory = xdgDirectory("XDG_STATE_HOME", ".local/state");
-	const log = pino(
-		{ base: { pid: process.pid }, level: env.QUBES_LITE_LOG ?? "info" },
-		pino.destination({ dest: 2, sync: true }),
-	);
+	const log = pino({ base: { pid: process.pid }, level: env.QUBES_LITE_LOG ?? "info" }, new LogFile(2));
 	const { config, path } = await findConfig(env);
 	const places = {
 		runtimeDirectory,

@@ -35,6 +35,7 @@ export class BrokerServer {
 		this.#dependencies = dependencies;
 		this.#server = createServer((socket) => {
 			this.#clients.add(socket);
+			dependencies.clientsChanged();
 			socket.once("close", () => {
 				this.#clients.delete(socket);
 				dependencies.clientsChanged();

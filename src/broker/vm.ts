@@ -12,6 +12,7 @@ import type { LaunchPlan } from "../launch-plan.ts";
 import { vmMachine } from "../statemachines/vm.machine.ts";
 import { defaultShutdownBounds, type VmContext } from "../statemachines/vm-context.ts";
 import type { Reason, VmEvent } from "../statemachines/vm-events.ts";
+import { toSafeText } from "../terminal/safe-text.ts";
 import { Instance } from "./instance.ts";
 import { TicketGate } from "./ticket-gate.ts";
 
@@ -19,6 +20,7 @@ import { TicketGate } from "./ticket-gate.ts";
 const guestGraceMs = 20_000;
 
 const refusedEveryMs = 60_000;
+const refusalsMax = 8;
 
 export interface VmDependencies {
 	readonly supervisor: Supervisor;
@@ -45,8 +47,7 @@ export class Vm {
 	#instance: Instance | undefined;
 	#released: Promise<void> = Promise.resolve();
 	#nextSession = 1;
-	#refused = 0;
-	#refusedTimer: NodeJS.Timeout | undefined;
+	readonly #refusals = new Set<string>();
 	readonly #tickets = new TicketGate({
 		leases: () => this.snapshot().context.leases,
 		watch: (listener) => this.watch(listener),
@@ -87,10 +88,12 @@ export class Vm {
 		this.#actor.subscribe((snapshot) => this.#logChange(snapshot.value, snapshot.context));
 	}
 
-	/** Begins; for an adopted vm also opens its link, so that its agent can dial again. */
+	/** Begins; for an adopted vm also opens its link, so that its agent can dial again. Never rejects: other vms go on. */
 	async start(): Promise<void> {
 		this.#actor.start();
-		await this.#instance?.openLink();
+		await this.#instance?.openLink().catch((cause: unknown) => {
+			this.#dependencies.log.error({ event: "vm.linkFailed", vm: this.config.name, err: cause });
+		});
 	}
 
 	/** The machine's state and context, and the vmm where one runs. */
@@ -161,7 +164,8 @@ export class Vm {
 				this.#dependencies.log.warn({ event: "vm.launchFailed", vm: this.config.name, err: error.cause ?? error });
 				const failure: Reason = {
 					code: error.code,
-					sentence: error.message,
+					/** It may quote what the vmm said. */
+					sentence: toSafeText(error.message),
 					...(error.remedy === undefined ? {} : { remedy: error.remedy }),
 				};
 				this.#actor.send({ type: "vmm.exited", boot: context.boot, failure, retriable: false });
@@ -210,16 +214,12 @@ export class Vm {
 		}
 	}
 
-	/** Any process in the guest can dial us all day: one line a minute tells, and says how many it stands for. */
+	/** Any process in the guest can dial us all day: each reason is told once a minute, and not too many of them. */
 	#noteRefused(why: string): void {
-		this.#refused += 1;
-		if (this.#refusedTimer !== undefined) return;
-		this.#dependencies.log.warn({ event: "guest.refused", vm: this.config.name, why, count: this.#refused });
-		this.#refused = 0;
-		this.#refusedTimer = setTimeout(() => {
-			this.#refusedTimer = undefined;
-		}, refusedEveryMs);
-		this.#refusedTimer.unref();
+		if (this.#refusals.has(why) || this.#refusals.size >= refusalsMax) return;
+		this.#refusals.add(why);
+		this.#dependencies.log.warn({ event: "guest.refused", vm: this.config.name, why });
+		setTimeout(() => this.#refusals.delete(why), refusedEveryMs).unref();
 	}
 
 	/** The vmm has ended: its last words are read, its link closed, its files removed, before a next launch begins. */

@@ -76,7 +76,13 @@ function closedFrom(first: number, cover: number): ("ignore" | number)[] {
 
 /** The one line that the broker writes: that it serves, or the facts of an error. */
 function settle(said: string, resolve: () => void, reject: (error: QubesLiteError) => void): void {
-	const outcome = JSON.parse(said) as { ready?: boolean; code: string; message: string; remedy?: string };
+	let outcome: { ready?: boolean; code: string; message: string; remedy?: string };
+	try {
+		outcome = JSON.parse(said);
+	} catch (cause) {
+		reject(new QubesLiteError("Internal", "the broker ended in the middle of its first word", { cause }));
+		return;
+	}
 	if (outcome.ready === true) resolve();
 	else reject(QubesLiteError.fromFacts(outcome));
 }

@@ -140,9 +140,17 @@ function say(text: string): number {
 	return status.done;
 }
 
-process.stdout.on("error", () => {});
+/** Whoever reads no further has what they wanted; a full disk has not. */
+process.stdout.on("error", (cause) => {
+	if (errnoOf(cause) === "EPIPE") return;
+	process.stderr.write(
+		formatError(program, new QubesLiteError("Internal", `the output cannot be written: ${cause.message}`)),
+	);
+	process.exitCode = status.failed;
+});
 try {
-	process.exitCode = await main(process.argv.slice(2));
+	const done = await main(process.argv.slice(2));
+	process.exitCode ??= done;
 } catch (cause) {
 	const error = QubesLiteError.from(cause);
 	process.stderr.write(formatError(program, error));

@@ -2,19 +2,22 @@
 import type { Socket } from "node:net";
 
 /** A real agent sends two or three frames for each session; no desktop starts eighty programs a second for long. */
-const framesPerSecond = 256;
+const unitsPerSecond = 256;
+/** A large frame is more work than a small one: it counts as many. A heartbeat of a busy desktop is smaller. */
+const bytesPerUnit = 4096;
 
 export class FrameBudget {
 	readonly #socket: Socket;
-	#left = framesPerSecond;
+	#left = unitsPerSecond;
 	#timer: NodeJS.Timeout | undefined;
 
 	constructor(socket: Socket) {
 		this.#socket = socket;
 	}
 
-	spend(frames: number): void {
-		this.#left -= frames;
+	/** `bytes` were read, and held `frames` whole frames. */
+	spend(frames: number, bytes: number): void {
+		this.#left -= Math.max(frames, bytes / bytesPerUnit);
 		this.#timer ??= setTimeout(() => this.#renew(), 1000);
 		if (this.#left <= 0) this.#socket.pause();
 	}
@@ -27,7 +30,7 @@ export class FrameBudget {
 	#renew(): void {
 		this.#timer = undefined;
 		const wasOver = this.#left <= 0;
-		this.#left = Math.min(framesPerSecond, this.#left + framesPerSecond);
+		this.#left = Math.min(unitsPerSecond, this.#left + unitsPerSecond);
 		if (!wasOver) return;
 		if (this.#left > 0) this.#socket.resume();
 		else this.#timer = setTimeout(() => this.#renew(), 1000);

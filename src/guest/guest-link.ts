@@ -66,7 +66,6 @@ export class GuestLink {
 		this.#nonce = options.nonce;
 		this.#path = `${options.vsock}_${hostControlPort}`;
 		this.#server = createServer((socket) => this.#accept(socket));
-		this.#server.maxConnections = strangersMax + 1;
 	}
 
 	/** Rejects where the socket cannot be made. */
@@ -115,10 +114,9 @@ export class GuestLink {
 	}
 
 	#accept(socket: Socket): void {
-		if (this.#strangers.size >= strangersMax) {
-			socket.destroy();
-			return;
-		}
+		/** The oldest has had its time: the agent says hello as soon as it is connected. */
+		const [oldest] = this.#strangers;
+		if (oldest !== undefined && this.#strangers.size >= strangersMax) this.#cut(oldest, "others came after it");
 		this.#strangers.add(socket);
 		const decoder = new FrameDecoder(fromAgentLimits);
 		const budget = new FrameBudget(socket);
@@ -127,7 +125,7 @@ export class GuestLink {
 		socket.on("data", (chunk: Buffer) => {
 			try {
 				const frames = decoder.push(chunk);
-				budget.spend(frames.length);
+				budget.spend(frames.length, chunk.length);
 				for (const frame of frames) {
 					if (socket.destroyed) return;
 					if (socket === this.#agent) this.#receive(frame);
@@ -188,6 +186,7 @@ export class GuestLink {
 	}
 
 	#cut(socket: Socket, why: string): void {
+		this.#strangers.delete(socket);
 		this.#refused(why);
 		socket.destroy();
 	}

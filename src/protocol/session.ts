@@ -98,7 +98,7 @@ export function splitTicketedExec(payload: Buffer): { ticket: Buffer; exec: Buff
 	return { ticket: payload.subarray(0, ticketBytes), exec: payload.subarray(ticketBytes) };
 }
 
-/** Guest-derived: the code is forced into a byte's range and a signal's number below the real-time ones' end. */
+/** Guest-derived: refused where the code is no byte, or the signal's number is none that Linux has. */
 export function parseExit(payload: Buffer): Exit {
 	const fields = Fields.parse("exit", payload);
 	const guestMicros = fields.integer("guestMicros", 0, Number.MAX_SAFE_INTEGER);

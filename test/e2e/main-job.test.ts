@@ -165,7 +165,7 @@ describe("vms of each kind", () => {
 
 	it("shuts a vm down after its idleTimeout, and says so", async () => {
 		expect((await user.run("brief", "true")).status).toBe(0);
-		expect((await user.status("brief")).stopsAt).not.toBeNull();
+		await user.until("it says when it will stop", async () => (await user.status("brief")).stopsAt !== null);
 		await user.until("it has stopped", async () => (await user.status("brief")).state === "stopped");
 		expect((await user.status("brief")).reason).toBe("idle for 3 s");
 	});

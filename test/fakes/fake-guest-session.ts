@@ -153,7 +153,7 @@ export class FakeSession {
 				this.#socket.end(Buffer.from([sessionFrame.exit, 0, 0, 0, 40, 0x7b]));
 				return true;
 			case "floods":
-				for (let sent = 0; sent <= 2 * streamWindowBytes; sent += dataMaxBytes) {
+				for (let sent = 0; sent <= 2 * (streamWindowBytes + dataMaxBytes); sent += dataMaxBytes) {
 					this.#socket.write(encodeFrame(sessionFrame.stdout, Buffer.alloc(dataMaxBytes, "x")));
 				}
 				return true;

@@ -7,6 +7,12 @@ import { type FSWatcher, mkdirSync, readdirSync, readFileSync, rmdirSync, watch,
 const mount = "/sys/fs/cgroup";
 const prefix = "session-";
 
+/** HUP, then TERM, then KILL for a command whose client is gone: all within 5 s. */
+const goneSteps = [
+	{ signal: "SIGHUP", waitMs: 1_500 },
+	{ signal: "SIGTERM", waitMs: 1_500 },
+] as const;
+
 /** The agent's own cgroup: "0::/" in the busybox guest, a unit's in a systemd guest. */
 function ownCgroup(): string {
 	const line = readFileSync("/proc/self/cgroup", "utf8")
@@ -76,6 +82,22 @@ export class SessionCgroup {
 			return;
 		}
 		look();
+	}
+
+	/** Ends whoever is in it, who may say goodbye first: nobody reads what they say any more. */
+	end(): void {
+		const steps = [...goneSteps];
+		const next = (): void => {
+			if (!this.isPopulated()) return;
+			const step = steps.shift();
+			if (step === undefined) {
+				this.kill();
+				return;
+			}
+			this.signal(step.signal);
+			setTimeout(next, step.waitMs);
+		};
+		next();
 	}
 
 	/** Sends a signal to every process in it that is there now. */

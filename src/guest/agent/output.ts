@@ -56,7 +56,13 @@ export class OutputPump {
 	#restartQuiet(): void {
 		clearTimeout(this.#quiet);
 		if (!this.#commandEnded || Object.values(this.#sources).some((source) => source.isWaiting)) return;
-		this.#quiet = setTimeout(() => this.destroy(), quietMs);
+		const quiet = setTimeout(() => {
+			/** After a stall the timer is due before what came meanwhile has been read: one turn of the loop reads it. */
+			setImmediate(() => {
+				if (this.#quiet === quiet) this.destroy();
+			});
+		}, quietMs);
+		this.#quiet = quiet;
 	}
 }
 

@@ -29,12 +29,6 @@ import type { Redeemed } from "./tickets.ts";
 /** A connection must show its ticket within this; longer than a ticket lives, so that a late one hears "expired". */
 const execWithinMs = 15_000;
 
-/** HUP, then TERM, then KILL for a command whose client is gone: all within 5 s. */
-const goneSteps = [
-	{ signal: "SIGHUP", waitMs: 1_500 },
-	{ signal: "SIGTERM", waitMs: 1_500 },
-] as const;
-
 export interface SessionHost {
 	readonly fifos: FifoStock;
 	redeem(ticket: Buffer, exec: Buffer): Redeemed;
@@ -156,20 +150,7 @@ export class GuestSession {
 	#endGone(command: Command): void {
 		this.#pump?.destroy();
 		command.stdin.destroy();
-		const cgroup = this.#cgroup;
-		if (cgroup === undefined) return;
-		const steps = [...goneSteps];
-		const next = (): void => {
-			if (!cgroup.isPopulated()) return;
-			const step = steps.shift();
-			if (step === undefined) {
-				cgroup.kill();
-				return;
-			}
-			cgroup.signal(step.signal);
-			setTimeout(next, step.waitMs);
-		};
-		next();
+		this.#cgroup?.end();
 	}
 
 	#fail(failure: Failure, message: string): void {

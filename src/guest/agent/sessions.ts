@@ -23,10 +23,12 @@ export class Sessions implements SessionHost {
 		for (const id of this.#cgroups.left()) this.#adopt(id);
 	}
 
-	/** What an agent that crashed left running still holds the vm. */
+	/** What an agent that crashed left running has lost its client with it. It holds the vm until it has ended. */
 	#adopt(id: number): void {
 		this.#last = Math.max(this.#last, id);
-		this.#keep(id, this.#cgroups.create(id));
+		const cgroup = this.#cgroups.create(id);
+		this.#keep(id, cgroup);
+		cgroup.end();
 	}
 
 	#keep(id: number, cgroup: SessionCgroup): void {

@@ -1,0 +1,144 @@
+/** qubes-lite for people and for programs: ls, status, start and stop, in every state a vm can be in. */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { nothingLeft } from "../e2e/harness.ts";
+import { FakeUser } from "./fake-user.ts";
+
+const names = ["shopping", "vault", "disp"];
+let user: FakeUser;
+
+beforeAll(() => {
+	user = new FakeUser({
+		vms: [
+			{ id: 5, name: "shopping", memory: 2048, bootTimeout: 2 },
+			{ id: 13, name: "vault", network: false, idleTimeout: 600 },
+			{ id: 15, name: "disp", disposable: true },
+		],
+	});
+});
+
+afterAll(async () => {
+	expect(await user.leave(names)).toEqual(nothingLeft);
+});
+
+async function expectStopped(vm: string): Promise<void> {
+	expect(await user.sh(`qubes-lite stop ${vm}`)).toMatchObject({ status: 0, stdout: "", stderr: "" });
+	expect(await user.stateOf(vm)).toBe("stopped");
+}
+
+describe("ls and status", () => {
+	it("show each vm in columns, without escapes in a pipe", async () => {
+		const { stdout } = await user.sh("qubes-lite ls");
+		const [head, ...rows] = stdout.trimEnd().split("\n");
+		expect(head).toMatch(/^NAME +ID +STATE +SINCE +NETWORK +NOTE$/);
+		expect(rows.map((row) => row.split(/ {2,}/).filter((_, column) => column !== 3))).toEqual([
+			["shopping", "5", "stopped", "yes"],
+			["vault", "13", "stopped", "offline"],
+			["disp", "15", "stopped", "yes"],
+		]);
+		expect(stdout).not.toContain("\x1b");
+	});
+
+	it("give names only with -q, and all that is known as JSON", async () => {
+		expect((await user.sh("qubes-lite ls -q")).stdout).toBe("shopping\nvault\ndisp\n");
+		const listed = JSON.parse((await user.sh("qubes-lite ls --json")).stdout);
+		expect(listed).toMatchObject({ schema: 1, vms: names.map((name) => ({ name, state: "stopped", pid: null })) });
+		expect(JSON.parse((await user.sh("qubes-lite status --json vault")).stdout)).toEqual({
+			schema: 1,
+			vm: { ...listed.vms[1], since: expect.any(String) },
+		});
+	});
+
+	it("say what keeps a vm up, and when it will stop", async () => {
+		const running = user.start("run-in-vm", ["vault", "sh", "-c", "read line"]);
+		await user.until("the session is there", async () => (await user.status("vault")).sessions === 1);
+		expect((await user.sh("qubes-lite ls")).stdout).toMatch(/^vault +13 +ready .*kept by sh \(session 1\)$/m);
+		running.stdin.end();
+		await running.done;
+		await user.until("it is idle", async () => (await user.stateOf("vault")) === "idle");
+		expect((await user.sh("qubes-lite ls")).stdout).toMatch(/^vault +13 +idle .*stops in (10 min|[56]\d\d s)$/m);
+		const { stdout } = await user.sh("qubes-lite status vault");
+		expect(stdout).toMatch(/^vault\n {2}state +idle, since \d+ s\n/);
+		expect(stdout).toMatch(/^ {2}boot +\d+\.\d s$/m);
+		expect(stdout).toContain(`qemu, pid ${user.vmmPid("vault")}\n`);
+	});
+
+	it("know the nearest option", async () => {
+		expect(await user.sh("qubes-lite ls --jsn")).toMatchObject({
+			status: 2,
+			stdout: "",
+			stderr: "qubes-lite: Unknown option '--jsn'; did you mean '--json'?\n  → qubes-lite --help\n",
+		});
+		expect((await user.sh("qubes-lite stop --froce vault")).stderr).toContain("did you mean '--force'?");
+	});
+});
+
+describe("start", () => {
+	it("boots several vms, and those that run are left alone", async () => {
+		expect(await user.sh(`qubes-lite start ${names.join(" ")}`)).toMatchObject({ status: 0, stdout: "", stderr: "" });
+		expect(await user.sh("qubes-lite start shopping")).toMatchObject({ status: 0, stdout: "", stderr: "" });
+		for (const name of names) expect(await user.stateOf(name)).toBe("idle");
+		expect(user.starts("shopping")).toBe(1);
+		await user.sh(`qubes-lite stop ${names.join(" ")}`);
+	});
+
+	it("fails where one vm does not boot, and says which", async () => {
+		user.order("shopping", { exitAtBoot: { words: "no such disk\n", status: 3 } });
+		const outcome = await user.sh("qubes-lite start shopping vault");
+		expect(outcome).toMatchObject({ status: 1, stdout: "" });
+		expect(outcome.stderr).toMatch(/^qubes-lite: shopping did not become ready: its vmm ended with status 3: no such/);
+		expect(await user.stateOf("vault")).toBe("idle");
+	});
+});
+
+describe("stop is legal", () => {
+	it("in a vm that has failed, and one that is stopped", async () => {
+		expect(await user.stateOf("shopping")).toBe("failed");
+		await expectStopped("shopping");
+		await expectStopped("shopping");
+	});
+
+	it("while a vm boots, and tells those who wait", async () => {
+		user.order("shopping", { hello: "never" });
+		const waiting = user.start("run-in-vm", ["shopping", "true"]);
+		await user.until("it boots", async () => (await user.stateOf("shopping")) === "booting");
+		await expectStopped("shopping");
+		const { status, stderr } = await waiting.done;
+		expect(status).toBe(125);
+		expect(stderr).toMatch(/stopped by request before the command could run\n {2}→ qubes-lite start shopping/);
+	});
+
+	it("when a vm did not become ready, and its vmm was kept for a look", async () => {
+		user.order("shopping", { hello: "never" });
+		expect((await user.run("shopping", "true")).status).toBe(124);
+		expect(await user.status("shopping")).toMatchObject({ state: "failed", flags: ["vmmAlive"] });
+		await expectStopped("shopping");
+	});
+
+	it("under a running command, which hears of it", async () => {
+		user.order("shopping", {});
+		const running = user.start("run-in-vm", [
+			"shopping",
+			"sh",
+			"-c",
+			"trap 'echo asked; exit 9' TERM; echo up; while :; do sleep 0.05; done",
+		]);
+		await user.until("the session is there", async () => (await user.status("shopping")).sessions === 1);
+		await expectStopped("shopping");
+		expect(await running.done).toMatchObject({ status: 9, stdout: "up\nasked\n" });
+	});
+
+	it("while a vm shuts down, also for two at once, and with --force", async () => {
+		user.order("shopping", { ignoresPowerOff: true, ignoresSigterm: true });
+		expect((await user.sh("qubes-lite start shopping")).status).toBe(0);
+		const first = user.start("qubes-lite", ["stop", "shopping"]);
+		await user.until("it shuts down", async () => (await user.stateOf("shopping")) === "shutdown");
+		const second = user.start("qubes-lite", ["stop", "shopping"]);
+		expect(await user.sh("qubes-lite stop --force shopping")).toMatchObject({ status: 0, stderr: "" });
+		expect(await Promise.all([first.done, second.done])).toMatchObject([{ status: 0 }, { status: 0 }]);
+		expect(await user.stateOf("shopping")).toBe("stopped");
+	});
+
+	it("and its reason is kept", async () => {
+		expect(await user.status("shopping")).toMatchObject({ state: "stopped", reason: "stopped by request" });
+	});
+});
