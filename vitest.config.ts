@@ -1,6 +1,7 @@
 import { defineConfig } from "vitest/config";
 
-const rooms = "test/{config,protocol,statemachines,vmm,activation,guest,broker,cli,guest-image,structure}/**/*.test.ts";
+const rooms =
+	"test/{config,protocol,statemachines,vmm,activation,guest,broker,cli,guest-image,structure,terminal}/**/*.test.ts";
 
 export default defineConfig({
 	test: {
