@@ -14,10 +14,11 @@ export interface Program {
 export interface GuestInputs {
 	/** Static: it also runs in the initramfs, where there are no libraries. */
 	readonly busybox: string;
-	readonly socat: Program;
 	readonly node: Program;
 	/** The bundle of the guest's agent. */
 	readonly agent: string;
+	/** The addon with which the agent calls libc for vsock sockets. */
+	readonly koffi: string;
 	/** Directory of the guest's scripts and settings, with a final slash. */
 	readonly scripts: string;
 }
@@ -27,6 +28,7 @@ const nodeMajorMin = 24;
 
 /** Both addresses hold from the bundle in dist/ and from the source beside this directory. */
 const agentBundle = new URL("../dist/agent.mjs", import.meta.url);
+const koffiAddon = new URL("../node_modules/@koromix/koffi-linux-x64/linux_x64/koffi.node", import.meta.url);
 const scriptsDirectory = new URL("../guest-image/guest/", import.meta.url);
 
 /** All inputs, or one sentence about the first that is missing. The guest gets the Node that runs this program. */
@@ -60,11 +62,15 @@ export async function findGuestInputs(signal: AbortSignal): Promise<GuestInputs>
 	if (!(await isReadable(agent))) {
 		throw new QubesLiteError("Internal", `The agent's bundle ${agent} is missing.`, { remedy: "npm run build" });
 	}
+	const koffi = fileURLToPath(koffiAddon);
+	if (!(await isReadable(koffi))) {
+		throw new QubesLiteError("Internal", `The addon ${koffi} is missing.`, { remedy: "npm ci" });
+	}
 	return {
 		busybox: busybox.path,
-		socat: await findProgram("socat", "socat", signal),
 		node: { path: process.execPath, libraries: await findSharedLibraries(process.execPath, signal) },
 		agent,
+		koffi,
 		scripts: fileURLToPath(scriptsDirectory),
 	};
 }

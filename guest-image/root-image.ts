@@ -1,5 +1,5 @@
 /**
- * The read-only root image: busybox, socat, Node and the agent in an erofs file system. Uncompressed, because the guest
+ * The read-only root image: busybox, Node and the agent in an erofs file system. Uncompressed, because the guest
  * reads it through the host's page cache; reproducible, because its bytes are compared.
  */
 import { chmod, copyFile, mkdir, symlink } from "node:fs/promises";
@@ -64,7 +64,7 @@ const settings = {
 	"/etc/nsswitch.conf": "nsswitch.conf",
 	"/etc/passwd": "passwd",
 } as const;
-const scripts = ["agent-run", "listener", "power-off", "rc.sysinit"] as const;
+const scripts = ["agent-run", "power-off", "rc.sysinit"] as const;
 
 /** Hash of all that the image depends on. */
 export async function hashRootInputs(inputs: GuestInputs): Promise<string> {
@@ -101,18 +101,17 @@ async function makeDirectory(staging: string, path: string, mode: number): Promi
 }
 
 function listFiles(inputs: GuestInputs): RootFile[] {
-	const { busybox, socat, node, agent } = inputs;
-	const libraries = new Set([...socat.libraries, ...node.libraries]);
+	const { busybox, node, agent, koffi } = inputs;
 	return [
 		{ path: "/usr/bin/busybox", source: busybox, mode: 0o755 },
-		{ path: "/usr/bin/socat", source: socat.path, mode: 0o755 },
 		{ path: "/usr/bin/node", source: node.path, mode: 0o755 },
-		...[...libraries].sort().map((source) => ({
+		...[...node.libraries].sort().map((source) => ({
 			path: `${basename(source).startsWith("ld-linux") ? loaderDirectory : libraryDirectory}/${basename(source)}`,
 			source,
 			mode: 0o755,
 		})),
 		{ path: "/usr/lib/qubes-lite/agent.mjs", source: agent, mode: 0o644 },
+		{ path: "/usr/lib/qubes-lite/koffi.node", source: koffi, mode: 0o644 },
 		...scripts.map((name) => ({ path: `/usr/lib/qubes-lite/${name}`, source: inputs.scripts + name, mode: 0o755 })),
 		...Object.entries(settings).map(([path, name]) => ({ path, source: inputs.scripts + name, mode: 0o644 })),
 	];

@@ -22,7 +22,6 @@ const bundles = ["run-in-vm", "qubes-lite", "broker", "agent", "image"].map((nam
 const requirements: readonly { readonly file: string; readonly debianPackage: string }[] = [
 	{ file: "qemu-system-x86_64", debianPackage: "qemu-system-x86" },
 	{ file: "busybox", debianPackage: "busybox-static" },
-	{ file: "socat", debianPackage: "socat" },
 	{ file: "mkfs.erofs", debianPackage: "erofs-utils" },
 	{ file: "flock", debianPackage: "util-linux" },
 	{ file: "/usr/share/keyrings/debian-archive-keyring.gpg", debianPackage: "debian-archive-keyring" },

@@ -17,7 +17,7 @@ import {
 	sessionFrame,
 	toClientLimits,
 } from "../protocol/session.ts";
-import { ReceiveWindow, SendWindow } from "../protocol/stream-window.ts";
+import { ReceiveWindow, SendWindow, stdinWindowBytes } from "../protocol/stream-window.ts";
 
 export type SessionEnd =
 	| { readonly kind: "ended"; readonly end: CommandEnd; readonly guestMicros: number }
@@ -129,7 +129,7 @@ class Output {
 class Input {
 	readonly #socket: Socket;
 	readonly #stdin: Readable | null;
-	readonly #window = new SendWindow();
+	readonly #window = new SendWindow(stdinWindowBytes);
 	#started = false;
 
 	/** null: the command gets an empty standard input. */

@@ -35,27 +35,47 @@ export function encodeJsonFrame(type: number, value: object): Buffer {
  *
  * A payload may share memory with the chunk it came in: it is valid as long as the caller leaves chunks alone, as
  * node's sockets do.
+ *
+ * Frames of a `streamed` type carry bytes of a stream, and where they are cut means nothing: such a frame is given as it
+ * comes, in pieces, and never copied.
  */
 export class FrameDecoder {
 	readonly #limits: FrameLimits;
 	/** A frame that has begun: its header and payload, filled up to #held. Before the header is whole: just that. */
 	#partial: Buffer | undefined;
 	#held = 0;
+	readonly #streamed: ReadonlySet<number>;
+	#streamType = 0;
+	/** What is still to come of a streamed frame. */
+	#streamRest = 0;
 
-	constructor(limits: FrameLimits) {
+	constructor(limits: FrameLimits, streamed: ReadonlySet<number> = new Set()) {
 		this.#limits = limits;
+		this.#streamed = streamed;
 	}
 
 	/** True between frames: an end of the stream here loses nothing. */
 	get atBoundary(): boolean {
-		return this.#partial === undefined;
+		return this.#partial === undefined && this.#streamRest === 0;
 	}
 
 	push(chunk: Buffer): Frame[] {
 		const frames: Frame[] = [];
 		let offset = 0;
 		while (offset < chunk.length) {
+			if (this.#streamRest > 0) {
+				const payload = chunk.subarray(offset, offset + this.#streamRest);
+				frames.push({ type: this.#streamType, payload });
+				this.#streamRest -= payload.length;
+				offset += payload.length;
+				continue;
+			}
 			if (this.#partial === undefined) {
+				if (this.#streamed.has(chunk.readUInt8(offset)) && chunk.length - offset >= frameHeaderBytes) {
+					this.#beginStreamed(chunk, offset);
+					offset += frameHeaderBytes;
+					continue;
+				}
 				const whole = this.#wholeFrame(chunk, offset);
 				if (whole !== undefined) {
 					frames.push({ type: whole.readUInt8(0), payload: whole.subarray(frameHeaderBytes) });
@@ -67,6 +87,11 @@ export class FrameDecoder {
 			}
 			offset += this.#fill(this.#partial, chunk, offset);
 			if (this.#held < this.#partial.length) break;
+			if (this.#streamed.has(this.#partial.readUInt8(0))) {
+				this.#beginStreamed(this.#partial, 0);
+				this.#partial = undefined;
+				continue;
+			}
 			const size = this.#frameSize(this.#partial, 0);
 			if (size > this.#partial.length) {
 				const grown = Buffer.allocUnsafe(size);
@@ -78,6 +103,11 @@ export class FrameDecoder {
 			this.#partial = undefined;
 		}
 		return frames;
+	}
+
+	#beginStreamed(header: Buffer, offset: number): void {
+		this.#streamType = header.readUInt8(offset);
+		this.#streamRest = this.#frameSize(header, offset) - frameHeaderBytes;
 	}
 
 	/** The whole frame at `offset`, or undefined where the chunk ends too early. */

@@ -46,6 +46,9 @@ export const fromClientLimits: FrameLimits = new Map([
 	[sessionFrame.credit, smallBytes],
 ]);
 
+/** Passed on as they come, however cut (frame.ts). */
+export const streamedFromClient: ReadonlySet<number> = new Set([sessionFrame.stdin]);
+
 export const toClientLimits: FrameLimits = new Map([
 	[sessionFrame.hello, smallBytes],
 	[sessionFrame.stdout, dataMaxBytes],

@@ -19,6 +19,8 @@ export interface Outcome {
 export interface Running {
 	readonly pid: number;
 	readonly stdin: NodeJS.WritableStream;
+	/** What it has written so far. */
+	stdout(): string;
 	readonly done: Promise<Outcome>;
 	kill(signal: NodeJS.Signals): void;
 }
@@ -86,7 +88,13 @@ export class TestUser {
 				}),
 			);
 		});
-		return { pid: child.pid ?? 0, stdin: child.stdin, done, kill: (signal) => child.kill(signal) };
+		return {
+			pid: child.pid ?? 0,
+			stdin: child.stdin,
+			stdout: () => Buffer.concat(stdout).toString(),
+			done,
+			kill: (signal) => child.kill(signal),
+		};
 	}
 
 	async status(vm: string): Promise<VmStatus> {

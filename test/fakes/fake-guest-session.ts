@@ -1,7 +1,9 @@
 /** The fake guest's end of one session: the real protocol, the real output pump, and a process of the host as the command. */
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { closeSync, constants, mkdtempSync, openSync, rmSync } from "node:fs";
 import type { Socket } from "node:net";
-import { constants } from "node:os";
+import { constants as osConstants, tmpdir } from "node:os";
+import { join } from "node:path";
 import { errnoOf } from "../../src/errors.ts";
 import { OutputPump } from "../../src/guest/agent/output.ts";
 import type { Tickets } from "../../src/guest/agent/tickets.ts";
@@ -20,7 +22,7 @@ import {
 	sessionFrame,
 	splitTicketedExec,
 } from "../../src/protocol/session.ts";
-import { ReceiveWindow, streamWindowBytes } from "../../src/protocol/stream-window.ts";
+import { ReceiveWindow, stdinWindowBytes, streamWindowBytes } from "../../src/protocol/stream-window.ts";
 import type { SessionOrder } from "./fake-guest-orders.ts";
 
 export interface FakeSessionHost {
@@ -37,7 +39,7 @@ const goneMs = 500;
 export class FakeSession {
 	readonly #socket: Socket;
 	readonly #host: FakeSessionHost;
-	readonly #input = new ReceiveWindow();
+	readonly #input = new ReceiveWindow(stdinWindowBytes);
 	#id: number | undefined;
 	#command: ChildProcess | undefined;
 	#pump: OutputPump | undefined;
@@ -97,24 +99,29 @@ export class FakeSession {
 		if (order !== undefined && this.#misbehave(order)) return;
 		const [file = "", ...args] = parseExec(exec).argv;
 		// All its environment goes to the command: its words tell the census, and the supervisor, whose process this is.
-		const command = spawn(file, args, { detached: true, cwd: "/", stdio: "pipe" });
+		const [stdout, stderr] = [makeFifo(), makeFifo()];
+		const command = spawn(file, args, { detached: true, cwd: "/", stdio: ["pipe", stdout.child, stderr.child] });
+		for (const { child } of [stdout, stderr]) closeSync(child);
 		command.once("error", (cause) =>
 			this.#fail(errnoOf(cause) === "ENOENT" ? "notFound" : "notExecutable", cause.message),
 		);
-		command.once("spawn", () => void this.#run(command, order));
+		command.once("spawn", () => void this.#run(command, [stdout.ours, stderr.ours], order));
 	}
 
-	async #run(command: ChildProcess, order: SessionOrder | undefined): Promise<void> {
+	async #run(
+		command: ChildProcess,
+		[stdout, stderr]: [number, number],
+		order: SessionOrder | undefined,
+	): Promise<void> {
 		this.#command = command;
 		command.stdin?.on("error", () => command.stdin?.destroy());
 		this.#socket.write(encodeStarted(command.pid ?? 0));
-		// spawn() makes sockets of them, and says only Readable.
-		this.#pump = new OutputPump(this.#socket, command.stdout as Socket, command.stderr as Socket);
+		this.#pump = new OutputPump(this.#socket, stdout, stderr);
 		for (const frame of this.#early.splice(0)) this.#take(frame, command);
 		if (this.#socket.destroyed) this.clientGone();
 		const end = await new Promise<CommandEnd>((resolve) => {
 			command.once("exit", (code, signal) =>
-				resolve(signal === null ? { code: code ?? 0 } : { signal, signalNumber: constants.signals[signal] }),
+				resolve(signal === null ? { code: code ?? 0 } : { signal, signalNumber: osConstants.signals[signal] }),
 			);
 		});
 		this.#pump.commandEnded();
@@ -165,6 +172,17 @@ export class FakeSession {
 				return order === "mute";
 		}
 	}
+}
+
+/** A pipe for an output, as the agent's are; no fork is worth a stock here. */
+function makeFifo(): { child: number; ours: number } {
+	const directory = mkdtempSync(join(tmpdir(), "ql-fifo-"));
+	const path = join(directory, "fifo");
+	spawnSync("mkfifo", ["-m", "600", path]);
+	const ours = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+	const child = openSync(path, constants.O_WRONLY);
+	rmSync(directory, { recursive: true });
+	return { child, ours };
 }
 
 /** A group that has ended is no error. Group 0 would be our own. */

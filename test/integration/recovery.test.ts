@@ -100,7 +100,7 @@ it("retries a boot whose vmm is killed, once, and says why after the second time
 
 it("tells a session that its vmm was killed, with status 125, and boots again for the next", async () => {
 	const running = user.start("run-in-vm", ["shopping", "sh", "-c", "echo up; sleep 1000"]);
-	await user.until("the session is there", async () => (await user.status("shopping")).sessions === 1);
+	await user.until("the command speaks", async () => running.stdout() === "up\n");
 	process.kill(user.vmmPid("shopping"), "SIGKILL");
 	const outcome = await running.done;
 	expect(outcome).toMatchObject({ status: 125, stdout: "up\n" });

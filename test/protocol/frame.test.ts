@@ -114,6 +114,49 @@ describe("the boundary between frames", () => {
 	});
 });
 
+describe("frames of a streamed type", () => {
+	const streamed = new Set([3]);
+
+	test("give the same bytes in the same order, however the stream is cut, and others stay whole", () => {
+		fc.assert(
+			fc.property(frames, fc.array(fc.nat({ max: 40 })), (some, cuts) => {
+				const decoder = new FrameDecoder(limits, streamed);
+				const stream = streamOf(some);
+				const decoded: Frame[] = [];
+				let offset = 0;
+				for (const cut of [...cuts, stream.length]) {
+					decoded.push(...decoder.push(stream.subarray(offset, offset + cut)));
+					offset += cut;
+				}
+				expect(decoder.atBoundary).toBe(true);
+				const toRuns = (list: readonly Frame[]): unknown[] => {
+					const runs: { type: number; bytes: string }[] = [];
+					for (const { type, payload } of list) {
+						const last = runs.at(-1);
+						const bytes = payload.toString("hex");
+						if (type === 3 && last?.type === 3) last.bytes += bytes;
+						else if (type !== 3 || bytes !== "") runs.push({ type, bytes });
+					}
+					return runs;
+				};
+				expect(toRuns(decoded)).toEqual(toRuns(some));
+			}),
+		);
+	});
+
+	test("are given as they come, without waiting for their end, and keep to their limit", () => {
+		const decoder = new FrameDecoder(limits, streamed);
+		const frame = encodeFrame(3, Buffer.from("typed"));
+		expect(decoder.push(frame.subarray(0, 7))).toEqual([{ type: 3, payload: Buffer.from("ty") }]);
+		expect(decoder.atBoundary).toBe(false);
+		expect(decoder.push(frame.subarray(7))).toEqual([{ type: 3, payload: Buffer.from("ped") }]);
+		const long = Buffer.from([3, 0, 1, 0x86, 0xa1]);
+		expect(() => decoder.push(long)).toThrow(
+			badRequest("a frame of type 3 announces 100001 bytes; the limit is 100000"),
+		);
+	});
+});
+
 describe("a limit", () => {
 	test("is checked with the header: 4 GiB are refused before a byte of them is held", () => {
 		const decoder = new FrameDecoder(limits);

@@ -1,8 +1,8 @@
 /**
- * The control connection to the broker, kept up for as long as the guest runs: dialled through socat, since node can't
- * hold a vsock socket; dialled again 200 ms after a loss, so that a broker that was restarted hears of us at once.
+ * The control connection to the broker, kept up for as long as the guest runs: dialled again 200 ms after a loss, so
+ * that a broker that was restarted hears of us at once.
  */
-import { type ChildProcess, spawn } from "node:child_process";
+import type { Socket } from "node:net";
 import { QubesLiteError } from "../../errors.ts";
 import {
 	type AgentHello,
@@ -21,6 +21,7 @@ import {
 import { type Frame, FrameDecoder } from "../../protocol/frame.ts";
 import { heartbeatIntervalMs, protocolVersion } from "../../protocol/limits.ts";
 import { hostControlPort } from "../../protocol/ports.ts";
+import { connectVsock } from "./vsock.ts";
 
 const redialMs = 200;
 /** The host's CID: vsock(7), VMADDR_CID_HOST. */
@@ -38,7 +39,7 @@ export interface BrokerConnectionHost {
 
 export class BrokerConnection {
 	readonly #host: BrokerConnectionHost;
-	#bridge: ChildProcess | undefined;
+	#socket: Socket | undefined;
 	#welcomed = false;
 	#seq = 0;
 
@@ -48,27 +49,32 @@ export class BrokerConnection {
 	}
 
 	dial(): void {
-		const bridge = spawn("socat", ["STDIO", `VSOCK-CONNECT:${hostCid}:${hostControlPort}`], {
-			stdio: ["pipe", "pipe", "ignore"],
-		});
+		const again = (): void => {
+			setTimeout(() => this.dial(), redialMs);
+		};
+		connectVsock(hostCid, hostControlPort).then((socket) => {
+			socket.once("close", again);
+			this.#speak(socket);
+		}, again);
+	}
+
+	#speak(socket: Socket): void {
 		const decoder = new FrameDecoder(toAgentLimits);
-		this.#bridge = bridge;
-		bridge.stdin.on("error", () => bridge.kill("SIGKILL"));
-		bridge.stdout.on("data", (chunk: Buffer) => {
+		this.#socket = socket;
+		socket.on("data", (chunk: Buffer) => {
 			try {
 				for (const frame of decoder.push(chunk)) this.#receive(frame);
 			} catch (cause) {
 				this.#host.log(`the broker's message is not understood: ${QubesLiteError.from(cause).message}`);
-				bridge.kill("SIGKILL");
+				socket.destroy();
 			}
 		});
-		bridge.on("error", (cause) => this.#host.log(`cannot run socat: ${cause.message}`));
-		bridge.on("close", () => {
+		socket.on("error", () => {});
+		socket.once("close", () => {
 			this.#welcomed = false;
-			this.#bridge = undefined;
-			setTimeout(() => this.dial(), redialMs);
+			this.#socket = undefined;
 		});
-		bridge.stdin.write(encodeHello(this.#host.hello()));
+		socket.write(encodeHello(this.#host.hello()));
 	}
 
 	/** Says how things are, now. Without a welcome nobody listens, and the next hello says the same. */
@@ -79,7 +85,7 @@ export class BrokerConnection {
 	}
 
 	#send(frame: Buffer): void {
-		this.#bridge?.stdin?.write(frame);
+		this.#socket?.write(frame);
 	}
 
 	#receive(frame: Frame): void {

@@ -13,8 +13,9 @@ import { findUser, type GuestUser } from "./users.ts";
 export interface Command {
 	readonly pid: number;
 	readonly stdin: Socket;
-	readonly stdout: Socket;
-	readonly stderr: Socket;
+	/** Open descriptors, whose reader closes them. */
+	readonly stdout: number;
+	readonly stderr: number;
 	/** Resolves when the command itself has ended; its children and streams may live on. Never rejects. */
 	readonly ended: Promise<CommandEnd>;
 }
@@ -35,14 +36,16 @@ export async function startCommand(exec: Exec, cgroup: SessionCgroup, fifos: Fif
 	const ends = await fifos.take(user.uid).catch((cause: unknown) => {
 		throw new StartFailure("internal", `the guest cannot make pipes: ${QubesLiteError.from(cause).message}`);
 	});
-	const streams = toSockets(ends);
+	const [input, stdout, stderr] = ends.ours;
+	const stdin = new Socket({ fd: input, readable: false, writable: true });
 	try {
 		const child = cgroup.inside(() => fork(exec, user, cwd, ends));
 		const ended = endOf(child);
 		await startOf(child, exec);
-		return { pid: child.pid ?? 0, ...streams, ended };
+		return { pid: child.pid ?? 0, stdin, stdout, stderr, ended };
 	} catch (cause) {
-		for (const stream of Object.values(streams)) stream.destroy();
+		stdin.destroy();
+		for (const fd of [stdout, stderr]) closeSync(fd);
 		throw cause instanceof StartFailure ? cause : toStartFailure(exec, cause);
 	} finally {
 		for (const fd of ends.child) closeSync(fd);
@@ -86,15 +89,6 @@ const baseEnvironment = (user: GuestUser): Record<string, string> => ({
 	SHELL: user.shell,
 	LANG: "C.UTF-8",
 });
-
-function toSockets(ends: StreamEnds): Pick<Command, "stdin" | "stdout" | "stderr"> {
-	const [stdin, stdout, stderr] = ends.ours;
-	return {
-		stdin: new Socket({ fd: stdin, readable: false, writable: true }),
-		stdout: new Socket({ fd: stdout, readable: true, writable: false }),
-		stderr: new Socket({ fd: stderr, readable: true, writable: false }),
-	};
-}
 
 function startOf(child: ChildProcess, exec: Exec): Promise<void> {
 	return new Promise((resolve, reject) => {

@@ -18,8 +18,9 @@ import {
 	parseCredit,
 	sessionFrame,
 	splitTicketedExec,
+	streamedFromClient,
 } from "../../protocol/session.ts";
-import { ReceiveWindow } from "../../protocol/stream-window.ts";
+import { ReceiveWindow, stdinWindowBytes } from "../../protocol/stream-window.ts";
 import type { SessionCgroup } from "./cgroup.ts";
 import { type Command, StartFailure, startCommand } from "./command.ts";
 import type { FifoStock } from "./fifos.ts";
@@ -42,13 +43,13 @@ export interface SessionHost {
 export class GuestSession {
 	readonly #socket: Socket;
 	readonly #host: SessionHost;
-	readonly #decoder = new FrameDecoder(fromClientLimits);
+	readonly #decoder = new FrameDecoder(fromClientLimits, streamedFromClient);
 	#id: number | undefined;
 	#cgroup: SessionCgroup | undefined;
 	#command: Command | undefined;
 	#pump: OutputPump | undefined;
 	#stdinEnded = false;
-	readonly #stdinWindow = new ReceiveWindow();
+	readonly #stdinWindow = new ReceiveWindow(stdinWindowBytes);
 	#over = false;
 	#greeted = false;
 	/** stdin that came before the command was up. */
