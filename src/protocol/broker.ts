@@ -1,10 +1,11 @@
 /**
  * What clients and the broker say to each other on broker.sock: one request per connection, then answers.
  *
- *   client → broker   request [exec]      exec, the exec bytes, follows a run request
+ *   client → broker   request [exec]      the exec bytes follow a run request, the attach bytes an attach request
  *   broker → client   progress…, ready, granted | reply | refused
  *
- * After `granted` the connection stays open for as long as the session runs: its end tells the broker that the client
+ * `hold` has no answer while all is well: a client whose broker was replaced during its session tells the next one that it
+ * is there, so that its end is seen. After `granted` the connection stays open for as long as the session runs: its end tells the broker that the client
  * is gone. A connection that closes before granted, reply or refused means that the broker went away (it may leave
  * when nothing runs, or be restarted); nothing has been run then, and the client asks again.
  */
@@ -13,6 +14,8 @@ import { QubesLiteError } from "../errors.ts";
 import { Fields } from "./fields.ts";
 import { encodeFrame, encodeJsonFrame, type FrameLimits } from "./frame.ts";
 import { execMaxBytes, messageMaxBytes, ticketBytes } from "./limits.ts";
+import { bootTagBytes } from "./session-id.ts";
+import { agreeOnVersion, ourVersions, parseVersions } from "./version.ts";
 
 export const brokerFrame = {
 	request: 0x41,
@@ -41,12 +44,41 @@ export const fromBrokerLimits: FrameLimits = new Map([
 ]);
 
 export type BrokerRequest =
-	/** Opens a session. timeoutMs bounds the wait until the command may start; 0 is no bound but bootTimeout. */
-	| { readonly method: "run"; readonly vm: string; readonly start: boolean; readonly timeoutMs: number }
+	| RunRequest
+	/** Opens a connection to a session that has none. `boot` as in SessionId; null where the user did not say. */
+	| {
+			readonly method: "attach";
+			readonly vm: string;
+			readonly boot: string | null;
+			readonly timeoutMs: number;
+			readonly pid: number;
+	  }
+	| {
+			readonly method: "hold";
+			readonly vm: string;
+			readonly boot: string;
+			readonly session: number;
+			readonly pid: number;
+	  }
+	/** Of one vm, or of all that run. */
+	| { readonly method: "sessions"; readonly vm: string | null }
 	| { readonly method: "list" }
 	| { readonly method: "status"; readonly vm: string }
 	| { readonly method: "start"; readonly vm: string }
 	| { readonly method: "stop"; readonly vm: string; readonly force: boolean };
+
+/** Opens a session. */
+export interface RunRequest {
+	readonly method: "run";
+	readonly vm: string;
+	/** In a fresh instance of `vm` that is gone afterwards. "" as `vm` is the default one. */
+	readonly disposable: boolean;
+	readonly start: boolean;
+	/** Bounds the wait until the command may start, ms; 0 is no bound but bootTimeout. */
+	readonly timeoutMs: number;
+	/** The client's process, for people to find. */
+	readonly pid: number;
+}
 
 /** What the machine does; words of design.md. */
 export type VmState = "stopped" | "booting" | "ready" | "idle" | "shutdown" | "failed";
@@ -86,34 +118,85 @@ export interface Progress {
 	readonly elapsedMs: number;
 }
 
+/** The vm is up: the way to it. */
+export interface Ready {
+	/** An instance of a disposable has a name of its own. */
+	readonly vm: string;
+	readonly boot: string;
+	/** Path of its hybrid vsock. */
+	readonly vsock: string;
+}
+
 export interface Granted {
 	readonly ticket: Buffer;
 	readonly session: number;
 }
 
+/** One session of `ps --json`. */
+export interface SessionStatus {
+	readonly id: string;
+	readonly vm: string;
+	readonly session: number;
+	readonly command: string;
+	readonly user: string;
+	/** Seconds since its command started. */
+	readonly age: number;
+	readonly tty: boolean;
+	readonly detached: boolean;
+	/** Process id of its client; 0: it has one, but we don't know which; null: none. */
+	readonly client: number | null;
+	/** "running", "exited 3", "ended by SIGTERM", or "left processes". */
+	readonly state: string;
+}
+
 export const encodeRequest = (request: BrokerRequest): Buffer =>
-	encodeJsonFrame(brokerFrame.request, { version: 1, ...request });
+	encodeJsonFrame(brokerFrame.request, { ...ourVersions, ...request });
 export const encodeExecBytes = (exec: Buffer): Buffer => encodeFrame(brokerFrame.exec, exec);
 export const encodeProgress = (progress: Progress): Buffer => encodeJsonFrame(brokerFrame.progress, progress);
-export const encodeReady = (vsock: string): Buffer => encodeJsonFrame(brokerFrame.ready, { vsock });
+export const encodeReady = (ready: Ready): Buffer => encodeJsonFrame(brokerFrame.ready, ready);
 export const encodeGranted = (granted: Granted): Buffer =>
 	encodeJsonFrame(brokerFrame.granted, { ticket: granted.ticket.toString("hex"), session: granted.session });
 export const encodeReply = (value: object): Buffer => encodeJsonFrame(brokerFrame.reply, value);
+
+/** Of all vms together; a reply has room for them. */
+export const sessionsListedMax = 8192;
 
 /** No name of a vm is longer than 12 characters; longer ones get their own error after a look at the name. */
 const untrustedNameMax = 4096;
 const dayMs = 24 * 3600 * 1000;
 
+const methods = ["run", "attach", "hold", "sessions", "list", "status", "start", "stop"] as const;
+const pidMax = 2 ** 31 - 1;
+
 export function parseRequest(payload: Uint8Array): BrokerRequest {
 	const fields = Fields.parse("request", payload);
-	fields.integer("version", 1, 1);
-	const method = fields.oneOf("method", ["run", "list", "status", "start", "stop"] as const);
+	agreeOnVersion("this client", parseVersions(fields));
+	const method = fields.oneOf("method", methods);
 	if (method === "list") return { method };
+	if (method === "sessions" && fields.isNull("vm")) return { method, vm: null };
 	const vm = fields.string("vm", untrustedNameMax);
-	if (method === "stop") return { method, vm, force: fields.boolean("force") };
-	if (method !== "run") return { method, vm };
-	return { method, vm, start: fields.boolean("start"), timeoutMs: fields.integer("timeoutMs", 0, dayMs) };
+	const timeoutMs = (): number => fields.integer("timeoutMs", 0, dayMs);
+	const pid = (): number => fields.integer("pid", 1, pidMax);
+	switch (method) {
+		case "run":
+			return {
+				...{ method, vm, disposable: fields.boolean("disposable"), start: fields.boolean("start") },
+				...{ timeoutMs: timeoutMs(), pid: pid() },
+			};
+		case "attach":
+			return { method, vm, boot: fields.isNull("boot") ? null : bootOf(fields), timeoutMs: timeoutMs(), pid: pid() };
+		case "hold": {
+			const session = fields.integer("session", 1, Number.MAX_SAFE_INTEGER);
+			return { method, vm, boot: bootOf(fields), session, pid: pid() };
+		}
+		case "stop":
+			return { method, vm, force: fields.boolean("force") };
+		default:
+			return { method, vm };
+	}
 }
+
+const bootOf = (fields: Fields): string => fields.hex("boot", bootTagBytes);
 
 export function parseProgress(payload: Uint8Array): Progress {
 	const fields = Fields.parse("progress", payload);
@@ -123,7 +206,10 @@ export function parseProgress(payload: Uint8Array): Progress {
 	};
 }
 
-export const parseReady = (payload: Uint8Array): string => Fields.parse("ready", payload).string("vsock", 4096);
+export function parseReady(payload: Uint8Array): Ready {
+	const fields = Fields.parse("ready", payload);
+	return { vm: fields.string("vm", 64), boot: bootOf(fields), vsock: fields.string("vsock", 4096) };
+}
 
 export function parseGranted(payload: Uint8Array): Granted {
 	const fields = Fields.parse("granted", payload);
@@ -151,6 +237,23 @@ export function parseStatusList(reply: unknown): VmStatus[] {
 export function parseStatusReply(reply: unknown): VmStatus {
 	return parseStatus(Fields.of("status reply", reply).object("vm"));
 }
+
+export const parseSessionList = (reply: unknown): SessionStatus[] =>
+	Fields.of("sessions reply", reply).list("sessions", sessionsListedMax, (item) => {
+		const fields = Fields.of("sessions", item);
+		return {
+			id: fields.string("id", 64),
+			vm: fields.string("vm", 64),
+			session: fields.integer("session", 1, Number.MAX_SAFE_INTEGER),
+			command: fields.string("command", 64),
+			user: fields.string("user", 64),
+			age: fields.integer("age", 0, Number.MAX_SAFE_INTEGER),
+			tty: fields.boolean("tty"),
+			detached: fields.boolean("detached"),
+			client: fields.isNull("client") ? null : fields.integer("client", 0, pidMax),
+			state: fields.string("state", 64),
+		};
+	});
 
 const states = ["stopped", "booting", "ready", "idle", "shutdown", "failed"] as const satisfies readonly VmState[];
 

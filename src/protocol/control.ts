@@ -2,29 +2,38 @@
  * The control connection: the agent dials the host's port 5001, says hello once everything behind the guest's port
  * 5000 listens, and is answered with welcome. Afterwards the agent beats and the broker announces tickets.
  *
- *   agent → broker   hello, heartbeat, expected
- *   broker → agent   welcome, expect, clientGone, poweroff
+ *   agent → broker   hello, heartbeat, expected, sessions
+ *   broker → agent   welcome, expect, clientGone, list, poweroff
  */
 
 import { Fields } from "./fields.ts";
 import { encodeJsonFrame, type FrameLimits } from "./frame.ts";
-import { hashBytes, messageMaxBytes, sessionsMax, ticketLifeMs } from "./limits.ts";
+import { endedKeptMax, hashBytes, messageMaxBytes, sessionsMax, ticketLifeMs } from "./limits.ts";
+import { type CommandEnd, parseCommandEnd } from "./session.ts";
+import { ourVersions, parseVersions, type Versions } from "./version.ts";
 
 export const controlFrame = {
 	hello: 0x21,
 	heartbeat: 0x22,
 	expected: 0x23,
+	sessions: 0x24,
 	welcome: 0x31,
 	expect: 0x32,
 	clientGone: 0x33,
 	poweroff: 0x34,
+	list: 0x35,
 } as const;
+
+/** One session in the list: most have 200 bytes, but JSON writes some characters of its names in six. */
+const sessionListedMaxBytes = 1100;
+const sessionListMaxBytes = (sessionsMax + endedKeptMax) * sessionListedMaxBytes;
 
 export const fromAgentLimits: FrameLimits = new Map([
 	/** A hello lists as many sessions as a heartbeat does. */
 	[controlFrame.hello, messageMaxBytes],
 	[controlFrame.heartbeat, messageMaxBytes],
 	[controlFrame.expected, 256],
+	[controlFrame.sessions, sessionListMaxBytes],
 ]);
 
 export const toAgentLimits: FrameLimits = new Map([
@@ -32,6 +41,7 @@ export const toAgentLimits: FrameLimits = new Map([
 	[controlFrame.expect, 1024],
 	[controlFrame.clientGone, 256],
 	[controlFrame.poweroff, 256],
+	[controlFrame.list, 256],
 ]);
 
 /** Random per boot; a re-hello of the same boot carries the same one. */
@@ -40,8 +50,7 @@ export const nonceBytes = 16;
 /** Seconds of uptime are enough for a phase that began: a year in milliseconds. */
 const uptimeMaxMs = 366 * 24 * 3600 * 1000;
 
-export interface AgentHello {
-	readonly version: number;
+export interface AgentHello extends Versions {
 	readonly nonce: string;
 	/** What the agent says it serves; the broker knows better (the vm's directory) and only compares. */
 	readonly vm: string;
@@ -65,12 +74,30 @@ export interface Heartbeat {
 	readonly memory: { readonly totalKiB: number; readonly availableKiB: number };
 }
 
-/** Announces the one session that a ticket opens. */
+/** One session, as the agent lists it on request. Guest-derived: for people to read, never to decide by. */
+export interface SessionFacts {
+	readonly session: number;
+	/** The last part of the command's path. */
+	readonly command: string;
+	readonly user: string;
+	/** Since the command was started, on the guest's monotonic clock. */
+	readonly ageMs: number;
+	readonly isTerminal: boolean;
+	/** It may go on without a client, and be attached to. */
+	readonly isDetached: boolean;
+	readonly hasClient: boolean;
+	/** null while it runs. */
+	readonly end: CommandEnd | null;
+	/** It has ended, but processes that it left behind have not. */
+	readonly leftProcesses: boolean;
+}
+
+/** Announces the one session that a ticket opens, or the one attachment: an attachment has a number of its own. */
 export interface Expect {
 	readonly session: number;
 	/** SHA-256 of the ticket, hex. */
 	readonly ticketHash: string;
-	/** SHA-256 of the exec bytes, hex. */
+	/** SHA-256 of the exec or attach bytes, hex. */
 	readonly execHash: string;
 	readonly lifeMs: number;
 }
@@ -89,7 +116,12 @@ export const encodeHello = (hello: AgentHello): Buffer => encodeJsonFrame(contro
 export const encodeHeartbeat = (beat: Heartbeat): Buffer => encodeJsonFrame(controlFrame.heartbeat, beat);
 /** `accepted` is false where the agent holds too many tickets. */
 export const encodeExpected = (expected: Expected): Buffer => encodeJsonFrame(controlFrame.expected, expected);
-export const encodeWelcome = (version: number): Buffer => encodeJsonFrame(controlFrame.welcome, { version });
+export const encodeSessions = (sessions: readonly SessionFacts[]): Buffer =>
+	encodeJsonFrame(controlFrame.sessions, { sessions });
+export const encodeWelcome = (versions: Versions = ourVersions): Buffer =>
+	encodeJsonFrame(controlFrame.welcome, versions);
+/** Answered with sessions. */
+export const encodeList = (): Buffer => encodeJsonFrame(controlFrame.list, {});
 export const encodeExpect = (expect: Expect): Buffer => encodeJsonFrame(controlFrame.expect, expect);
 export const encodeClientGone = (session: number): Buffer => encodeJsonFrame(controlFrame.clientGone, { session });
 /** Within `graceMs` commands may end by themselves (TERM), then they are killed and the guest powers off. */
@@ -98,7 +130,7 @@ export const encodePoweroff = (graceMs: number): Buffer => encodeJsonFrame(contr
 export function parseHello(payload: Uint8Array): AgentHello {
 	const fields = Fields.parse("hello", payload);
 	return {
-		version: fields.integer("version", 1, 0xffff),
+		...parseVersions(fields),
 		nonce: fields.hex("nonce", nonceBytes),
 		vm: fields.string("vm", 64),
 		phases: fields.list("phases", 8, (item) => {
@@ -125,8 +157,23 @@ export function parseHeartbeat(payload: Uint8Array): Heartbeat {
 	};
 }
 
-export const parseVersion = (what: string, payload: Uint8Array): number =>
-	Fields.parse(what, payload).integer("version", 1, 0xffff);
+export const parseWelcome = (payload: Uint8Array): Versions => parseVersions(Fields.parse("welcome", payload));
+
+export const parseSessions = (payload: Uint8Array): SessionFacts[] =>
+	Fields.parse("sessions", payload).list("sessions", sessionsMax + endedKeptMax, (item) => {
+		const fields = Fields.of("sessions", item);
+		return {
+			session: fields.integer("session", 1, Number.MAX_SAFE_INTEGER),
+			command: fields.string("command", 64),
+			user: fields.string("user", 64),
+			ageMs: fields.integer("ageMs", 0, Number.MAX_SAFE_INTEGER),
+			isTerminal: fields.boolean("isTerminal"),
+			isDetached: fields.boolean("isDetached"),
+			hasClient: fields.boolean("hasClient"),
+			end: fields.isNull("end") ? null : parseCommandEnd(fields.object("end")),
+			leftProcesses: fields.boolean("leftProcesses"),
+		};
+	});
 
 export function parseExpected(payload: Uint8Array): Expected {
 	const fields = Fields.parse("expected", payload);
@@ -136,7 +183,7 @@ export function parseExpected(payload: Uint8Array): Expected {
 	};
 }
 
-export const parseSessionId = (what: string, payload: Uint8Array): number =>
+export const parseSessionNumber = (what: string, payload: Uint8Array): number =>
 	Fields.parse(what, payload).integer("session", 1, Number.MAX_SAFE_INTEGER);
 
 export function parseExpect(payload: Uint8Array): Expect {

@@ -26,6 +26,15 @@ export interface Exec {
 	readonly user: string | null;
 	/** A pseudo-terminal of this size; null is three pipes. */
 	readonly tty: TerminalSize | null;
+	/** The command goes on without a client: its output is kept for one that attaches. */
+	readonly detach: boolean;
+}
+
+/** Names a session to come back to. */
+export interface Attach {
+	readonly session: number;
+	/** A session with a terminal takes this size. */
+	readonly tty: TerminalSize | null;
 }
 
 const headerMaxBytes = 8192;
@@ -52,6 +61,7 @@ export function encodeExec(exec: Exec): Buffer {
 			cwd: exec.cwd,
 			user: exec.user,
 			tty: exec.tty,
+			detach: exec.detach,
 		}),
 	);
 	if (u32Bytes + header.length > headerMaxBytes) {
@@ -87,7 +97,16 @@ export function parseExec(bytes: Buffer): Exec {
 		cwd: optional(header, "cwd"),
 		user: optional(header, "user"),
 		tty: parseTty(header),
+		detach: header.boolean("detach"),
 	};
+}
+
+/** What stands in the place of the exec bytes for a client that comes back: announced by its hash as they are. */
+export const encodeAttach = ({ session, tty }: Attach): Buffer => Buffer.from(JSON.stringify({ session, tty }));
+
+export function parseAttach(bytes: Buffer): Attach {
+	const fields = Fields.parse("attach", bytes);
+	return { session: fields.integer("session", 1, Number.MAX_SAFE_INTEGER), tty: parseTty(fields) };
 }
 
 export const sha256Hex = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
@@ -104,9 +123,14 @@ function parseEnvironment(words: readonly string[]): Record<string, string> {
 
 function parseTty(header: Fields): TerminalSize | null {
 	if (header.isNull("tty")) return null;
-	const size = header.object("tty");
-	return { rows: size.integer("rows", 1, 0xffff), columns: size.integer("columns", 1, 0xffff) };
+	return parseTerminalSize(header.object("tty"));
 }
+
+/** struct winsize has 16 bits for each: ioctl_tty(2). */
+export const parseTerminalSize = (fields: Fields): TerminalSize => ({
+	rows: fields.integer("rows", 1, 0xffff),
+	columns: fields.integer("columns", 1, 0xffff),
+});
 
 function optional(header: Fields, name: string): string | null {
 	if (header.isNull(name)) return null;

@@ -3,9 +3,6 @@
 const kiB = 1024;
 const miB = 1024 * kiB;
 
-/** Both ends of a session or control connection must speak the same one; see `sameVersion`. */
-export const protocolVersion = 1;
-
 /** Larger than a JSON control message of ours ever gets; small enough that 10⁵ of them are no burden. */
 export const messageMaxBytes = 64 * kiB;
 
@@ -29,6 +26,13 @@ export const ticketsMax = 64;
 
 /** Sessions and living cgroups that one heartbeat may list; more than a desktop user runs in one vm. */
 export const sessionsMax = 1024;
+
+/** Sessions without a client that may live at a time, and ended ones whose output and status are still kept. */
+export const detachedMax = 64;
+export const endedKeptMax = 32;
+
+/** What is kept of each output of a session without a client: the last so many bytes. */
+export const outputKeptBytes = 256 * kiB;
 
 /** A heartbeat at least this often (contracts: Idleness). */
 export const heartbeatIntervalMs = 5_000;

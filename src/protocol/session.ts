@@ -1,20 +1,24 @@
 /**
- * A session: one connection to the guest's port 5000, one command. Both ends say hello; the client then sends exec at
- * once, without waiting. The transport has no half-close and tells a blocked writer nothing, so each end of a stream,
- * the exit and every refusal are frames. The three streams have windows (stream-window.ts): credit gives back what has
- * been consumed.
+ * A session: one command, and the connection to the guest's port 5000 that carries its streams. Both ends say hello; the
+ * client then sends exec, or attach to a session that goes on without a client, at once and without waiting. The
+ * transport has no half-close and tells a blocked writer nothing, so each end of a stream, the exit and every refusal are
+ * frames. The three streams have windows (stream-window.ts): credit gives back what has been consumed.
  *
- *   client → agent   hello, exec, stdin…, stdinEof, credit…, (resize, signal)
- *   agent → client   hello, started | failed, stdout…, stderr…, stdoutEof, stderrEof, credit…, exit
+ *   client → agent   hello, exec | attach, stdin…, stdinEof, resize…, signal…, credit…
+ *   agent → client   hello, started | attached | failed, stdout…, stderr…, stdoutEof, stderrEof, credit…, exit
  *
- * exit comes after both output ends, and nothing after it. The client then closes; the agent never does before, because
- * a client that still writes (its input's end, credit) to a closed connection would lose what it has not read. A connection
- * that closes without exit or failed is an error.
+ * With a terminal all output is stdout, and stderr ends at once. exit comes after both output ends, and nothing after it.
+ * The client then closes; the agent never does before, because a client that still writes (its input's end, credit) to a
+ * closed connection would lose what it has not read. A connection that closes without exit or failed is an error.
+ *
  */
 
+import { parseTerminalSize, type TerminalSize } from "./exec.ts";
 import { Fields } from "./fields.ts";
 import { encodeFrame, encodeJsonFrame, type FrameLimits } from "./frame.ts";
 import { dataMaxBytes, execMaxBytes, ticketBytes } from "./limits.ts";
+import { type SignalName, signalNames } from "./signals.ts";
+import { ourVersions, parseVersions, type Versions } from "./version.ts";
 
 export const sessionFrame = {
 	hello: 0x01,
@@ -25,6 +29,7 @@ export const sessionFrame = {
 	signal: 0x06,
 	/** Both ways. */
 	credit: 0x07,
+	attach: 0x08,
 	stdout: 0x11,
 	stderr: 0x12,
 	stdoutEof: 0x13,
@@ -32,6 +37,7 @@ export const sessionFrame = {
 	started: 0x15,
 	exit: 0x16,
 	failed: 0x17,
+	attached: 0x18,
 } as const;
 
 const smallBytes = 1024;
@@ -44,6 +50,7 @@ export const fromClientLimits: FrameLimits = new Map([
 	[sessionFrame.resize, smallBytes],
 	[sessionFrame.signal, smallBytes],
 	[sessionFrame.credit, smallBytes],
+	[sessionFrame.attach, ticketBytes + smallBytes],
 ]);
 
 /** Passed on as they come, however cut (frame.ts). */
@@ -59,6 +66,7 @@ export const toClientLimits: FrameLimits = new Map([
 	[sessionFrame.credit, smallBytes],
 	[sessionFrame.exit, smallBytes],
 	[sessionFrame.failed, 8192],
+	[sessionFrame.attached, smallBytes],
 ]);
 
 export type CommandEnd = { readonly code: number } | { readonly signal: string; readonly signalNumber: number };
@@ -70,12 +78,37 @@ export interface Exit {
 }
 
 /** Why the agent opened no session or could not start its command. */
-export const failures = ["notFound", "notExecutable", "refused", "expired", "limit", "internal"] as const;
+export const failures = [
+	"notFound",
+	"notExecutable",
+	"refused",
+	"expired",
+	"limit",
+	"internal",
+	/** attach: there is no such session, or its end has been forgotten. */
+	"noSession",
+	/** attach: the session has a client. */
+	"busy",
+] as const;
 export type Failure = (typeof failures)[number];
 
-export const encodeSessionHello = (version: number): Buffer => encodeJsonFrame(sessionFrame.hello, { version });
+/** What the client gets back to: the session as it is, and how much of its output is gone for good. */
+export interface Attached {
+	readonly pid: number;
+	readonly isTerminal: boolean;
+	/** Bytes of each output that the agent no longer had room for. */
+	readonly lost: { readonly stdout: number; readonly stderr: number };
+}
+
+export const encodeSessionHello = (versions: Versions = ourVersions): Buffer =>
+	encodeJsonFrame(sessionFrame.hello, versions);
+export const parseSessionHello = (payload: Buffer): Versions => parseVersions(Fields.parse("hello", payload));
 export const encodeTicketedExec = (ticket: Buffer, exec: Buffer): Buffer =>
 	encodeFrame(sessionFrame.exec, Buffer.concat([ticket, exec]));
+export const encodeTicketedAttach = (ticket: Buffer, attach: Buffer): Buffer =>
+	encodeFrame(sessionFrame.attach, Buffer.concat([ticket, attach]));
+export const encodeResize = (size: TerminalSize): Buffer => encodeJsonFrame(sessionFrame.resize, size);
+export const encodeSignal = (signal: SignalName): Buffer => encodeJsonFrame(sessionFrame.signal, { signal });
 export const encodeStarted = (pid: number): Buffer => encodeJsonFrame(sessionFrame.started, { pid });
 export const encodeExit = (exit: Exit): Buffer =>
 	encodeJsonFrame(sessionFrame.exit, { ...exit.end, guestMicros: exit.guestMicros });
@@ -97,17 +130,38 @@ export function parseCredit(payload: Buffer): { stream: Stream; bytes: number } 
 	return { stream: fields.oneOf("stream", streams), bytes: fields.integer("bytes", 1, 2 ** 31) };
 }
 
-export function splitTicketedExec(payload: Buffer): { ticket: Buffer; exec: Buffer } {
-	return { ticket: payload.subarray(0, ticketBytes), exec: payload.subarray(ticketBytes) };
+/** The bytes behind the ticket are those that the broker has announced: of an exec or an attach. */
+export function splitTicketed(payload: Buffer): { ticket: Buffer; bytes: Buffer } {
+	return { ticket: payload.subarray(0, ticketBytes), bytes: payload.subarray(ticketBytes) };
+}
+
+export const parseResize = (payload: Buffer): TerminalSize => parseTerminalSize(Fields.parse("resize", payload));
+export const parseSignal = (payload: Buffer): SignalName =>
+	Fields.parse("signal", payload).oneOf("signal", signalNames);
+
+export const encodeAttached = ({ pid, isTerminal, lost }: Attached): Buffer =>
+	encodeJsonFrame(sessionFrame.attached, { pid, isTerminal, lost });
+
+export function parseAttached(payload: Buffer): Attached {
+	const fields = Fields.parse("attached", payload);
+	const lost = fields.object("lost");
+	const bytes = (stream: string): number => lost.integer(stream, 0, Number.MAX_SAFE_INTEGER);
+	return {
+		pid: fields.integer("pid", 1, 2 ** 31 - 1),
+		isTerminal: fields.boolean("isTerminal"),
+		lost: { stdout: bytes("stdout"), stderr: bytes("stderr") },
+	};
 }
 
 /** Guest-derived: refused where the code is no byte, or the signal's number is none that Linux has. */
 export function parseExit(payload: Buffer): Exit {
 	const fields = Fields.parse("exit", payload);
-	const guestMicros = fields.integer("guestMicros", 0, Number.MAX_SAFE_INTEGER);
-	if (fields.has("code")) return { end: { code: fields.integer("code", 0, 255) }, guestMicros };
-	const signal = fields.string("signal", 16);
-	return { end: { signal, signalNumber: fields.integer("signalNumber", 1, 64) }, guestMicros };
+	return { end: parseCommandEnd(fields), guestMicros: fields.integer("guestMicros", 0, Number.MAX_SAFE_INTEGER) };
+}
+
+export function parseCommandEnd(fields: Fields): CommandEnd {
+	if (fields.has("code")) return { code: fields.integer("code", 0, 255) };
+	return { signal: fields.string("signal", 16), signalNumber: fields.integer("signalNumber", 1, 64) };
 }
 
 export function parseFailed(payload: Buffer): { failure: Failure; message: string } {

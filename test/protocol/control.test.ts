@@ -9,18 +9,20 @@ import {
 	parseHeartbeat,
 	parseHello,
 	parsePoweroff,
-	parseSessionId,
-	parseVersion,
+	parseSessionNumber,
+	parseSessions,
+	parseWelcome,
 	toAgentLimits,
 } from "../../src/protocol/control.ts";
 import { frameHeaderBytes } from "../../src/protocol/frame.ts";
-import { sessionsMax, ticketLifeMs } from "../../src/protocol/limits.ts";
+import { endedKeptMax, sessionsMax, ticketLifeMs } from "../../src/protocol/limits.ts";
 
 const payload = (value: object): Buffer => Buffer.from(JSON.stringify(value));
 const badRequest = (message: string) => expect.objectContaining({ code: "BadRequest", message });
 
 const hello = {
-	version: 1,
+	version: 3,
+	oldest: 2,
 	nonce: "00".repeat(16),
 	vm: "shopping",
 	phases: [],
@@ -40,6 +42,8 @@ test.each([
 	["a nonce too short", { nonce: "00".repeat(15) }, "the hello message needs nonce: 32 hex digits"],
 	["a nonce of capitals", { nonce: "AB".repeat(16) }, "the hello message needs nonce: 32 hex digits"],
 	["version 0", { version: 0 }, "the hello message needs version: a whole number from 1 to 65535"],
+	["an oldest version of 0", { oldest: 0 }, "the hello message needs oldest: a whole number from 1 to 3"],
+	["an oldest version that is newer", { oldest: 4 }, "the hello message needs oldest: a whole number from 1 to 3"],
 	["a name too long", { vm: "x".repeat(65) }, "the hello message needs vm: a string of at most 64 characters"],
 	[
 		"nine phases",
@@ -91,10 +95,12 @@ test("a ticket lives no longer than the host says for all", () => {
 });
 
 test("numbers out of range are refused with the message's name", () => {
-	expect(() => parseVersion("welcome", payload({ version: 65_536 }))).toThrow(
+	expect(() => parseWelcome(payload({ version: 65_536 }))).toThrow(
 		badRequest("the welcome message needs version: a whole number from 1 to 65535"),
 	);
-	expect(() => parseSessionId("clientGone", payload({ session: 0 }))).toThrow(/the clientGone message needs session/);
+	expect(() => parseSessionNumber("clientGone", payload({ session: 0 }))).toThrow(
+		/the clientGone message needs session/,
+	);
 	expect(() => parsePoweroff(payload({ graceMs: 3_600_001 }))).toThrow(/the poweroff message needs graceMs/);
 });
 
@@ -105,4 +111,39 @@ test("an agent with as many sessions as it may have can say hello again, and be 
 	expect(size(again)).toBeLessThanOrEqual(fromAgentLimits.get(controlFrame.hello) ?? 0);
 	const busy = encodeHeartbeat({ ...beat, sessions, cgroups: sessions });
 	expect(size(busy)).toBeLessThanOrEqual(fromAgentLimits.get(controlFrame.heartbeat) ?? 0);
+});
+
+test("a hello that does not say its oldest version speaks just the one", () => {
+	const { oldest: _, ...terse } = hello;
+	expect(parseHello(payload(terse))).toEqual({ ...hello, oldest: 3 });
+	expect(parseWelcome(payload({ version: 7 }))).toEqual({ version: 7, oldest: 7 });
+});
+
+const session = {
+	session: 1,
+	command: "firefox",
+	user: "user",
+	ageMs: 0,
+	isTerminal: false,
+	isDetached: false,
+	hasClient: true,
+	end: null,
+	leftProcesses: false,
+};
+
+test.each([
+	["a session 0", { session: 0 }, "the sessions message needs session: a whole number from 1 to 9007199254740991"],
+	["a novel for a command", { command: "x".repeat(65) }, /needs command: a string of at most 64 characters/],
+	["an age before its birth", { ageMs: -1 }, /needs ageMs/],
+	["an end that is nothing", { end: {} }, "the sessions.end message needs signal: a string of at most 16 characters"],
+	["an end with a code of 256", { end: { code: 256 } }, "the sessions.end message needs code: a whole number from 0"],
+	["an end that is left out", { end: undefined }, "the sessions.end message is not a JSON object"],
+])("a list of sessions with %s is refused, by name", (_what, facts, message) => {
+	expect(() => parseSessions(payload({ sessions: [{ ...session, ...facts }] }))).toThrow(message);
+});
+
+test("a list of more sessions than a vm can have is refused", () => {
+	const sessions = Array(sessionsMax + endedKeptMax + 1).fill(session);
+	expect(() => parseSessions(payload({ sessions }))).toThrow(/needs sessions: a list of at most 1056 items/);
+	expect(parseSessions(payload({ sessions: sessions.slice(1) }))).toHaveLength(1056);
 });

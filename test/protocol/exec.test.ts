@@ -1,11 +1,9 @@
-import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { QubesLiteError } from "../../src/errors.ts";
-import { type Exec, encodeExec, parseExec, sha256Hex } from "../../src/protocol/exec.ts";
+import { type Exec, encodeAttach, encodeExec, parseAttach, parseExec, sha256Hex } from "../../src/protocol/exec.ts";
 import { execMaxBytes } from "../../src/protocol/limits.ts";
 
-const plain: Exec = { argv: ["true"], env: {}, cwd: null, user: null, tty: null };
+const plain: Exec = { argv: ["true"], env: {}, cwd: null, user: null, tty: null, detach: false };
 const exec = (facts: Partial<Exec>): Exec => ({ ...plain, ...facts });
 
 /** Any valid UTF-8 without NUL: every code point of every plane, control characters and line breaks among them. */
@@ -22,6 +20,7 @@ const someExec: fc.Arbitrary<Exec> = fc.record({
 	tty: fc.option(
 		fc.record({ rows: fc.integer({ min: 1, max: 0xffff }), columns: fc.integer({ min: 1, max: 0xffff }) }),
 	),
+	detach: fc.boolean(),
 });
 
 /** Exec bytes with this header and these vectors, whatever they are. */
@@ -32,7 +31,7 @@ function bytesOf(header: unknown, vectors: string | Buffer): Buffer {
 	return Buffer.concat([length, json, Buffer.from(vectors as string)]);
 }
 
-const header = { argc: 1, envc: 1, cwd: null, user: null, tty: null };
+const header = { argc: 1, envc: 1, cwd: null, user: null, tty: null, detach: false };
 const malformed = (what: string) =>
 	expect.objectContaining({ code: "BadRequest", message: `the exec message is malformed: ${what} is wrong` });
 
@@ -162,6 +161,8 @@ describe("exec bytes", () => {
 		["a tty without columns", { ...header, tty: { rows: 24 } }],
 		["a tty of no size", { ...header, tty: { rows: 0, columns: 80 } }],
 		["a tty that is true", { ...header, tty: true }],
+		["no word about detaching", { ...header, detach: undefined }],
+		["a null for detaching", { ...header, detach: null }],
 	])("whose header has %s are refused", (_what, bad) => {
 		expect(() => parseExec(bytesOf(bad, "true\0A=b\0"))).toThrow(
 			expect.objectContaining({ name: "QubesLiteError", code: "BadRequest" }),
@@ -169,51 +170,32 @@ describe("exec bytes", () => {
 	});
 });
 
-describe("malformed exec bytes break nothing", () => {
-	/** A command, or a BadRequest; anything else is a bug that a guest, or a client, could use. */
-	function tryParse(bytes: Buffer): void {
-		try {
-			const { argv } = parseExec(bytes);
-			expect(argv.length).toBeGreaterThan(0);
-			expect(argv.every((argument) => !argument.includes("\0"))).toBe(true);
-		} catch (error) {
-			if (!(error instanceof QubesLiteError)) throw error;
-			expect(error.code).toBe("BadRequest");
+describe("attach bytes", () => {
+	const attach = { session: 3, tty: { rows: 24, columns: 80 } };
+
+	test("arrive as they were, with a terminal's size or without", () => {
+		for (const sent of [attach, { session: Number.MAX_SAFE_INTEGER, tty: null }]) {
+			expect(parseAttach(encodeAttach(sent))).toEqual(sent);
 		}
-	}
-
-	test("where they are noise", () => {
-		fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => tryParse(Buffer.from(bytes))));
 	});
 
-	test("where they are a command with some bytes changed, cut or added", () => {
-		const damage = fc.record({ at: fc.nat(), bytes: fc.uint8Array({ maxLength: 4 }), removed: fc.nat({ max: 4 }) });
-		fc.assert(
-			fc.property(someExec, fc.array(damage, { minLength: 1, maxLength: 4 }), (sent, damages) => {
-				let bytes = encodeExec(sent);
-				for (const { at, bytes: added, removed } of damages) {
-					const from = at % (bytes.length + 1);
-					bytes = Buffer.concat([bytes.subarray(0, from), added, bytes.subarray(from + removed)]);
-				}
-				tryParse(bytes);
-			}),
-			{ numRuns: 500 },
-		);
+	test("are the same bytes each time: their hash is announced", () => {
+		expect(encodeAttach({ tty: null, session: 3 })).toEqual(Buffer.from('{"session":3,"tty":null}'));
 	});
 
-	test("where they are a header of any JSON", () => {
-		const value = fc.jsonValue({ maxDepth: 2 });
-		const anyHeader = fc.record(
-			{ argc: value, envc: value, cwd: value, user: value, tty: value },
-			{ requiredKeys: [] },
-		);
-		fc.assert(fc.property(anyHeader, (some) => tryParse(bytesOf(some, "true\0A=b\0"))));
+	test.each<[string, unknown, string]>([
+		["no session", { tty: null }, "the attach message needs session: a whole number from 1 to 9007199254740991"],
+		["a session 0", { ...attach, session: 0 }, "the attach message needs session"],
+		["a session in words", { ...attach, session: "3" }, "the attach message needs session"],
+		["no tty", { session: 3 }, "the attach.tty message is not a JSON object"],
+		["a tty of no size", { session: 3, tty: {} }, "the attach.tty message needs rows: a whole number from 1 to 65535"],
+		["a tty too wide", { session: 3, tty: { rows: 1, columns: 65_536 } }, "the attach.tty message needs columns"],
+	])("with %s are refused, by name", (_what, value, message) => {
+		expect(() => parseAttach(Buffer.from(JSON.stringify(value)))).toThrow(message);
 	});
 
-	const corpus: { what: string; hex: string }[] = JSON.parse(
-		readFileSync(new URL("corpus/exec.json", import.meta.url), "utf8"),
-	);
-	test.each(corpus)("where they are $what", ({ hex }) => {
-		tryParse(Buffer.from(hex, "hex"));
+	test("are no exec bytes, and exec bytes are none of them", () => {
+		expect(() => parseExec(encodeAttach(attach))).toThrow(malformed("its header's length"));
+		expect(() => parseAttach(encodeExec(plain))).toThrow("the attach message is not JSON");
 	});
 });

@@ -1,12 +1,9 @@
-/** What holds for every message; the single ones' own rules are in control, session and broker tests. */
-import { readFileSync } from "node:fs";
-import fc from "fast-check";
+/** What holds for every message; the single ones' own rules are in control, session and broker tests, damaged ones in fuzz.test.ts. */
 import { describe, expect, test } from "vitest";
 import { QubesLiteError } from "../../src/errors.ts";
 import { FrameDecoder, frameHeaderBytes } from "../../src/protocol/frame.ts";
+import { type Json, placesOf } from "./json-places.ts";
 import { type Message, messages } from "./messages.ts";
-
-type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
 const payloadOf = (json: Json): Buffer => Buffer.from(JSON.stringify(json));
 const jsonOf = (frame: Buffer): Json => JSON.parse(frame.subarray(frameHeaderBytes).toString("utf8"));
@@ -20,29 +17,6 @@ function tryParse(parse: Message["parse"], payload: Buffer): "parsed" | "refused
 		if (!(error instanceof QubesLiteError)) throw error;
 		expect(error.code).toBe("BadRequest");
 		return "refused";
-	}
-}
-
-interface Place {
-	readonly path: string;
-	readonly value: Json;
-	with(replacement: Json | undefined): Json;
-}
-
-/** Every field of a message, those of nested objects too, and how the message looks with another value there. */
-function* placesOf(json: Json, path = ""): Generator<Place> {
-	if (typeof json !== "object" || json === null) return;
-	for (const [key, value] of Object.entries(json)) {
-		const here = path === "" ? key : `${path}.${key}`;
-		const replace = (replacement: Json | undefined): Json => {
-			if (Array.isArray(json)) return json.map((item, index) => (String(index) === key ? (replacement ?? null) : item));
-			const { [key]: _old, ...rest } = json;
-			return replacement === undefined ? rest : { ...rest, [key]: replacement };
-		};
-		yield { path: here, value, with: replace };
-		for (const place of placesOf(value, here)) {
-			yield { ...place, with: (replacement) => replace(place.with(replacement)) };
-		}
 	}
 }
 
@@ -99,49 +73,4 @@ describe.each(messages)("$name", ({ parse, samples, limits, type, optional = [] 
 			expect(tryParse(parse, payload.subarray(0, length))).toBe("refused");
 		}
 	});
-
-	test("made of anything at all is a value or a BadRequest", () => {
-		const noise = fc.uint8Array({ maxLength: 100 }).map((bytes) => Buffer.from(bytes));
-		const json = fc.json({ maxDepth: 3 }).map((text) => Buffer.from(text));
-		const nearly = fc
-			.record({
-				sample: fc.constantFrom(...samples.slice(0, 2)),
-				at: fc.nat(),
-				value: fc.oneof(fc.jsonValue({ maxDepth: 2 }), fc.constantFrom(...hostileValues)),
-			})
-			.map(({ sample, at, value }) => {
-				const json = jsonOf(sample.frame);
-				const places = [...placesOf(json)];
-				return payloadOf(places[at % places.length]?.with(value as Json) ?? json);
-			});
-		fc.assert(
-			fc.property(fc.oneof(noise, json, nearly), (payload) => {
-				tryParse(parse, payload);
-			}),
-			{ numRuns: 150 },
-		);
-	});
-
-	test.each(corpus())("made of $what is a value or a BadRequest", ({ text }) => {
-		tryParse(parse, Buffer.from(text));
-	});
 });
-
-/** What once broke a parser somewhere, or nearly did. */
-function corpus(): { what: string; text: string }[] {
-	return JSON.parse(readFileSync(new URL("corpus/messages.json", import.meta.url), "utf8"));
-}
-
-const hostileValues: Json[] = [
-	2 ** 53,
-	-(2 ** 53),
-	1e308,
-	"\ud800",
-	"\0",
-	"x".repeat(70_000),
-	Array(2_000).fill(1),
-	{ toString: 1, valueOf: 1 },
-	[{ toString: 1, valueOf: 1 }],
-	{ toJSON: 1 },
-	{ constructor: { prototype: {} } },
-];

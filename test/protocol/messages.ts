@@ -2,31 +2,56 @@
 import { QubesLiteError } from "../../src/errors.ts";
 import * as broker from "../../src/protocol/broker.ts";
 import * as control from "../../src/protocol/control.ts";
+import type { TerminalSize } from "../../src/protocol/exec.ts";
 import { encodeJsonFrame, type FrameLimits } from "../../src/protocol/frame.ts";
-import { sessionsMax, ticketLifeMs } from "../../src/protocol/limits.ts";
+import { endedKeptMax, sessionsMax, ticketLifeMs } from "../../src/protocol/limits.ts";
 import * as session from "../../src/protocol/session.ts";
+import { signalNames } from "../../src/protocol/signals.ts";
+import type { Versions } from "../../src/protocol/version.ts";
 
 export interface Message {
 	readonly name: string;
 	readonly type: number;
 	readonly limits: FrameLimits;
 	readonly parse: (payload: Buffer) => unknown;
+	/** The frame of a value that `parse` has given. */
+	readonly encode: (value: unknown) => Buffer;
 	/** The values that arrive as they were sent; the last one is the largest that its parser takes. */
 	readonly samples: readonly { readonly frame: Buffer; readonly value: unknown }[];
 	/** Fields that may be missing. */
 	readonly optional?: readonly string[];
 }
 
+interface MessageOf<T> extends Pick<Message, "name" | "type" | "limits" | "optional"> {
+	readonly parse: (payload: Buffer) => T;
+	readonly encode: (value: T) => Buffer;
+	readonly values: readonly T[];
+}
+
+function messageOf<T>({ encode, values, ...facts }: MessageOf<T>): Message {
+	return {
+		...facts,
+		encode: (value) => encode(value as T),
+		samples: values.map((value) => ({ frame: encode(value), value })),
+	};
+}
+
 const huge = Number.MAX_SAFE_INTEGER;
 const hex = (bytes: number): string => "0f".repeat(bytes);
 const manyIds = Array.from({ length: sessionsMax }, (_, index) => huge - index);
 
-function samplesOf<T>(encode: (value: T) => Buffer, values: readonly T[]): Message["samples"] {
-	return values.map((value) => ({ frame: encode(value), value }));
-}
+const versions: readonly Versions[] = [
+	{ version: 1, oldest: 1 },
+	{ version: 0xffff, oldest: 0xffff },
+];
+const sizes: readonly TerminalSize[] = [
+	{ rows: 24, columns: 80 },
+	{ rows: 0xffff, columns: 0xffff },
+];
 
 const hello: control.AgentHello = {
-	version: 1,
+	version: 3,
+	oldest: 2,
 	nonce: hex(control.nonceBytes),
 	vm: "shopping",
 	phases: [{ name: "init", uptimeMs: 0 }],
@@ -36,6 +61,7 @@ const hello: control.AgentHello = {
 };
 const largestHello: control.AgentHello = {
 	version: 0xffff,
+	oldest: 0xffff,
 	nonce: hex(control.nonceBytes),
 	vm: "\0".repeat(64),
 	phases: Array.from({ length: 8 }, () => ({ name: "\0".repeat(16), uptimeMs: 366 * 24 * 3600 * 1000 })),
@@ -49,6 +75,51 @@ const largestBeat: control.Heartbeat = {
 	sessions: manyIds,
 	cgroups: manyIds,
 	memory: { totalKiB: 2 ** 40, availableKiB: 2 ** 40 },
+};
+
+const sessionFacts: control.SessionFacts = {
+	session: 1,
+	command: "firefox",
+	user: "user",
+	ageMs: 0,
+	isTerminal: false,
+	isDetached: false,
+	hasClient: true,
+	end: null,
+	leftProcesses: false,
+};
+const largestFacts: control.SessionFacts = {
+	...sessionFacts,
+	session: huge,
+	command: "\0".repeat(64),
+	user: "\0".repeat(64),
+	ageMs: huge,
+	end: { signal: "\0".repeat(16), signalNumber: 64 },
+};
+
+const sessionStatus: broker.SessionStatus = {
+	id: "shopping.3.9f3c",
+	vm: "shopping",
+	session: 3,
+	command: "firefox",
+	user: "user",
+	age: 0,
+	tty: false,
+	detached: true,
+	client: null,
+	state: "running",
+};
+const largestStatus: broker.SessionStatus = {
+	id: "\u{10ffff}".repeat(32),
+	vm: "\u{10ffff}".repeat(32),
+	session: huge,
+	command: "\u{10ffff}".repeat(32),
+	user: "\u{10ffff}".repeat(32),
+	age: huge,
+	tty: true,
+	detached: true,
+	client: 2 ** 31 - 1,
+	state: "\u{10ffff}".repeat(32),
 };
 
 const refusal = (code: string, message: string, remedy?: string) => ({ code, message, remedy });
@@ -84,229 +155,306 @@ const fullStatus: broker.VmStatus = {
 };
 
 const fromAgent: Message[] = [
-	{
+	messageOf({
 		name: "hello",
 		type: control.controlFrame.hello,
 		limits: control.fromAgentLimits,
 		parse: control.parseHello,
-		samples: samplesOf(control.encodeHello, [hello, largestHello]),
-	},
-	{
+		encode: control.encodeHello,
+		values: [hello, largestHello],
+		optional: ["oldest"],
+	}),
+	messageOf({
 		name: "heartbeat",
 		type: control.controlFrame.heartbeat,
 		limits: control.fromAgentLimits,
 		parse: control.parseHeartbeat,
-		samples: samplesOf(control.encodeHeartbeat, [beat, largestBeat]),
-	},
-	{
+		encode: control.encodeHeartbeat,
+		values: [beat, largestBeat],
+	}),
+	messageOf({
 		name: "expected",
 		type: control.controlFrame.expected,
 		limits: control.fromAgentLimits,
 		parse: control.parseExpected,
-		samples: samplesOf(control.encodeExpected, [
+		encode: control.encodeExpected,
+		values: [
 			{ session: 1, accepted: true },
 			{ session: huge, accepted: false },
-		]),
-	},
+		],
+	}),
+	messageOf<readonly control.SessionFacts[]>({
+		name: "sessions",
+		type: control.controlFrame.sessions,
+		limits: control.fromAgentLimits,
+		parse: control.parseSessions,
+		encode: control.encodeSessions,
+		values: [
+			[sessionFacts],
+			[{ ...sessionFacts, end: { code: 255 } }],
+			Array(sessionsMax + endedKeptMax).fill(largestFacts),
+		],
+	}),
 ];
 
 const toAgent: Message[] = [
-	{
+	messageOf({
 		name: "welcome",
 		type: control.controlFrame.welcome,
 		limits: control.toAgentLimits,
-		parse: (payload) => control.parseVersion("welcome", payload),
-		samples: samplesOf(control.encodeWelcome, [1, 0xffff]),
-	},
-	{
+		parse: control.parseWelcome,
+		encode: control.encodeWelcome,
+		values: versions,
+		optional: ["oldest"],
+	}),
+	messageOf({
 		name: "expect",
 		type: control.controlFrame.expect,
 		limits: control.toAgentLimits,
 		parse: control.parseExpect,
-		samples: samplesOf(control.encodeExpect, [
+		encode: control.encodeExpect,
+		values: [
 			{ session: 1, ticketHash: hex(32), execHash: hex(32), lifeMs: 1 },
 			{ session: huge, ticketHash: hex(32), execHash: hex(32), lifeMs: ticketLifeMs },
-		]),
-	},
-	{
+		],
+	}),
+	messageOf({
 		name: "clientGone",
 		type: control.controlFrame.clientGone,
 		limits: control.toAgentLimits,
-		parse: (payload) => control.parseSessionId("clientGone", payload),
-		samples: samplesOf(control.encodeClientGone, [1, huge]),
-	},
-	{
+		parse: (payload) => control.parseSessionNumber("clientGone", payload),
+		encode: control.encodeClientGone,
+		values: [1, huge],
+	}),
+	messageOf({
 		name: "poweroff",
 		type: control.controlFrame.poweroff,
 		limits: control.toAgentLimits,
 		parse: control.parsePoweroff,
-		samples: samplesOf(control.encodePoweroff, [0, 3_600_000]),
-	},
+		encode: control.encodePoweroff,
+		values: [0, 3_600_000],
+	}),
 ];
 
-const sessionMessages: Message[] = [
-	{
-		name: "session hello to the agent",
+const toClientOrAgent: Message[] = (
+	[
+		["agent", session.fromClientLimits],
+		["client", session.toClientLimits],
+	] as const
+).flatMap(([receiver, limits]) => [
+	messageOf({
+		name: `session hello to the ${receiver}`,
 		type: session.sessionFrame.hello,
+		limits,
+		parse: session.parseSessionHello,
+		encode: session.encodeSessionHello,
+		values: versions,
+		optional: ["oldest"],
+	}),
+	messageOf<ReturnType<typeof session.parseCredit>>({
+		name: `credit to the ${receiver}`,
+		type: session.sessionFrame.credit,
+		limits,
+		parse: session.parseCredit,
+		encode: ({ stream, bytes }) => session.encodeCredit(stream, bytes),
+		values: [
+			{ stream: "stdin", bytes: 1 },
+			{ stream: "stdout", bytes: 2 ** 31 },
+			{ stream: "stderr", bytes: 65_536 },
+		],
+	}),
+]);
+
+const fromClient: Message[] = [
+	messageOf({
+		name: "resize",
+		type: session.sessionFrame.resize,
 		limits: session.fromClientLimits,
-		parse: (payload) => control.parseVersion("hello", payload),
-		samples: samplesOf(session.encodeSessionHello, [1, 0xffff]),
-	},
-	{
-		name: "session hello to the client",
-		type: session.sessionFrame.hello,
-		limits: session.toClientLimits,
-		parse: (payload) => control.parseVersion("hello", payload),
-		samples: samplesOf(session.encodeSessionHello, [1, 0xffff]),
-	},
-	{
+		parse: session.parseResize,
+		encode: session.encodeResize,
+		values: sizes,
+	}),
+	messageOf({
+		name: "signal",
+		type: session.sessionFrame.signal,
+		limits: session.fromClientLimits,
+		parse: session.parseSignal,
+		encode: session.encodeSignal,
+		values: signalNames,
+	}),
+];
+
+const toClient: Message[] = [
+	messageOf({
 		name: "started",
 		type: session.sessionFrame.started,
 		limits: session.toClientLimits,
 		parse: session.parseStarted,
-		samples: samplesOf(session.encodeStarted, [1, 2 ** 31 - 1]),
-	},
-	...[session.fromClientLimits, session.toClientLimits].map((limits, index) => ({
-		name: `credit to the ${index === 0 ? "agent" : "client"}`,
-		type: session.sessionFrame.credit,
-		limits,
-		parse: session.parseCredit,
-		samples: samplesOf<ReturnType<typeof session.parseCredit>>(
-			({ stream, bytes }) => session.encodeCredit(stream, bytes),
-			[
-				{ stream: "stdin", bytes: 1 },
-				{ stream: "stdout", bytes: 2 ** 31 },
-				{ stream: "stderr", bytes: 65_536 },
-			],
-		),
-	})),
-	{
+		encode: session.encodeStarted,
+		values: [1, 2 ** 31 - 1],
+	}),
+	messageOf<session.Attached>({
+		name: "attached",
+		type: session.sessionFrame.attached,
+		limits: session.toClientLimits,
+		parse: session.parseAttached,
+		encode: session.encodeAttached,
+		values: [
+			{ pid: 1, isTerminal: true, lost: { stdout: 0, stderr: 0 } },
+			{ pid: 2 ** 31 - 1, isTerminal: false, lost: { stdout: huge, stderr: huge } },
+		],
+	}),
+	messageOf<session.Exit>({
 		name: "exit with a code",
 		type: session.sessionFrame.exit,
 		limits: session.toClientLimits,
 		parse: session.parseExit,
-		samples: samplesOf<session.Exit>(session.encodeExit, [
+		encode: session.encodeExit,
+		values: [
 			{ end: { code: 0 }, guestMicros: 0 },
 			{ end: { code: 255 }, guestMicros: huge },
-		]),
-	},
-	{
+		],
+	}),
+	messageOf<session.Exit>({
 		name: "exit by a signal",
 		type: session.sessionFrame.exit,
 		limits: session.toClientLimits,
 		parse: session.parseExit,
-		samples: samplesOf<session.Exit>(session.encodeExit, [
+		encode: session.encodeExit,
+		values: [
 			{ end: { signal: "SIGKILL", signalNumber: 9 }, guestMicros: 1 },
 			{ end: { signal: "\0".repeat(16), signalNumber: 64 }, guestMicros: huge },
-		]),
-	},
-	{
+		],
+	}),
+	messageOf<ReturnType<typeof session.parseFailed>>({
 		name: "failed",
 		type: session.sessionFrame.failed,
 		limits: session.toClientLimits,
 		parse: session.parseFailed,
-		samples: [...session.failures.map((failure) => ({ failure, message: "why" }))]
-			.concat({ failure: "notExecutable", message: "\0".repeat(1024) })
-			.map((value) => ({ frame: session.encodeFailed(value.failure, value.message), value })),
-	},
+		encode: (value) => encodeJsonFrame(session.sessionFrame.failed, value),
+		values: [
+			...session.failures.map((failure) => ({ failure, message: "why" })),
+			{ failure: "notExecutable", message: "\0".repeat(1024) },
+		],
+	}),
 ];
 
+const request = (name: string, values: readonly broker.BrokerRequest[]): Message =>
+	messageOf({
+		name: `${name} request`,
+		type: broker.brokerFrame.request,
+		limits: broker.toBrokerLimits,
+		parse: broker.parseRequest,
+		encode: broker.encodeRequest,
+		values,
+		optional: ["oldest"],
+	});
+
+const longName = "\0".repeat(4096);
+const pidMax = 2 ** 31 - 1;
 const toBroker: Message[] = [
-	{
-		name: "run request",
-		type: broker.brokerFrame.request,
-		limits: broker.toBrokerLimits,
-		parse: broker.parseRequest,
-		samples: samplesOf<broker.BrokerRequest>(broker.encodeRequest, [
-			{ method: "run", vm: "shopping", start: true, timeoutMs: 0 },
-			{ method: "run", vm: "\0".repeat(4096), start: false, timeoutMs: 86_400_000 },
-		]),
-	},
-	{
-		name: "list request",
-		type: broker.brokerFrame.request,
-		limits: broker.toBrokerLimits,
-		parse: broker.parseRequest,
-		samples: samplesOf<broker.BrokerRequest>(broker.encodeRequest, [{ method: "list" }]),
-	},
-	...(["status", "start"] as const).map((method) => ({
-		name: `${method} request`,
-		type: broker.brokerFrame.request,
-		limits: broker.toBrokerLimits,
-		parse: broker.parseRequest,
-		samples: samplesOf<broker.BrokerRequest>(broker.encodeRequest, [
+	request("run", [
+		{ method: "run", vm: "shopping", disposable: false, start: true, timeoutMs: 0, pid: 1 },
+		{ method: "run", vm: longName, disposable: true, start: false, timeoutMs: 86_400_000, pid: pidMax },
+	]),
+	request("attach", [
+		{ method: "attach", vm: "shopping", boot: "9f3c", timeoutMs: 0, pid: 1 },
+		{ method: "attach", vm: "shopping", boot: null, timeoutMs: 0, pid: 1 },
+		{ method: "attach", vm: longName, boot: "ffff", timeoutMs: 86_400_000, pid: pidMax },
+	]),
+	request("hold", [
+		{ method: "hold", vm: "shopping", boot: "9f3c", session: 1, pid: 1 },
+		{ method: "hold", vm: longName, boot: "ffff", session: huge, pid: pidMax },
+	]),
+	request("sessions", [
+		{ method: "sessions", vm: null },
+		{ method: "sessions", vm: "shopping" },
+		{ method: "sessions", vm: longName },
+	]),
+	request("list", [{ method: "list" }]),
+	...(["status", "start"] as const).map((method) =>
+		request(method, [
 			{ method, vm: "" },
-			{ method, vm: "\0".repeat(4096) },
+			{ method, vm: longName },
 		]),
-	})),
-	{
-		name: "stop request",
-		type: broker.brokerFrame.request,
-		limits: broker.toBrokerLimits,
-		parse: broker.parseRequest,
-		samples: samplesOf<broker.BrokerRequest>(broker.encodeRequest, [
-			{ method: "stop", vm: "shopping", force: false },
-			{ method: "stop", vm: "shopping", force: true },
-		]),
-	},
+	),
+	request("stop", [
+		{ method: "stop", vm: "shopping", force: false },
+		{ method: "stop", vm: longName, force: true },
+	]),
 ];
 
 const fromBroker: Message[] = [
-	{
+	messageOf({
 		name: "progress",
 		type: broker.brokerFrame.progress,
 		limits: broker.fromBrokerLimits,
 		parse: broker.parseProgress,
-		samples: samplesOf(broker.encodeProgress, [
+		encode: broker.encodeProgress,
+		values: [
 			{ phase: "vmm", elapsedMs: 0 },
 			{ phase: "\0".repeat(64), elapsedMs: huge },
-		]),
-	},
-	{
+		],
+	}),
+	messageOf({
 		name: "ready",
 		type: broker.brokerFrame.ready,
 		limits: broker.fromBrokerLimits,
 		parse: broker.parseReady,
-		samples: samplesOf(broker.encodeReady, ["/run/user/1000/qubes-lite/shopping/vsock", "\0".repeat(4096)]),
-	},
-	{
+		encode: broker.encodeReady,
+		values: [
+			{ vm: "shopping", boot: "9f3c", vsock: "/run/user/1000/qubes-lite/shopping/vsock" },
+			{ vm: "\0".repeat(64), boot: "ffff", vsock: "\0".repeat(4096) },
+		],
+	}),
+	messageOf({
 		name: "granted",
 		type: broker.brokerFrame.granted,
 		limits: broker.fromBrokerLimits,
 		parse: broker.parseGranted,
-		samples: samplesOf(broker.encodeGranted, [
+		encode: broker.encodeGranted,
+		values: [
 			{ ticket: Buffer.alloc(32, 0xa5), session: 1 },
 			{ ticket: Buffer.alloc(32), session: huge },
-		]),
-	},
-	{
+		],
+	}),
+	messageOf({
 		name: "refused",
 		type: broker.brokerFrame.refused,
 		limits: broker.fromBrokerLimits,
 		parse: broker.parseRefused,
-		samples: [
+		encode: (value) => encodeJsonFrame(broker.brokerFrame.refused, value),
+		values: [
 			refusal("NoSuchVm", 'there is no vm called "shoping"', "qubes-lite ls"),
 			refusal("Internal", "no remedy\nand two lines"),
-		].map((value) => ({
-			frame: encodeJsonFrame(broker.brokerFrame.refused, QubesLiteError.fromFacts(value).toFacts()),
-			value,
-		})),
+		],
 		optional: ["remedy"],
-	},
-	{
+	}),
+	messageOf<readonly broker.VmStatus[]>({
 		name: "list reply",
 		type: broker.brokerFrame.reply,
 		limits: broker.fromBrokerLimits,
 		parse: (payload) => broker.parseStatusList(parseJson(payload)),
-		samples: [[], [status], [status, fullStatus]].map((vms) => ({ frame: broker.encodeReply({ vms }), value: vms })),
-	},
-	{
+		encode: (vms) => broker.encodeReply({ vms }),
+		values: [[], [status], [status, fullStatus]],
+	}),
+	messageOf({
 		name: "status reply",
 		type: broker.brokerFrame.reply,
 		limits: broker.fromBrokerLimits,
 		parse: (payload) => broker.parseStatusReply(parseJson(payload)),
-		samples: [status, fullStatus].map((vm) => ({ frame: broker.encodeReply({ vm }), value: vm })),
-	},
+		encode: (vm) => broker.encodeReply({ vm }),
+		values: [status, fullStatus],
+	}),
+	messageOf<readonly broker.SessionStatus[]>({
+		name: "sessions reply",
+		type: broker.brokerFrame.reply,
+		limits: broker.fromBrokerLimits,
+		parse: (payload) => broker.parseSessionList(parseJson(payload)),
+		encode: (sessions) => broker.encodeReply({ sessions }),
+		/** In a full list nobody's names are that long. */
+		values: [[sessionStatus], [largestStatus], Array(4_500).fill(largestStatus)],
+	}),
 ];
 
 /** As broker-client.ts reads a reply before it knows which. */
@@ -318,4 +466,12 @@ function parseJson(payload: Buffer): unknown {
 	}
 }
 
-export const messages: readonly Message[] = [...fromAgent, ...toAgent, ...sessionMessages, ...toBroker, ...fromBroker];
+export const messages: readonly Message[] = [
+	...fromAgent,
+	...toAgent,
+	...toClientOrAgent,
+	...fromClient,
+	...toClient,
+	...toBroker,
+	...fromBroker,
+];

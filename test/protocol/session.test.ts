@@ -1,18 +1,25 @@
 import { describe, expect, test } from "vitest";
-import { encodeExec } from "../../src/protocol/exec.ts";
+import { encodeAttach, encodeExec } from "../../src/protocol/exec.ts";
 import { FrameDecoder, frameHeaderBytes } from "../../src/protocol/frame.ts";
 import { execMaxBytes, ticketBytes } from "../../src/protocol/limits.ts";
 import {
 	encodeExit,
 	encodeFailed,
+	encodeTicketedAttach,
 	encodeTicketedExec,
+	failures,
 	fromClientLimits,
+	parseAttached,
 	parseCredit,
 	parseExit,
 	parseFailed,
+	parseResize,
+	parseSessionHello,
+	parseSignal,
 	parseStarted,
 	sessionFrame,
-	splitTicketedExec,
+	splitTicketed,
+	streamedFromClient,
 	toClientLimits,
 } from "../../src/protocol/session.ts";
 
@@ -36,9 +43,10 @@ test("the ends of streams carry nothing", () => {
 
 describe("a command with its ticket", () => {
 	test("comes apart as it was put together", () => {
-		const exec = encodeExec({ argv: ["true"], env: {}, cwd: null, user: null, tty: null });
+		const exec = encodeExec({ argv: ["true"], env: {}, cwd: null, user: null, tty: null, detach: false });
 		const [frame] = new FrameDecoder(fromClientLimits).push(encodeTicketedExec(ticket, exec));
-		expect(splitTicketedExec(frame?.payload ?? Buffer.alloc(0))).toEqual({ ticket, exec });
+		expect(frame?.type).toBe(sessionFrame.exec);
+		expect(splitTicketed(frame?.payload ?? Buffer.alloc(0))).toEqual({ ticket, bytes: exec });
 	});
 
 	test("fits its frame when the command is as large as it may be", () => {
@@ -49,8 +57,15 @@ describe("a command with its ticket", () => {
 	});
 
 	test("that is shorter than a ticket has a short ticket, and no command", () => {
-		expect(splitTicketedExec(Buffer.from("short"))).toEqual({ ticket: Buffer.from("short"), exec: Buffer.alloc(0) });
-		expect(splitTicketedExec(Buffer.alloc(0))).toEqual({ ticket: Buffer.alloc(0), exec: Buffer.alloc(0) });
+		expect(splitTicketed(Buffer.from("short"))).toEqual({ ticket: Buffer.from("short"), bytes: Buffer.alloc(0) });
+		expect(splitTicketed(Buffer.alloc(0))).toEqual({ ticket: Buffer.alloc(0), bytes: Buffer.alloc(0) });
+	});
+
+	test("is no attachment with its ticket, which also comes apart as it was put together", () => {
+		const attach = encodeAttach({ session: Number.MAX_SAFE_INTEGER, tty: { rows: 65_535, columns: 65_535 } });
+		const [frame] = new FrameDecoder(fromClientLimits).push(encodeTicketedAttach(ticket, attach));
+		expect(frame?.type).toBe(sessionFrame.attach);
+		expect(splitTicketed(frame?.payload ?? Buffer.alloc(0))).toEqual({ ticket, bytes: attach });
 	});
 });
 
@@ -100,8 +115,15 @@ describe("a failure", () => {
 
 	test("is one of those we know", () => {
 		expect(() => parseFailed(payload({ failure: "tired", message: "" }))).toThrow(
-			"the failed message needs failure: one of notFound, notExecutable, refused, expired, limit, internal",
+			"the failed message needs failure: one of notFound, notExecutable, refused, expired, limit, internal, noSession, busy",
 		);
+	});
+
+	test("of any kind fits its frame, however long the message", () => {
+		for (const failure of failures) {
+			const [frame] = new FrameDecoder(toClientLimits).push(encodeFailed(failure, "\0".repeat(9_999)));
+			expect(parseFailed(frame?.payload ?? Buffer.alloc(0)).failure).toBe(failure);
+		}
 	});
 });
 
@@ -116,5 +138,50 @@ test.each([
 test.each([0, -1, 2 ** 31, 1.5, "1"])("a process id is never %j", (pid) => {
 	expect(() => parseStarted(payload({ pid }))).toThrow(
 		"the started message needs pid: a whole number from 1 to 2147483647",
+	);
+});
+
+test("only input comes in pieces, for where it is cut means nothing", () => {
+	expect([...streamedFromClient]).toEqual([sessionFrame.stdin]);
+});
+
+test.each(["SIGKILL", "SIGSTOP", "INT", "2", 2, "", "toString"])(
+	"%j is no signal that a client passes on",
+	(signal) => {
+		expect(() => parseSignal(payload({ signal }))).toThrow(
+			"the signal message needs signal: one of SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH, SIGTSTP, SIGCONT",
+		);
+	},
+);
+
+test.each([0, -1, 65_536, 1.5, "80", null])("no terminal has %j columns", (columns) => {
+	expect(() => parseResize(payload({ rows: 24, columns }))).toThrow(
+		"the resize message needs columns: a whole number from 1 to 65535",
+	);
+});
+
+describe("an attachment", () => {
+	const attached = { pid: 7, isTerminal: false, lost: { stdout: 0, stderr: 3 } };
+
+	test("says how much is lost of each output", () => {
+		expect(parseAttached(payload(attached))).toEqual(attached);
+	});
+
+	test.each([
+		["no process", { pid: 0 }, "the attached message needs pid: a whole number from 1 to 2147483647"],
+		["nothing lost", { lost: null }, "the attached.lost message is not a JSON object"],
+		["less than nothing lost", { lost: { stdout: -1, stderr: 0 } }, "the attached.lost message needs stdout"],
+		["a loss on one output only", { lost: { stdout: 0 } }, "the attached.lost message needs stderr"],
+		["a terminal that may be", { isTerminal: 1 }, "the attached message needs isTerminal: true or false"],
+	])("with %s is refused", (_what, facts, message) => {
+		expect(() => parseAttached(payload({ ...attached, ...facts }))).toThrow(message);
+	});
+});
+
+test("a hello says the newest version and the oldest", () => {
+	expect(parseSessionHello(payload({ version: 5, oldest: 3, later: {} }))).toEqual({ version: 5, oldest: 3 });
+	expect(parseSessionHello(payload({ version: 5 }))).toEqual({ version: 5, oldest: 5 });
+	expect(() => parseSessionHello(payload({ version: 5, oldest: 6 }))).toThrow(
+		"the hello message needs oldest: a whole number from 1 to 5",
 	);
 });
