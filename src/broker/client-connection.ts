@@ -22,8 +22,8 @@ export class ClientConnection {
 		return this.#gone.signal;
 	}
 
-	/** The request, with the exec bytes that follow a run. Rejects on what is not one; never resolves for a client that leaves. */
-	receive(): Promise<{ request: BrokerRequest; exec: Buffer | null }> {
+	/** The request, with the exec or attach bytes that follow some. Rejects on what is not one; never resolves for a client that leaves. */
+	receive(): Promise<{ request: BrokerRequest; bytes: Buffer | null }> {
 		const decoder = new FrameDecoder(toBrokerLimits);
 		return new Promise((resolve, reject) => {
 			let request: BrokerRequest | undefined;
@@ -38,12 +38,12 @@ export class ClientConnection {
 							if (frame.type !== brokerFrame.request)
 								throw new QubesLiteError("BadRequest", "a request must come first");
 							request = parseRequest(frame.payload);
-							if (request.method === "run") continue;
+							if (hasBytes(request)) continue;
 							clearTimeout(deadline);
-							resolve({ request, exec: null });
-						} else if (request.method === "run" && frame.type === brokerFrame.exec) {
+							resolve({ request, bytes: null });
+						} else if (hasBytes(request) && frame.type === brokerFrame.exec) {
 							clearTimeout(deadline);
-							resolve({ request, exec: frame.payload });
+							resolve({ request, bytes: frame.payload });
 						}
 					}
 				} catch (cause) {
@@ -73,3 +73,6 @@ export class ClientConnection {
 		this.#socket.destroySoon();
 	}
 }
+
+/** Some requests are for a ticket, and it is for bytes that follow. */
+const hasBytes = ({ method }: BrokerRequest): boolean => method === "run" || method === "attach";

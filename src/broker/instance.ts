@@ -6,10 +6,12 @@ import type { RunningVmm, Supervisor, VmmExit } from "../activation/supervisor.t
 import { QubesLiteError } from "../errors.ts";
 import { type GuestEvent, GuestLink } from "../guest/guest-link.ts";
 import { type LaunchPlan, vmFiles } from "../launch-plan.ts";
-import type { Expect } from "../protocol/control.ts";
+import type { AgentHello, Expect, SessionFacts } from "../protocol/control.ts";
+import { toBootTag } from "../protocol/session-id.ts";
 import type { BootPhase } from "../statemachines/vm-events.ts";
 import { lastLines } from "../terminal/safe-text.ts";
 import { lastPhase } from "./boot-phases.ts";
+import { SessionBook } from "./session-book.ts";
 
 /** In the vm's directory: the nonce of this boot's hello, so that an adopting broker knows the vm was ready. */
 const nonceFile = "hello.nonce";
@@ -32,6 +34,7 @@ export class Instance {
 	#nonce: string | null = null;
 	#watcher: FSWatcher | undefined;
 	#phase: BootPhase = "vmm";
+	readonly book = new SessionBook();
 	/** What was asked while the vmm was still being started. */
 	#wanted: "running" | "terminated" | "killed" = "running";
 
@@ -60,8 +63,9 @@ export class Instance {
 		this.#take(vmm);
 	}
 
-	get nonceKnown(): boolean {
-		return this.#nonce !== null;
+	/** Of the boot that runs in it, as in SessionId; null until the guest has said hello. */
+	get bootTag(): string | null {
+		return this.#nonce === null ? null : toBootTag(this.#nonce);
 	}
 
 	get directory(): string {
@@ -83,13 +87,18 @@ export class Instance {
 		link.events.subscribe((event) => {
 			if (event.type === "hello") this.#greeted(event.hello.nonce);
 			this.#events.guest(event);
+			if (event.type === "hello") void this.#learnNames(event.hello).catch(() => {});
 		});
 		await link.listen();
 	}
 
 	async expect(expect: Expect): Promise<void> {
-		if (this.#link === undefined) throw new QubesLiteError("Unresponsive", `the agent in ${this.#vm} is not connected`);
-		await this.#link.expect(expect);
+		await this.#connectedLink().expect(expect);
+	}
+
+	/** The sessions as the guest sees them; rejects with Unresponsive. */
+	async listSessions(): Promise<SessionFacts[]> {
+		return this.#connectedLink().list();
 	}
 
 	clientGone(session: number): void {
@@ -123,10 +132,9 @@ export class Instance {
 		await this.#vmm?.cleanUp();
 	}
 
-	/** ": the last line that the vmm itself wrote", or nothing. */
-	static lastWords(log: string): string {
-		const line = lastLines(log, 1)[0];
-		return line === undefined ? "" : `: ${line}`;
+	#connectedLink(): GuestLink {
+		if (this.#link === undefined) throw new QubesLiteError("Unresponsive", `the agent in ${this.#vm} is not connected`);
+		return this.#link;
 	}
 
 	#take(vmm: RunningVmm): void {
@@ -144,6 +152,12 @@ export class Instance {
 		try {
 			writeFileSync(join(this.directory, nonceFile), nonce, { mode: 0o600 });
 		} catch {}
+	}
+
+	/** A broker that comes later learns from the guest alone what its sessions run. */
+	async #learnNames({ sessions, cgroups }: AgentHello): Promise<void> {
+		const isUnknown = (session: number): boolean => this.book.nameOf(session) === undefined;
+		if ([...sessions, ...cgroups].some(isUnknown)) this.book.heard(await this.listSessions());
 	}
 
 	/** While it boots: its phases, as the console says them. Without inotify there is no progress, and nothing worse. */

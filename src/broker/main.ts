@@ -53,6 +53,7 @@ async function serve(): Promise<void> {
 	const now = (): number => performance.now();
 	/** Runs while it sleeps (CLOCK_BOOTTIME). */
 	const uptimeMs = (): number => uptime() * 1000;
+	let idle: IdleExit | undefined;
 	const registry = await Registry.open(
 		config,
 		{
@@ -64,6 +65,8 @@ async function serve(): Promise<void> {
 			log,
 			now,
 			newBootToken: () => randomBytes(8).toString("hex"),
+			newInstanceTag: () => randomBytes(2).toString("hex"),
+			changed: () => idle?.look(),
 			planLaunch: (vm) => planQemu(config, vm, gatherHostFacts(places, vm)),
 			keepLogs: (vm, directory) =>
 				keepLogs(stateDirectory, vm, directory).catch((cause: unknown) => {
@@ -78,7 +81,7 @@ async function serve(): Promise<void> {
 		log,
 		now,
 		wallNow: () => Date.now(),
-		clientsChanged: () => idle.look(),
+		clientsChanged: () => idle?.look(),
 	});
 	const leave = (why: string): void => {
 		log.info({ event: "broker.leaves", why });
@@ -87,12 +90,11 @@ async function serve(): Promise<void> {
 		setImmediate(() => setImmediate(() => process.exit(0)));
 	};
 	const idleMs = Number(env.QUBES_LITE_BROKER_IDLE_MS ?? idleExitDefaultMs);
-	const idle = new IdleExit(
+	idle = new IdleExit(
 		idleMs,
 		() => server.clients === 0 && registry.isQuiet(),
 		() => leave("idle"),
 	);
-	for (const vm of registry.all()) vm.watch(() => idle.look());
 	await server.listen(join(runtimeDirectory, brokerSocketName));
 	process.once("SIGTERM", () => leave("SIGTERM"));
 	process.once("SIGINT", () => leave("SIGINT"));

@@ -3,8 +3,9 @@
 export interface PolicyRequest {
 	/** Who asks: the user on the host, or a guest by its vm's name. */
 	readonly source: "@host" | string;
+	/** A vm, "@dispvm" or "@dispvm:BASE" for a fresh instance, "@anyvm" for all. */
 	readonly target: string;
-	readonly service: "exec" | "list" | "status" | "start" | "stop";
+	readonly service: "exec" | "attach" | "list" | "sessions" | "status" | "start" | "stop";
 }
 
 export type Decision = { readonly allow: true } | { readonly allow: false; readonly why: string };

@@ -1,34 +1,42 @@
-/** All vms by name: those of the configuration, and those that run although the configuration no longer has them. */
+/** All vms by name: those of the configuration, instances of disposables, and those that run although the configuration no longer has them. */
 import type { Config, VmConfig } from "../config/schema.ts";
 import { noSuchVm, parseVmName } from "../config/vm-name.ts";
 import type { QubesLiteError } from "../errors.ts";
+import { findBase, isInstance, toAdoptedInstance, toInstance } from "./disposables.ts";
 import { Vm, type VmDependencies } from "./vm.ts";
+
+export interface RegistryDependencies extends VmDependencies {
+	/** Four random hex digits. */
+	newInstanceTag(): string;
+	/** Called after every step of any vm's machine. */
+	changed(): void;
+}
 
 export class Registry {
 	readonly #config: Config;
+	readonly #dependencies: RegistryDependencies;
 	readonly #vms = new Map<string, Vm>();
 	readonly #orphans = new Set<string>();
 
-	private constructor(config: Config) {
+	private constructor(config: Config, dependencies: RegistryDependencies) {
 		this.#config = config;
+		this.#dependencies = dependencies;
 	}
 
 	/** Takes in what an earlier broker left running. `uptimeMs` is on the clock of RunningVmm.startedAtUptimeMs. */
-	static async open(config: Config, dependencies: VmDependencies, uptimeMs: number): Promise<Registry> {
-		const registry = new Registry(config);
+	static async open(config: Config, dependencies: RegistryDependencies, uptimeMs: number): Promise<Registry> {
+		const registry = new Registry(config, dependencies);
 		const { running, ended } = await dependencies.supervisor.adopt();
 		for (const { vm, exit } of ended) dependencies.log.info({ event: "vm.endedUnseen", vm, exit });
 		for (const vmm of running) {
-			const known = config.vms.find((vm) => vm.name === vmm.vm);
-			if (known === undefined) registry.#orphans.add(vmm.vm);
 			const adopted = { vmm, ageMs: uptimeMs - vmm.startedAtUptimeMs };
-			registry.#vms.set(vmm.vm, new Vm(known ?? orphanConfig(vmm.vm, vmm.plan.id), dependencies, adopted));
+			registry.#vms.set(vmm.vm, new Vm(registry.#configOf(vmm.vm, vmm.plan.id), dependencies, adopted));
 			dependencies.log.info({ event: "vm.adopted", vm: vmm.vm, ageMs: adopted.ageMs });
 		}
 		for (const vm of config.vms) {
 			if (!registry.#vms.has(vm.name)) registry.#vms.set(vm.name, new Vm(vm, dependencies, null));
 		}
-		await Promise.all([...registry.#vms.values()].map((vm) => vm.start()));
+		await Promise.all(registry.all().map((vm) => registry.#start(vm)));
 		return registry;
 	}
 
@@ -38,6 +46,31 @@ export class Registry {
 		const vm = this.#vms.get(name);
 		if (vm === undefined) throw this.#missing(name);
 		return vm;
+	}
+
+	/**
+	 * A fresh instance of a configured vm, stopped: whoever makes it asks it for something at once, and calls dropIfEnded
+	 * when that has come to nothing. It is here until it has run and its vmm is gone.
+	 */
+	createInstance(untrustedBase: string): Vm {
+		const base = findBase(this.#config, untrustedBase);
+		const { newInstanceTag, log } = this.#dependencies;
+		const existing = this.all().map((vm) => vm.config);
+		const vm = new Vm(toInstance(base, existing, newInstanceTag), this.#dependencies, null);
+		this.#vms.set(vm.config.name, vm);
+		log.info({ event: "instance.created", vm: vm.config.name, base: base.name });
+		void this.#start(vm);
+		return vm;
+	}
+
+	/** Forgets an instance that has ended and left nothing; other vms stay. */
+	dropIfEnded(vm: Vm): void {
+		if (!isOver(vm)) return;
+		void vm.settled().then(() => {
+			if (!isOver(vm) || !this.#vms.delete(vm.config.name)) return;
+			this.#dependencies.log.info({ event: "instance.gone", vm: vm.config.name });
+			this.#dependencies.changed();
+		});
 	}
 
 	all(): Vm[] {
@@ -50,10 +83,26 @@ export class Registry {
 
 	/** No vmm runs, and none is about to. */
 	isQuiet(): boolean {
-		return this.all().every((vm) => {
-			const { state, context } = vm.snapshot();
-			return !context.vmmAlive && (state === "stopped" || state === "failed");
+		return this.all().every((vm) => !isUp(vm));
+	}
+
+	#configOf(name: string, id: number): VmConfig {
+		const known = this.#config.vms.find((vm) => vm.name === name);
+		if (known !== undefined) return known;
+		const orphan = orphanConfig(name, id);
+		if (isInstance(name, id)) return toAdoptedInstance(orphan);
+		this.#orphans.add(name);
+		return orphan;
+	}
+
+	/** An instance that is new has not ended, although it is stopped: it is looked at after its steps only. */
+	#start(vm: Vm): Promise<void> {
+		const started = vm.start();
+		vm.watch(() => {
+			this.dropIfEnded(vm);
+			this.#dependencies.changed();
 		});
+		return started;
 	}
 
 	#missing(name: string): QubesLiteError {
@@ -63,6 +112,13 @@ export class Registry {
 		);
 	}
 }
+
+function isUp(vm: Vm): boolean {
+	const { state, context } = vm.snapshot();
+	return context.vmmAlive || (state !== "stopped" && state !== "failed");
+}
+
+const isOver = (vm: Vm): boolean => vm.config.instanceOf !== undefined && !isUp(vm);
 
 /** A running vm that has left the configuration goes on, with defaults that never stop it by idleness. */
 function orphanConfig(name: string, id: number): VmConfig {

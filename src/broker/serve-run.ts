@@ -1,114 +1,64 @@
-/** A run request, from the question to the ticket, and on until the client is gone. The broker carries none of its bytes. */
-import { randomBytes } from "node:crypto";
+/** A run request: one command in a vm that is up or gets booted, or in a fresh instance of its own. */
 import { QubesLiteError } from "../errors.ts";
-import { encodeGranted, encodeProgress, encodeReady } from "../protocol/broker.ts";
-import { parseExec, sha256Hex } from "../protocol/exec.ts";
-import { ticketBytes, ticketLifeMs } from "../protocol/limits.ts";
+import type { RunRequest } from "../protocol/broker.ts";
+import { parseExec } from "../protocol/exec.ts";
 import type { ClientConnection } from "./client-connection.ts";
-import { justStopped, type Vm } from "./vm.ts";
+import type { Registry } from "./registry.ts";
+import { toSafeLine } from "./safe-line.ts";
+import { serveSession } from "./serve-session.ts";
+import type { Vm } from "./vm.ts";
 
-export interface RunOptions {
+export interface ServeOptions {
+	readonly registry: Registry;
 	/** Unique for the life of this broker. */
-	readonly request: number;
-	readonly vm: Vm;
-	readonly exec: Buffer;
-	/** Boot it where it is not up. */
-	readonly start: boolean;
-	/** 0: no bound but the boot's own. */
-	readonly timeoutMs: number;
+	readonly number: number;
+	/** The exec or attach bytes that came with the request. */
+	readonly bytes: Buffer;
 	readonly now: () => number;
 }
 
-/** Resolves when the client is gone or has been told that its vm ended; rejects with what the client must be told. */
-export async function serveRun(client: ClientConnection, options: RunOptions): Promise<void> {
-	const { vm, request } = options;
-	const label = commandName(options.exec);
+/** Resolves when the client is gone; rejects with what it must be told. */
+export async function serveRun(client: ClientConnection, request: RunRequest, options: ServeOptions): Promise<void> {
+	const { registry, bytes, now } = options;
+	const label = commandName(bytes);
+	const vm = request.disposable ? newInstance(request, registry) : findVm(request, registry);
+	const { timeoutMs, pid } = request;
+	try {
+		await serveSession(client, {
+			...{ request: options.number, type: "run.requested", attachTo: null },
+			...{ vm, label, bytes, timeoutMs, pid, now },
+		});
+	} finally {
+		registry.dropIfEnded(vm);
+	}
+}
+
+function newInstance({ vm, start }: RunRequest, registry: Registry): Vm {
+	if (start) return registry.createInstance(vm);
+	throw new QubesLiteError("BadRequest", "a run in a fresh instance always starts it", {
+		remedy: "leave out --no-start, or name a vm that runs",
+	});
+}
+
+function findVm({ vm: name, start }: RunRequest, registry: Registry): Vm {
+	const vm = registry.find(name);
 	const { state } = vm.snapshot();
-	if (!options.start && state !== "ready" && state !== "idle") {
+	const isUp = state === "ready" || state === "idle";
+	if (!start && !isUp) {
 		throw new QubesLiteError("NotRunning", `${vm.config.name} is ${state}, and this run must not start it`, {
 			remedy: `qubes-lite start ${vm.config.name}`,
 		});
 	}
-	const stopProgress = reportProgress(client, vm, options.now);
-	try {
-		await bounded(client, options, vm.request(request, label));
-		stopProgress();
-		if (client.gone.aborted) return;
-		await grant(client, options);
-	} finally {
-		stopProgress();
-		vm.withdraw(request);
+	if (vm.config.instanceOf !== undefined && !isUp && state !== "booting") {
+		throw new QubesLiteError("NotRunning", `${vm.config.name} has ended: an instance of a disposable runs once`, {
+			remedy: "run-in-vm --disposable …",
+		});
 	}
-}
-
-async function grant(client: ClientConnection, { vm, request, exec }: RunOptions): Promise<void> {
-	const instance = vm.snapshot().instance;
-	if (instance?.plan === undefined) throw justStopped(vm.config.name);
-	client.send(encodeReady(instance.plan.vsock));
-	const ticket = randomBytes(ticketBytes);
-	const session = await vm.grant(request, sha256Hex(ticket), sha256Hex(exec), ticketLifeMs);
-	client.send(encodeGranted({ ticket, session }));
-	const ended = await untilGoneOrEnded(client, vm, instance);
-	vm.clientGone(session);
-	if (ended) throw await vm.endError();
-}
-
-/** True when the instance ended under the client, false when the client left first. */
-function untilGoneOrEnded(client: ClientConnection, vm: Vm, instance: object): Promise<boolean> {
-	return new Promise((resolve) => {
-		const finish = (ended: boolean): void => {
-			unwatch();
-			resolve(ended);
-		};
-		const look = (): void => {
-			if (vm.snapshot().instance !== instance) finish(true);
-		};
-		const unwatch = vm.watch(look);
-		if (client.gone.aborted) finish(false);
-		else client.gone.addEventListener("abort", () => finish(false), { once: true });
-		look();
-	});
-}
-
-/** `asked`, but no longer than the client waits: it leaves, or its own time is up. */
-async function bounded(client: ClientConnection, options: RunOptions, asked: Promise<void>): Promise<void> {
-	let timer: NodeJS.Timeout | undefined;
-	const impatience = new Promise<void>((resolve, reject) => {
-		if (client.gone.aborted) resolve();
-		client.gone.addEventListener("abort", () => resolve(), { once: true });
-		if (options.timeoutMs === 0) return;
-		timer = setTimeout(() => {
-			reject(
-				new QubesLiteError(
-					"BootTimeout",
-					`${options.vm.config.name} was not ready within ${options.timeoutMs / 1000} s`,
-					{
-						remedy: `qubes-lite status ${options.vm.config.name}`,
-					},
-				),
-			);
-		}, options.timeoutMs);
-	});
-	asked.catch(() => {});
-	await Promise.race([asked, impatience]).finally(() => clearTimeout(timer));
-}
-
-/** Sends where the boot is whenever that changes; returns how to end it. */
-function reportProgress(client: ClientConnection, vm: Vm, now: () => number): () => void {
-	const beganAt = now();
-	let last = "";
-	const look = (): void => {
-		const { state, context } = vm.snapshot();
-		const phase = state === "booting" ? context.phase : state;
-		if (phase === last) return;
-		last = phase;
-		client.send(encodeProgress({ phase, elapsedMs: Math.round(now() - beganAt) }));
-	};
-	return vm.watch(look);
+	return vm;
 }
 
 /** The last part of the command's path: what leases and lists show. Never its arguments. */
 function commandName(exec: Buffer): string {
 	const path = parseExec(exec).argv[0] ?? "";
-	return path.slice(path.lastIndexOf("/") + 1).slice(0, 64);
+	return toSafeLine(path.slice(path.lastIndexOf("/") + 1).slice(0, 64));
 }

@@ -3,11 +3,13 @@ import { chmodSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import type { Logger } from "pino";
 import { QubesLiteError } from "../errors.ts";
-import type { BrokerRequest } from "../protocol/broker.ts";
+import type { BrokerRequest, SessionStatus } from "../protocol/broker.ts";
 import { ClientConnection } from "./client-connection.ts";
 import type { Policy, PolicyRequest } from "./policy.ts";
 import type { Registry } from "./registry.ts";
+import { serveAttach, serveHold } from "./serve-attach.ts";
 import { serveRun } from "./serve-run.ts";
+import { listAllSessions, listSessions } from "./serve-sessions.ts";
 import { toStatus } from "./status.ts";
 import type { Vm } from "./vm.ts";
 
@@ -67,9 +69,9 @@ export class BrokerServer {
 
 	async #serve(client: ClientConnection): Promise<void> {
 		try {
-			const { request, exec } = await client.receive();
+			const { request, bytes } = await client.receive();
 			this.#authorize(request);
-			await this.#dispatch(client, request, exec);
+			await this.#dispatch(client, request, bytes);
 		} catch (cause) {
 			const error = QubesLiteError.from(cause);
 			if (error.code === "Internal")
@@ -79,45 +81,44 @@ export class BrokerServer {
 	}
 
 	#authorize(request: BrokerRequest): void {
-		const query: PolicyRequest = {
-			source: "@host",
-			target: "vm" in request ? request.vm : "@anyvm",
-			service: request.method === "run" ? "exec" : request.method,
-		};
+		const query = { source: "@host", target: targetOf(request), service: serviceOf(request) };
 		const decision = this.#dependencies.policy.decide(query);
 		if (!decision.allow) throw new QubesLiteError("Denied", `the policy does not allow this: ${decision.why}`);
 	}
 
-	async #dispatch(client: ClientConnection, request: BrokerRequest, exec: Buffer | null): Promise<void> {
+	async #dispatch(client: ClientConnection, request: BrokerRequest, bytes: Buffer | null): Promise<void> {
 		const { registry, now } = this.#dependencies;
-		if (request.method === "list") {
-			client.reply({ schema: 1, vms: registry.all().map((vm) => this.#status(vm)) });
-			return;
+		this.#requests += 1;
+		const number = this.#requests;
+		switch (request.method) {
+			case "list":
+				client.reply({ schema: 1, vms: registry.all().map((vm) => this.#status(vm)) });
+				return;
+			case "sessions":
+				client.reply({ schema: 1, sessions: await sessionsOf(registry, request.vm) });
+				return;
+			case "run":
+				await serveRun(client, request, { registry, number, now, bytes: withBytes(bytes) });
+				return;
+			case "attach":
+				await serveAttach(client, request, { registry, number, now, bytes: withBytes(bytes) });
+				return;
 		}
 		const vm = registry.find(request.vm);
-		this.#requests += 1;
 		switch (request.method) {
+			case "hold":
+				await serveHold(client, request, vm);
+				return;
 			case "status":
 				client.reply({ schema: 1, vm: this.#status(vm) });
 				return;
 			case "start":
-				await vm.request(this.#requests, null);
+				await vm.request(number, { type: "start.requested" });
 				client.reply({ schema: 1, vm: this.#status(vm) });
 				return;
 			case "stop":
 				await stop(vm, request.force);
 				client.reply({ schema: 1, vm: this.#status(vm) });
-				return;
-			case "run":
-				if (exec === null) throw new QubesLiteError("BadRequest", "a run request needs its exec bytes");
-				await serveRun(client, {
-					request: this.#requests,
-					vm,
-					exec,
-					start: request.start,
-					timeoutMs: request.timeoutMs,
-					now,
-				});
 		}
 	}
 
@@ -126,6 +127,25 @@ export class BrokerServer {
 		return toStatus(vm, registry.isConfigured(vm), now(), wallNow());
 	}
 }
+
+const serviceOf = ({ method }: BrokerRequest): PolicyRequest["service"] => {
+	if (method === "run") return "exec";
+	return method === "hold" ? "attach" : method;
+};
+
+function targetOf(request: BrokerRequest): string {
+	if (!("vm" in request) || request.vm === null) return "@anyvm";
+	if (request.method !== "run" || !request.disposable) return request.vm;
+	return request.vm === "" ? "@dispvm" : `@dispvm:${request.vm}`;
+}
+
+function withBytes(bytes: Buffer | null): Buffer {
+	if (bytes === null) throw new QubesLiteError("BadRequest", "the request needs the bytes that its ticket is for");
+	return bytes;
+}
+
+const sessionsOf = (registry: Registry, vm: string | null): Promise<SessionStatus[]> =>
+	vm === null ? listAllSessions(registry.all()) : listSessions(registry.find(vm));
 
 /** Resolves when what ran at the call has ended and left nothing. The machine bounds each step of the way. */
 async function stop(vm: Vm, force: boolean): Promise<void> {

@@ -1,7 +1,8 @@
 /** A vm's state in the words that every client sees. */
 import type { VmState, VmStatus } from "../protocol/broker.ts";
-import { describeLease, leasesOf } from "../statemachines/leases.ts";
+import { describeLease, type Lease, leasesOf, unknownCommand } from "../statemachines/leases.ts";
 import { stopsAt, type VmContext } from "../statemachines/vm-context.ts";
+import type { Instance } from "./instance.ts";
 import type { Vm } from "./vm.ts";
 
 /** A guest may report a thousand; a reply has room for those of every vm. */
@@ -20,7 +21,7 @@ export function toStatus(vm: Vm, isConfigured: boolean, now: number, wallMs: num
 		flags: toFlags(state, context, isConfigured),
 		since: toWall(context.since),
 		reason: context.reason?.sentence ?? null,
-		leases: [...context.leases.values()].slice(0, leasesShownMax).map(describeLease),
+		leases: [...context.leases.values()].slice(0, leasesShownMax).map((lease) => describe(lease, instance)),
 		sessions: leasesOf(context.leases, "session").length,
 		stopsAt: state === "idle" && due !== null ? toWall(due) : null,
 		disposable: vm.config.disposable,
@@ -32,6 +33,13 @@ export function toStatus(vm: Vm, isConfigured: boolean, now: number, wallMs: num
 		phase: state === "booting" ? context.phase : null,
 		bootMs: context.bootMs === null ? null : Math.round(context.bootMs),
 	};
+}
+
+/** Of what ran before this broker the machine knows numbers only. */
+function describe(lease: Lease, instance: Instance | undefined): string {
+	const isSession = lease.kind === "session" || lease.kind === "cgroup";
+	const name = isSession && lease.label === unknownCommand ? instance?.book.nameOf(lease.id) : undefined;
+	return describeLease(name === undefined ? lease : { ...lease, label: name });
 }
 
 function toFlags(state: string, context: VmContext, isConfigured: boolean): string[] {

@@ -9,18 +9,22 @@ import type { VmConfig } from "../config/schema.ts";
 import { QubesLiteError } from "../errors.ts";
 import type { GuestEvent } from "../guest/guest-link.ts";
 import type { LaunchPlan } from "../launch-plan.ts";
+import type { Heartbeat } from "../protocol/control.ts";
 import { vmMachine } from "../statemachines/vm.machine.ts";
 import { defaultShutdownBounds, type VmContext } from "../statemachines/vm-context.ts";
-import type { Reason, VmEvent } from "../statemachines/vm-events.ts";
-import { toSafeText } from "../terminal/safe-text.ts";
+import type { Reason } from "../statemachines/vm-events.ts";
+import { GuestRefusals } from "./guest-refusals.ts";
 import { Instance } from "./instance.ts";
 import { TicketGate } from "./ticket-gate.ts";
+import { endedError, exitFailure, justStopped, launchFailure, refusedError } from "./vm-errors.ts";
 
 /** The agent gives commands this long to end; the machine's own bound for the whole power-off is longer. */
 const guestGraceMs = 20_000;
 
-const refusedEveryMs = 60_000;
-const refusalsMax = 8;
+/** What somebody wants of a vm, in the machine's words. */
+export type Wish =
+	| { readonly type: "run.requested" | "attach.requested"; readonly label: string }
+	| { readonly type: "start.requested" };
 
 export interface VmDependencies {
 	readonly supervisor: Supervisor;
@@ -47,7 +51,7 @@ export class Vm {
 	#instance: Instance | undefined;
 	#released: Promise<void> = Promise.resolve();
 	#nextSession = 1;
-	readonly #refusals = new Set<string>();
+	readonly #refusals: GuestRefusals;
 	readonly #tickets = new TicketGate({
 		leases: () => this.snapshot().context.leases,
 		watch: (listener) => this.watch(listener),
@@ -57,6 +61,7 @@ export class Vm {
 	constructor(config: VmConfig, dependencies: VmDependencies, adopted: Adopted | null) {
 		this.config = config;
 		this.#dependencies = dependencies;
+		this.#refusals = new GuestRefusals(config.name, dependencies.log);
 		if (adopted !== null) {
 			this.#instance = this.#newInstance(0);
 			this.#instance.adopt(adopted.vmm);
@@ -78,7 +83,7 @@ export class Vm {
 				bootTimeoutMs: config.bootTimeoutMs,
 				bounds: defaultShutdownBounds,
 				now: dependencies.now,
-				adopted: adopted === null ? null : { saidHello: this.#instance?.nonceKnown === true, ageMs: adopted.ageMs },
+				adopted: adopted === null ? null : { saidHello: this.#instance?.bootTag !== null, ageMs: adopted.ageMs },
 			},
 		});
 		this.#actor.on("request.answered", ({ request, refusal }) => {
@@ -113,12 +118,12 @@ export class Vm {
 	}
 
 	/**
-	 * Asks the machine for a session (or, with no label, only for a ready vm), booting it where needed. Resolves when it
-	 * is there; rejects with the machine's reason. `withdraw` must be called when the requester is gone.
+	 * Asks the machine, which boots the vm where needed. Resolves when it is there; rejects with the machine's reason.
+	 * `withdraw` must be called when the requester is gone.
 	 */
-	async request(request: number, label: string | null): Promise<void> {
+	async request(request: number, wish: Wish): Promise<void> {
 		const answer = new Promise<Reason | null>((resolve) => this.#answers.set(request, resolve));
-		this.#actor.send(label === null ? { type: "start.requested", request } : { type: "run.requested", request, label });
+		this.#actor.send({ ...wish, request });
 		const refusal = await answer;
 		if (refusal !== null) throw await this.#toError(refusal);
 	}
@@ -132,16 +137,12 @@ export class Vm {
 	async grant(request: number, ticketHash: string, execHash: string, lifeMs: number): Promise<number> {
 		const instance = this.#instance;
 		return this.#tickets.pass(request, async () => {
-			if (instance === undefined || instance !== this.#instance) throw justStopped(this.config.name);
+			if (instance === undefined || instance !== this.#instance) throw justStopped(this.config);
 			const session = this.#nextSession++;
 			await instance.expect({ session, ticketHash, execHash, lifeMs });
 			this.#actor.send({ type: "ticket.granted", request, session });
 			return session;
 		});
-	}
-
-	clientGone(session: number): void {
-		this.#instance?.clientGone(session);
 	}
 
 	stop(force: boolean): void {
@@ -153,6 +154,7 @@ export class Vm {
 		this.#instance = instance;
 		this.#lastConsole = [];
 		this.#nextSession = 1;
+		if (context.attempt === 1) this.#refusals.forget();
 		const ready = this.#released;
 		void ready
 			.then(() => {
@@ -162,13 +164,8 @@ export class Vm {
 			.catch((cause: unknown) => {
 				const error = QubesLiteError.from(cause);
 				this.#dependencies.log.warn({ event: "vm.launchFailed", vm: this.config.name, err: error.cause ?? error });
-				const failure: Reason = {
-					code: error.code,
-					/** It may quote what the vmm said. */
-					sentence: toSafeText(error.message),
-					...(error.remedy === undefined ? {} : { remedy: error.remedy }),
-				};
-				this.#actor.send({ type: "vmm.exited", boot: context.boot, failure, retriable: false });
+				const { boot } = context;
+				this.#actor.send({ type: "vmm.exited", boot, failure: launchFailure(error), retriable: false });
 			});
 	}
 
@@ -181,45 +178,28 @@ export class Vm {
 	}
 
 	#exited(boot: number, exit: VmmExit, wasAsked: boolean): void {
-		const failure = wasAsked ? null : toFailure(exit);
+		const failure = wasAsked ? null : exitFailure(exit);
 		/** A vmm that could not even start (127 and 126, sh's own) would fail the same way again. */
 		const retriable = exit.code !== 127 && exit.code !== 126 && exit.lostHelper === null;
 		this.#actor.send({ type: "vmm.exited", boot, failure, retriable });
 	}
 
 	#guest(boot: number, event: GuestEvent): void {
-		const toMachine = (
-			type: "guest.hello" | "guest.heartbeat",
-			report: { sessions: readonly number[]; cgroups: readonly number[] },
-		): VmEvent => ({
-			type,
-			boot,
-			sessions: report.sessions,
-			cgroups: report.cgroups,
-		});
 		switch (event.type) {
 			case "hello":
 				this.#nextSession = Math.max(this.#nextSession, event.hello.lastSession + 1);
 				this.#dependencies.log.info({ event: "guest.hello", vm: this.config.name, phases: event.hello.phases });
-				this.#actor.send(toMachine("guest.hello", event.hello));
+				this.#actor.send({ type: "guest.hello", boot, ...toReport(event.hello) });
 				break;
 			case "heartbeat":
-				this.#actor.send(toMachine("guest.heartbeat", event.heartbeat));
+				this.#actor.send({ type: "guest.heartbeat", boot, ...toReport(event.heartbeat) });
 				break;
 			case "disconnected":
 				this.#actor.send({ type: "guest.disconnected", boot });
 				break;
 			case "refused":
-				this.#noteRefused(event.why);
+				this.#refusals.note(event);
 		}
-	}
-
-	/** Any process in the guest can dial us all day: each reason is told once a minute, and not too many of them. */
-	#noteRefused(why: string): void {
-		if (this.#refusals.has(why) || this.#refusals.size >= refusalsMax) return;
-		this.#refusals.add(why);
-		this.#dependencies.log.warn({ event: "guest.refused", vm: this.config.name, why });
-		setTimeout(() => this.#refusals.delete(why), refusedEveryMs).unref();
 	}
 
 	/** The vmm has ended: its last words are read, its link closed, its files removed, before a next launch begins. */
@@ -248,24 +228,13 @@ export class Vm {
 	/** Why the vm ended under a session. */
 	async endError(): Promise<QubesLiteError> {
 		await this.#released;
-		const reason = this.#actor.getSnapshot().context.reason;
-		return new QubesLiteError(
-			"NotRunning",
-			`${this.config.name} ended while the command ran: ${reason?.sentence ?? "stopped"}`,
-			{ remedy: `qubes-lite status ${this.config.name}` },
-		);
+		return endedError(this.config, this.#actor.getSnapshot().context.reason);
 	}
 
 	async #toError(refusal: Reason): Promise<QubesLiteError> {
 		await this.#released;
-		const isBoot = refusal.code === "BootFailed" || refusal.code === "BootTimeout";
-		const lines = isBoot ? ((await this.#instance?.consoleTail()) ?? this.#lastConsole) : [];
-		const heading = `${this.config.name} ${isBoot ? "did not become ready" : "is not available"}: ${refusal.sentence}`;
-		const console = lines.length === 0 ? [] : ["its console's last lines:", ...lines.map((line) => `  | ${line}`)];
-		const code = refusal.code === "Stopped" ? "NotRunning" : refusal.code;
-		return new QubesLiteError(code, [heading, ...console].join("\n"), {
-			remedy: refusal.remedy ?? `qubes-lite status ${this.config.name}`,
-		});
+		const console = (await this.#instance?.consoleTail()) ?? this.#lastConsole;
+		return refusedError(this.config, refusal, { console, refusal: this.#refusals.last });
 	}
 
 	#lastLogged = "";
@@ -273,23 +242,9 @@ export class Vm {
 		const state = typeof value === "string" ? value : Object.entries(value as object)[0]?.join(".");
 		if (state === undefined || state === this.#lastLogged) return;
 		this.#lastLogged = state;
-		const { name } = this.config;
-		this.#dependencies.log.info({ event: "vm.state", vm: name, state, reason: context.reason?.sentence });
+		this.#dependencies.log.info({ event: "vm.state", vm: this.config.name, state, reason: context.reason?.sentence });
 	}
 }
 
-/** For a request that was answered while the vm was up. */
-export function justStopped(name: string): QubesLiteError {
-	return new QubesLiteError("NotRunning", `${name} has just stopped`, { remedy: `qubes-lite status ${name}` });
-}
-
-function toFailure(exit: VmmExit): Reason | null {
-	const words = Instance.lastWords(exit.log);
-	if (exit.lostHelper !== null) {
-		return { code: "BootFailed", sentence: `its ${exit.lostHelper} ended or did not start${words}` };
-	}
-	if (exit.signal !== null) return { code: "BootFailed", sentence: `its vmm was ended by ${exit.signal}${words}` };
-	if (exit.code === null) return { code: "BootFailed", sentence: `its vmm vanished${words}` };
-	if (exit.code === 0) return null;
-	return { code: "BootFailed", sentence: `its vmm ended with status ${exit.code}${words}` };
-}
+/** What a hello and a heartbeat have in common. */
+const toReport = ({ sessions, cgroups }: Pick<Heartbeat, "sessions" | "cgroups">) => ({ sessions, cgroups });

@@ -1,4 +1,5 @@
 /** Addresses follow from a vm's id, so nothing has to be handed out or remembered (contracts: configuration). */
+import type { VmConfig } from "./schema.ts";
 
 export interface VmAddresses {
 	/** IPv4 address of the guest: network base + id. */
@@ -10,6 +11,9 @@ export interface VmAddresses {
 	/** 02 marks a locally administered unicast address (IEEE 802), 51:4c is "QL", the last byte is the id. */
 	readonly mac: string;
 }
+
+/** An instance of a disposable has its base's addresses: its own id is beyond the last byte of any. */
+export const toAddressId = (vm: VmConfig): number => vm.instanceOf?.id ?? vm.id;
 
 /** Addresses of the vm with `id` (odd, 3 to 255) in `vmNetwork` ("A.B.C.0/24"), both checked by the schema. */
 export function toAddresses(vmNetwork: string, id: number): VmAddresses {

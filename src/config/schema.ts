@@ -4,7 +4,7 @@
  */
 import * as v from "valibot";
 import { isJsonObject } from "./json.ts";
-import { isVmName, vmNameRule } from "./vm-name.ts";
+import { isInstanceName, isVmName, vmNameRule } from "./vm-name.ts";
 
 export interface VmConfig {
 	/** Odd, 3 to 255: the vsock CID, and the last byte of the guest's address. */
@@ -25,6 +25,11 @@ export interface VmConfig {
 	readonly bootTimeoutMs: number;
 	/** Absolute path of a guest image's directory; without it the default image. */
 	readonly image?: string;
+	/**
+	 * Never in a file: this is a fresh instance of a configured vm, of an id beyond theirs, for one use. null: which vm, is
+	 * no longer known, since another broker has started it.
+	 */
+	readonly instanceOf?: { readonly name: string; readonly id: number } | null;
 }
 
 export interface Config {
@@ -35,8 +40,8 @@ export interface Config {
 	readonly vms: readonly VmConfig[];
 }
 
-/** Unit files are `qubes-lite-<name>.service`, so this name is the broker's own; `disp-<4 hex>` are instances of disposables. */
-const reservedName = /^(?:broker|disp-[0-9a-f]{4})$/;
+/** Unit files are `qubes-lite-<name>.service`, so this name is the broker's own. */
+const brokerName = "broker";
 
 function wholeNumber(min: number, max: number, what: string) {
 	const expected = `${what} from ${min} to ${max}`;
@@ -80,7 +85,7 @@ export const vmEntries = {
 	name: v.pipe(
 		checkedString(isVmName, vmNameRule),
 		v.check(
-			(name) => !reservedName.test(name),
+			(name) => name !== brokerName && !isInstanceName(name),
 			"another name: this one is kept for the broker or a disposable's instance",
 		),
 	),

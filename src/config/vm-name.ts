@@ -13,6 +13,13 @@ export function isVmName(value: string): boolean {
 	return namePattern.test(value);
 }
 
+const instancePattern = /^disp-[0-9a-f]{4}$/;
+
+/** The name of an instance of a disposable, which no configured vm may have. */
+export function isInstanceName(name: string): boolean {
+	return instancePattern.test(name);
+}
+
 /** `untrusted` as a vm's name; whether such a vm exists is another question. Throws BadName. */
 export function parseVmName(untrusted: unknown): string {
 	if (typeof untrusted === "string" && isVmName(untrusted)) return untrusted;

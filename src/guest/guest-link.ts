@@ -5,13 +5,14 @@
 import { chmodSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { Subject } from "rxjs";
-import { QubesLiteError } from "../errors.ts";
+import { type ErrorCode, QubesLiteError } from "../errors.ts";
 import {
 	type AgentHello,
 	controlFrame,
 	type Expect,
 	encodeClientGone,
 	encodeExpect,
+	encodeList,
 	encodePoweroff,
 	encodeWelcome,
 	fromAgentLimits,
@@ -19,11 +20,14 @@ import {
 	parseExpected,
 	parseHeartbeat,
 	parseHello,
+	parseSessions,
+	type SessionFacts,
 } from "../protocol/control.ts";
 import { type Frame, FrameDecoder } from "../protocol/frame.ts";
-import { protocolVersion } from "../protocol/limits.ts";
 import { hostControlPort } from "../protocol/ports.ts";
+import { agreeOnVersion } from "../protocol/version.ts";
 import { FrameBudget } from "./frame-budget.ts";
+import { SessionListing } from "./session-listing.ts";
 
 /** A connection that has not said hello by then is cut. */
 const helloWithinMs = 10_000;
@@ -36,8 +40,8 @@ export type GuestEvent =
 	| { readonly type: "hello"; readonly hello: AgentHello }
 	| { readonly type: "heartbeat"; readonly heartbeat: Heartbeat }
 	| { readonly type: "disconnected" }
-	/** A connection was refused or cut, and why. */
-	| { readonly type: "refused"; readonly why: string };
+	/** A connection was refused or cut, and why: Unsupported is an agent of another version. */
+	| { readonly type: "refused"; readonly code: ErrorCode; readonly why: string };
 
 export interface GuestLinkOptions {
 	/** The hybrid vsock's path; the guest's dials arrive at `<path>_5001`. */
@@ -54,6 +58,9 @@ export class GuestLink {
 	readonly #events = new Subject<GuestEvent>();
 	readonly #strangers = new Set<Socket>();
 	readonly #expected = new Map<number, { resolve: () => void; reject: (error: QubesLiteError) => void }>();
+	readonly #listing = new SessionListing();
+	/** Sessions whose client left while no agent was connected: it is told when it has dialled again. */
+	readonly #gone = new Set<number>();
 	#agent: Socket | undefined;
 	#nonce: string | null;
 	#lastSeq = 0;
@@ -75,7 +82,7 @@ export class GuestLink {
 			this.#server.once("error", reject);
 			this.#server.listen(this.#path, resolve);
 		});
-		this.#server.on("error", (cause) => this.#refused(cause.message));
+		this.#server.on("error", (cause) => this.#refused(QubesLiteError.from(cause)));
 		chmodSync(this.#path, 0o600);
 	}
 
@@ -96,8 +103,16 @@ export class GuestLink {
 		}
 	}
 
+	/** The sessions as the agent sees them; rejects with Unresponsive. */
+	async list(): Promise<SessionFacts[]> {
+		const sessions = await this.#listing.ask();
+		if (sessions === null) throw this.#unresponsive("does not answer");
+		return sessions;
+	}
+
 	clientGone(session: number): void {
-		this.#agent?.write(encodeClientGone(session));
+		if (this.#agent === undefined) this.#gone.add(session);
+		else this.#agent.write(encodeClientGone(session));
 	}
 
 	powerOff(graceMs: number): void {
@@ -116,11 +131,11 @@ export class GuestLink {
 	#accept(socket: Socket): void {
 		/** The oldest has had its time: the agent says hello as soon as it is connected. */
 		const [oldest] = this.#strangers;
-		if (oldest !== undefined && this.#strangers.size >= strangersMax) this.#cut(oldest, "others came after it");
+		if (oldest !== undefined && this.#strangers.size >= strangersMax) this.#cut(oldest, bad("others came after it"));
 		this.#strangers.add(socket);
 		const decoder = new FrameDecoder(fromAgentLimits);
 		const budget = new FrameBudget(socket);
-		const deadline = setTimeout(() => this.#cut(socket, "it did not say hello"), helloWithinMs);
+		const deadline = setTimeout(() => this.#cut(socket, bad("it did not say hello")), helloWithinMs);
 		socket.on("error", () => {});
 		socket.on("data", (chunk: Buffer) => {
 			try {
@@ -132,7 +147,7 @@ export class GuestLink {
 					else this.#greet(socket, frame, deadline);
 				}
 			} catch (cause) {
-				this.#cut(socket, QubesLiteError.from(cause).message);
+				this.#cut(socket, QubesLiteError.from(cause));
 			}
 		});
 		socket.once("close", () => {
@@ -144,22 +159,21 @@ export class GuestLink {
 	}
 
 	#greet(socket: Socket, frame: Frame, deadline: NodeJS.Timeout): void {
-		if (frame.type !== controlFrame.hello) throw new QubesLiteError("BadRequest", "its first word was not hello");
+		if (frame.type !== controlFrame.hello) throw bad("its first word was not hello");
 		const hello = parseHello(frame.payload);
-		if (this.#agent !== undefined) throw new QubesLiteError("BadRequest", "an agent is connected already");
-		if (hello.vm !== this.#options.vm) throw new QubesLiteError("BadRequest", "its hello names another vm");
-		if (this.#nonce !== null && hello.nonce !== this.#nonce) {
-			throw new QubesLiteError("BadRequest", "its hello is of another boot");
-		}
-		if (hello.version !== protocolVersion) {
-			throw new QubesLiteError("Unsupported", `its agent speaks version ${hello.version}, we speak ${protocolVersion}`);
-		}
+		if (this.#agent !== undefined) throw bad("an agent is connected already");
+		if (hello.vm !== this.#options.vm) throw bad("its hello names another vm");
+		if (this.#nonce !== null && hello.nonce !== this.#nonce) throw bad("its hello is of another boot");
+		agreeOnVersion(`the agent in ${this.#options.vm}`, hello);
 		clearTimeout(deadline);
 		this.#strangers.delete(socket);
 		this.#agent = socket;
 		this.#nonce = hello.nonce;
 		this.#lastSeq = 0;
-		socket.write(encodeWelcome(protocolVersion));
+		socket.write(encodeWelcome());
+		for (const session of this.#gone) socket.write(encodeClientGone(session));
+		this.#gone.clear();
+		this.#listing.connected(() => socket.write(encodeList()));
 		this.#events.next({ type: "hello", hello });
 	}
 
@@ -174,25 +188,28 @@ export class GuestLink {
 			const waiting = this.#expected.get(expected.session);
 			if (expected.accepted) waiting?.resolve();
 			else waiting?.reject(this.#tooManySessions());
+		} else if (frame.type === controlFrame.sessions) {
+			if (!this.#listing.answered(parseSessions(frame.payload))) throw bad("it listed sessions that nobody asked for");
 		} else {
-			throw new QubesLiteError("BadRequest", "it said hello twice");
+			throw bad("it said hello twice");
 		}
 	}
 
 	#lost(): void {
 		this.#agent = undefined;
+		this.#listing.disconnected();
 		for (const waiting of this.#expected.values()) waiting.reject(this.#unresponsive("went away"));
 		this.#events.next({ type: "disconnected" });
 	}
 
-	#cut(socket: Socket, why: string): void {
+	#cut(socket: Socket, error: QubesLiteError): void {
 		this.#strangers.delete(socket);
-		this.#refused(why);
+		this.#refused(error);
 		socket.destroy();
 	}
 
-	#refused(why: string): void {
-		this.#events.next({ type: "refused", why });
+	#refused({ code, message }: QubesLiteError): void {
+		this.#events.next({ type: "refused", code, why: message });
 	}
 
 	#tooManySessions(): QubesLiteError {
@@ -207,3 +224,5 @@ export class GuestLink {
 		});
 	}
 }
+
+const bad = (what: string): QubesLiteError => new QubesLiteError("BadRequest", what);

@@ -19,11 +19,14 @@ export interface Lease {
 	readonly since: number;
 	/** Ticket: the session that it opens, once that is known. */
 	readonly session?: number;
-	/** Request: a session, or only that the vm is ready (`start`). */
-	readonly wants?: "session" | "ready";
+	/** Request: a session, an attachment to one (which boots nothing), or only that the vm is ready (`start`). */
+	readonly wants?: "session" | "attachment" | "ready";
 }
 
 export type Leases = ReadonlyMap<string, Lease>;
+
+/** The label of a session that the guest reports and nobody here has permitted, such as one from before a restart. */
+export const unknownCommand = "a command";
 
 export const noLeases: Leases = new Map();
 
@@ -73,7 +76,7 @@ export function withGuestReport(
 	}
 	const add = (kind: "session" | "cgroup", id: number): void => {
 		const known = leases.get(keyOf({ kind, id }));
-		next.set(keyOf({ kind, id }), known ?? { kind, id, label: labels.get(id) ?? "a command", since: now });
+		next.set(keyOf({ kind, id }), known ?? { kind, id, label: labels.get(id) ?? unknownCommand, since: now });
 	};
 	for (const id of report.sessions) add("session", id);
 	const living = new Set(report.sessions);

@@ -1,9 +1,10 @@
 /** What the vm machine does to its own context, and the answers it gives. No effects outside. */
 import { heartbeatIntervalMs, heartbeatsMissedMax, ticketLifeMs } from "../protocol/limits.ts";
 import { formatDuration } from "./duration.ts";
-import { hasLease, leasesOf, withGuestReport, withLease, withoutGuest, withoutLease } from "./leases.ts";
-import { idleLimitMs, idleTimerMs, isAnswerable, type VmContext } from "./vm-context.ts";
+import { hasLease, type Lease, leasesOf, withGuestReport, withLease, withoutGuest, withoutLease } from "./leases.ts";
+import { idleTimerMs, isAnswerable, type VmContext } from "./vm-context.ts";
 import type { Reason, VmEvent } from "./vm-events.ts";
+import { faultOf } from "./vm-reasons.ts";
 import { vmSetup } from "./vm-setup.ts";
 
 export const enter = vmSetup.assign({ since: ({ context }) => context.now(), idleSince: null });
@@ -34,16 +35,21 @@ export const notePhase = vmSetup.assign({
 	phase: ({ context, event }) => (event.type === "boot.progressed" ? event.phase : context.phase),
 });
 
+const wants = { "run.requested": "session", "attach.requested": "attachment", "start.requested": "ready" } as const;
+
+type Request = Extract<VmEvent, { readonly type: keyof typeof wants }>;
+
+const isRequest = (event: VmEvent): event is Request => event.type in wants;
+
 export const addRequest = vmSetup.assign({
 	leases: ({ context, event }) => {
-		if (event.type !== "run.requested" && event.type !== "start.requested") return context.leases;
-		const isRun = event.type === "run.requested";
+		if (!isRequest(event)) return context.leases;
 		return withLease(context.leases, {
 			kind: "request",
 			id: event.request,
-			label: isRun ? event.label : "start",
+			label: event.type === "start.requested" ? "start" : event.label,
 			since: context.now(),
-			wants: isRun ? "session" : "ready",
+			wants: wants[event.type],
 		});
 	},
 });
@@ -69,14 +75,14 @@ export const expireTicket = vmSetup.assign({
 		event.type === "ticket.expired" ? withoutLease(context.leases, "ticket", event.request) : context.leases,
 });
 
-/** Answers everybody who waits, if the guest is there to serve them; a run keeps the vm by a ticket from then on. */
+/** Answers everybody who waits, if the guest is there to serve them; who wants a ticket keeps the vm by it from then on. */
 export const answerWaiting = vmSetup.enqueueActions(({ context, enqueue }) => {
 	if (!isAnswerable(context)) return;
 	let leases = context.leases;
 	let used = context.used;
 	for (const request of leasesOf(leases, "request")) {
 		leases = withoutLease(leases, "request", request.id);
-		if (request.wants === "session") {
+		if (request.wants !== "ready") {
 			used = true;
 			leases = withLease(leases, { kind: "ticket", id: request.id, label: request.label, since: context.now() });
 			armTicket(enqueue, context.boot, request.id);
@@ -88,7 +94,7 @@ export const answerWaiting = vmSetup.enqueueActions(({ context, enqueue }) => {
 
 /** Who waits for a guest that does not answer waits no longer than for a boot. */
 export const boundWait = vmSetup.enqueueActions(({ context, event, enqueue }) => {
-	if ((event.type !== "run.requested" && event.type !== "start.requested") || isAnswerable(context)) return;
+	if (!isRequest(event) || isAnswerable(context)) return;
 	enqueue.raise({ type: "request.overdue", request: event.request }, { delay: context.bootTimeoutMs });
 });
 
@@ -103,10 +109,6 @@ export const refuseOverdue = vmSetup.enqueueActions(({ context, event, enqueue }
 	enqueue.emit({ type: "request.answered", request: event.request, refusal });
 });
 
-/** Sets the reason, unless the boot or the end already has one: the first wins. */
-export const keepReason = (reason: (context: VmContext, event: VmEvent) => Reason | null) =>
-	vmSetup.assign({ reason: ({ context, event }) => context.reason ?? reason(context, event) });
-
 /** Answers everybody who waits with the reason of the end. */
 export const refuseWaiting = refuseWith((context) => {
 	if (context.reason === null) return { code: "Internal", sentence: "it ended without a reason" };
@@ -120,10 +122,23 @@ export const refuseStopped = refuseWith((context) => ({
 	remedy: `qubes-lite start ${context.name}`,
 }));
 
-function refuseWith(toRefusal: (context: VmContext) => Reason) {
+const notUp: Reason = { code: "NotRunning", sentence: "it is not up, and what ran in it has ended" };
+
+/** What an attachment was for is gone with its boot: it does not wait for the next one. */
+export const refuseAttachments = refuseWith(
+	() => notUp,
+	(request) => request.wants === "attachment",
+);
+
+export const refuseAttach = vmSetup.enqueueActions(({ event, enqueue }) => {
+	if (event.type !== "attach.requested") return;
+	enqueue.emit({ type: "request.answered", request: event.request, refusal: notUp });
+});
+
+function refuseWith(toRefusal: (context: VmContext) => Reason, isMeant: (request: Lease) => boolean = () => true) {
 	return vmSetup.enqueueActions(({ context, enqueue }) => {
 		let leases = context.leases;
-		for (const request of leasesOf(leases, "request")) {
+		for (const request of leasesOf(leases, "request").filter(isMeant)) {
 			leases = withoutLease(leases, "request", request.id);
 			enqueue.emit({ type: "request.answered", request: request.id, refusal: toRefusal(context) });
 		}
@@ -178,57 +193,6 @@ export const forgetGuest = vmSetup.enqueueActions(({ context, enqueue }) => {
 	enqueue.cancel("silence");
 	enqueue("releaseVmm");
 });
-
-export const idleReason = keepReason((context) => ({
-	code: "Stopped",
-	sentence: context.disposable
-		? context.used
-			? "its last command ended, and it is disposable"
-			: "nothing was run in it, and it is disposable"
-		: `idle for ${formatDuration(idleLimitMs(context) ?? 0)}`,
-}));
-
-export const stopReason = keepReason(() => ({ code: "Stopped", sentence: "stopped by request" }));
-
-export const bootTimeoutReason = keepReason((context) => ({
-	code: "BootTimeout",
-	sentence: `no hello within ${formatDuration(context.bootTimeoutMs)}; reached ${context.phase}`,
-}));
-
-export const exitReason = keepReason((context, event) => context.firstFault ?? faultOf(event));
-
-/** A SIGKILL of ours is not what went wrong. */
-export const noteSilentKernel = vmSetup.assign({
-	firstFault: ({ context }): Reason => ({
-		code: "BootFailed",
-		sentence: `its kernel said nothing for ${formatDuration(context.now() - context.bootBeganAt)}`,
-	}),
-});
-
-export const abandonedReason = keepReason(() => ({
-	code: "Stopped",
-	sentence: "nobody waits for its boot any more, and it is disposable",
-}));
-
-export const poweredOffReason = keepReason(() => ({ code: "Stopped", sentence: "the guest powered off" }));
-
-export const bootPowerOffReason = keepReason(
-	(context) =>
-		context.firstFault ?? {
-			code: "BootFailed",
-			sentence: `the guest powered off while booting; reached ${context.phase}`,
-		},
-);
-
-export const stuckReason = vmSetup.assign({
-	reason: ({ context }): Reason => ({
-		code: "BootFailed",
-		sentence: `its vmm does not end, ${formatDuration(context.bounds.killMs)} after SIGKILL`,
-		remedy: "look at the host's kernel log: journalctl -k",
-	}),
-});
-
-const faultOf = (event: VmEvent): Reason | null => (event.type === "vmm.exited" ? event.failure : null);
 
 interface Raiser {
 	raise(event: VmEvent, options: { delay: number; id: string }): void;

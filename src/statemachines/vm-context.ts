@@ -86,7 +86,9 @@ export const isUnused = (context: VmContext): boolean =>
 
 export const isAnswerable = (context: VmContext): boolean => context.linked && !context.unresponsive;
 
-export const hasWaiting = (context: VmContext): boolean => leasesOf(context.leases, "request").length > 0;
+/** Somebody waits for whom a vm would be booted. */
+export const hasWaiting = (context: VmContext): boolean =>
+	leasesOf(context.leases, "request").some((request) => request.wants !== "attachment");
 
 /** ms from idle-since to the idle stop, or null where idleness never stops this vm. */
 export function idleLimitMs(context: VmContext): number | null {

@@ -16,6 +16,8 @@ export interface Reason {
 export type VmEvent =
 	| { readonly type: "run.requested"; readonly request: number; readonly label: string }
 	| { readonly type: "start.requested"; readonly request: number }
+	/** To a session of the boot that runs now: a vm that is not up has none, and is not booted for it. */
+	| { readonly type: "attach.requested"; readonly request: number; readonly label: string }
 	/** The requester is gone, or has waited long enough. Also gives back the ticket that it may hold. */
 	| { readonly type: "request.withdrawn"; readonly request: number }
 	| { readonly type: "ticket.granted"; readonly request: number; readonly session: number }
@@ -43,7 +45,7 @@ export type VmEvent =
 	| { readonly type: "heartbeat.missed"; readonly boot: number }
 	| { readonly type: "idle.elapsed"; readonly boot: number };
 
-/** Each request is answered exactly once. `ready` also means, for a run, that a ticket lease now holds the vm. */
+/** Each request is answered exactly once. `ready` also means, for a run or an attachment, that a ticket lease now holds the vm. */
 export type VmAnswer = {
 	readonly type: "request.answered";
 	readonly request: number;

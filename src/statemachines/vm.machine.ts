@@ -11,12 +11,14 @@
 import { and, not } from "xstate";
 import * as act from "./vm-actions.ts";
 import { initialContext } from "./vm-context.ts";
+import * as why from "./vm-reasons.ts";
 import { vmSetup } from "./vm-setup.ts";
 
 /** In ready and idle alike: whoever asks is answered as soon as the guest can serve. */
 const served = {
 	"run.requested": { actions: [act.addRequest, act.boundWait, act.answerWaiting] },
 	"start.requested": { actions: [act.addRequest, act.boundWait, act.answerWaiting] },
+	"attach.requested": { actions: [act.addRequest, act.boundWait, act.answerWaiting] },
 	"guest.hello": { guard: "isThisBoot", actions: [act.noteGuest, act.noteReady, act.answerWaiting] },
 	"guest.heartbeat": { guard: and(["isThisBoot", "isLinked"]), actions: [act.noteGuest, act.answerWaiting] },
 	"guest.disconnected": { guard: "isThisBoot", actions: act.noteDisconnect },
@@ -27,18 +29,18 @@ const served = {
 		{
 			guard: and(["isThisBoot", "endedInOrder", "hasWaiting"]),
 			target: "#vm.booting",
-			actions: act.forgetGuest,
+			actions: [act.refuseAttachments, act.forgetGuest],
 		},
 		{
 			guard: and(["isThisBoot", "endedInOrder"]),
 			target: "#vm.stopped",
-			actions: [act.poweredOffReason, act.refuseWaiting, act.forgetGuest],
+			actions: [why.poweredOffReason, act.refuseWaiting, act.forgetGuest],
 		},
-		{ guard: "isThisBoot", target: "#vm.failed", actions: [act.exitReason, act.refuseWaiting, act.forgetGuest] },
+		{ guard: "isThisBoot", target: "#vm.failed", actions: [why.exitReason, act.refuseWaiting, act.forgetGuest] },
 	],
 	"stop.requested": [
-		{ guard: "isForced", target: "#vm.shutdown.killing", actions: [act.stopReason, act.refuseStopped] },
-		{ target: "#vm.shutdown", actions: [act.stopReason, act.refuseStopped] },
+		{ guard: "isForced", target: "#vm.shutdown.killing", actions: [why.stopReason, act.refuseStopped] },
+		{ target: "#vm.shutdown", actions: [why.stopReason, act.refuseStopped] },
 	],
 } as const;
 
@@ -47,6 +49,7 @@ export const vmMachine = vmSetup.createMachine({
 	context: ({ input }) => initialContext(input),
 	initial: "deciding",
 	on: {
+		"attach.requested": { actions: act.refuseAttach },
 		"request.withdrawn": { actions: act.dropRequest },
 		"ticket.granted": { actions: act.noteGrant },
 		"ticket.expired": { guard: "isThisBoot", actions: act.expireTicket },
@@ -71,7 +74,7 @@ export const vmMachine = vmSetup.createMachine({
 		booting: {
 			entry: act.enter,
 			initial: "launching",
-			after: { silentKernel: { guard: "kernelIsSilent", actions: [act.noteSilentKernel, "killVmm"] } },
+			after: { silentKernel: { guard: "kernelIsSilent", actions: [why.noteSilentKernel, "killVmm"] } },
 			states: {
 				launching: { entry: [act.beginBoot, "launchVmm"], always: "waiting" },
 				relaunching: { entry: [act.forgetGuest, act.beginRetry, "launchVmm"], always: "waiting" },
@@ -82,9 +85,9 @@ export const vmMachine = vmSetup.createMachine({
 							{
 								guard: "isDisposable",
 								target: "#vm.shutdown.killing",
-								actions: [act.bootTimeoutReason, act.refuseWaiting],
+								actions: [why.bootTimeoutReason, act.refuseWaiting],
 							},
-							{ target: "#vm.failed", actions: [act.bootTimeoutReason, act.refuseWaiting] },
+							{ target: "#vm.failed", actions: [why.bootTimeoutReason, act.refuseWaiting] },
 						],
 					},
 				},
@@ -96,7 +99,7 @@ export const vmMachine = vmSetup.createMachine({
 					{
 						guard: "isLastOfDisposable",
 						target: "shutdown.terminating",
-						actions: [act.dropRequest, act.abandonedReason],
+						actions: [act.dropRequest, why.abandonedReason],
 					},
 					{ actions: act.dropRequest },
 				],
@@ -107,21 +110,21 @@ export const vmMachine = vmSetup.createMachine({
 					{
 						guard: and(["isThisBoot", "endedInOrder"]),
 						target: "failed",
-						actions: [act.bootPowerOffReason, act.refuseWaiting, act.forgetGuest],
+						actions: [why.bootPowerOffReason, act.refuseWaiting, act.forgetGuest],
 					},
 					{
 						guard: "isThisBoot",
 						target: "failed",
-						actions: [act.exitReason, act.refuseWaiting, act.forgetGuest],
+						actions: [why.exitReason, act.refuseWaiting, act.forgetGuest],
 					},
 				],
 				"stop.requested": [
 					{
 						guard: "isForced",
 						target: "shutdown.killing",
-						actions: [act.stopReason, act.refuseStopped],
+						actions: [why.stopReason, act.refuseStopped],
 					},
-					{ target: "shutdown.terminating", actions: [act.stopReason, act.refuseStopped] },
+					{ target: "shutdown.terminating", actions: [why.stopReason, act.refuseStopped] },
 				],
 			},
 		},
@@ -140,7 +143,7 @@ export const vmMachine = vmSetup.createMachine({
 				...served,
 				"start.requested": { actions: [...served["start.requested"].actions, act.noteUse] },
 				"idle.elapsed": [
-					{ guard: and(["isThisBoot", "idleIsOver"]), target: "shutdown", actions: act.idleReason },
+					{ guard: and(["isThisBoot", "idleIsOver"]), target: "shutdown", actions: why.idleReason },
 					{ guard: "isThisBoot", actions: act.armIdle },
 				],
 			},
@@ -164,16 +167,16 @@ export const vmMachine = vmSetup.createMachine({
 				killing: {
 					entry: "killVmm",
 					/** Nothing is harsher; and whoever repeats it does not put off killBound. */
-					on: { "stop.requested": { actions: [act.stopReason, act.refuseStopped] } },
-					after: { killBound: { target: "#vm.failed", actions: [act.stuckReason, act.refuseWaiting] } },
+					on: { "stop.requested": { actions: [why.stopReason, act.refuseStopped] } },
+					after: { killBound: { target: "#vm.failed", actions: [why.stuckReason, act.refuseWaiting] } },
 				},
 			},
 			on: {
 				"run.requested": { actions: act.addRequest },
 				"start.requested": { actions: act.addRequest },
 				"stop.requested": [
-					{ guard: "isForced", target: ".killing", actions: [act.stopReason, act.refuseStopped] },
-					{ actions: [act.stopReason, act.refuseStopped] },
+					{ guard: "isForced", target: ".killing", actions: [why.stopReason, act.refuseStopped] },
+					{ actions: [why.stopReason, act.refuseStopped] },
 				],
 				"vmm.exited": [
 					{ guard: and(["isThisBoot", "hasWaiting"]), target: "booting", actions: act.forgetGuest },

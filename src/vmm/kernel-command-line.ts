@@ -2,7 +2,7 @@
  * The kernel command line: per-vm facts travel on it, so that one image serves many vms. Every guest image parses it
  * alike (contracts: configuration).
  */
-import { toAddresses } from "../config/addresses.ts";
+import { toAddresses, toAddressId } from "../config/addresses.ts";
 import type { Config, VmConfig } from "../config/schema.ts";
 import { QubesLiteError } from "../errors.ts";
 import type { HostFacts } from "./host-facts.ts";
@@ -68,7 +68,7 @@ export function toKernelCommandLine(config: Config, vm: VmConfig, facts: KernelF
 
 function toNetworkFields(config: Config, vm: VmConfig, network: NetworkKind): string[] {
 	if (network === "none") return [];
-	const { guest, host, dns, mac } = toAddresses(config.vmNetwork, vm.id);
+	const { guest, host, dns, mac } = toAddresses(config.vmNetwork, toAddressId(vm));
 	const fields = [`ifname=vm0:${mac}`, `ip=${guest}::${host}:255.255.255.254::vm0:none`];
 	return network === "user" ? [...fields, `qubeslite.dns=${dns}`] : fields;
 }

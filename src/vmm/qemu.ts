@@ -7,7 +7,7 @@
  * by the gateway's address, and by 127.0.0.1 itself in a packet of its own making). QEMU has no option against it:
  * restrict=on cuts everything off. It is the fallback for hosts without TAPs; `qubes-lite host tap` makes them.
  */
-import { toAddresses, type VmAddresses } from "../config/addresses.ts";
+import { toAddresses, toAddressId, type VmAddresses } from "../config/addresses.ts";
 import type { Config, VmConfig } from "../config/schema.ts";
 import { QubesLiteError } from "../errors.ts";
 import { type LaunchPlan, socketPathMaxBytes, vmFiles } from "../launch-plan.ts";
@@ -94,7 +94,7 @@ function toArguments(
 		...vm.disks.flatMap((file, index) => toDisk(toDiskName(index + 1), { file, format: toFormat(file) })),
 		...["-chardev", toOption("socket", { id: "vsock", path: sockets.vhostVsock })],
 		...["-device", "vhost-user-vsock-pci,chardev=vsock", "-device", "virtio-rng-pci"],
-		...toNetwork(network, toAddresses(config.vmNetwork, vm.id), toTapName(vm)),
+		...toNetwork(network, toAddresses(config.vmNetwork, toAddressId(vm)), toTapName(vm)),
 	];
 }
 
@@ -104,6 +104,8 @@ function toTapName(vm: VmConfig): string {
 
 function toNetworkKind(vm: VmConfig, facts: HostFacts): NetworkKind {
 	if (!vm.network) return "none";
+	// A TAP has the address of one vm; each user-mode network is a world of its own, where an instance can have its base's.
+	if (vm.instanceOf !== undefined) return "user";
 	return facts.taps.includes(toTapName(vm)) ? "tap" : "user";
 }
 

@@ -6,6 +6,7 @@ import { withLease } from "../../src/statemachines/leases.ts";
 import * as act from "../../src/statemachines/vm-actions.ts";
 import { initialContext, type VmContext } from "../../src/statemachines/vm-context.ts";
 import type { VmAnswer } from "../../src/statemachines/vm-events.ts";
+import * as why from "../../src/statemachines/vm-reasons.ts";
 import { vmSetup } from "../../src/statemachines/vm-setup.ts";
 import { defaultInput } from "./vm-harness.ts";
 
@@ -42,8 +43,9 @@ test("an action that reads its event changes nothing when it meets another one",
 		act.expireTicket,
 		act.boundWait,
 		act.refuseOverdue,
+		act.refuseAttach,
 		act.noteGuest,
-		act.exitReason,
+		why.exitReason,
 	]);
 	expect(context).toEqual(before);
 	expect(answers).toEqual([]);
@@ -58,10 +60,10 @@ test("a refusal without a reason says that, and is ours to answer for", () => {
 });
 
 test("a reason for an idle stop that has no limit is still a sentence", () => {
-	expect(after([act.idleReason], { idleTimeoutMs: 0 }).context.reason?.sentence).toBe("idle for 0 ms");
+	expect(after([why.idleReason], { idleTimeoutMs: 0 }).context.reason?.sentence).toBe("idle for 0 ms");
 });
 
 test("the first reason wins", () => {
-	const { context } = after([act.stopReason, act.idleReason, act.poweredOffReason]);
+	const { context } = after([why.stopReason, why.idleReason, why.poweredOffReason]);
 	expect(context.reason).toEqual({ code: "Stopped", sentence: "stopped by request" });
 });

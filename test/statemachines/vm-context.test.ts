@@ -50,11 +50,13 @@ test("a guest can serve where it is connected and heard", () => {
 	expect(isAnswerable(contextWith({ linked: true, unresponsive: true }))).toBe(false);
 });
 
-test("only requests wait; a session does not", () => {
+test("only requests wait for a boot; a session does not, and who attaches to one does not", () => {
 	const session = withLease(noLeases, { kind: "session", id: 1, label: "x", since: 0 });
 	expect(hasWaiting(contextWith({ leases: session }))).toBe(false);
 	const request = withLease(session, { kind: "request", id: 1, label: "x", since: 0 });
 	expect(hasWaiting(contextWith({ leases: request }))).toBe(true);
+	const attachment = withLease(session, { kind: "request", id: 1, label: "x", since: 0, wants: "attachment" });
+	expect(hasWaiting(contextWith({ leases: attachment }))).toBe(false);
 });
 
 describe("the limit of idleness", () => {

@@ -163,6 +163,10 @@ export class VmUnderTest {
 		this.send({ type: "start.requested", request });
 	}
 
+	attach(request: number): void {
+		this.send({ type: "attach.requested", request, label: "attach to session 1" });
+	}
+
 	withdraw(request: number): void {
 		this.send({ type: "request.withdrawn", request });
 	}

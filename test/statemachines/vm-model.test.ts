@@ -55,7 +55,7 @@ const tenQuietMinutes = new Step(
 );
 
 const steps = [
-	fc.constantFrom("run", "start" as const).map((kind) => new Step(kind, (world) => world.ask(kind))),
+	fc.constantFrom("run", "start", "attach" as const).map((kind) => new Step(kind, (world) => world.ask(kind))),
 	fc.constant(new Step("run", (world) => world.ask("run"))),
 	fc.nat({ max: 9 }).map(
 		(nth) =>

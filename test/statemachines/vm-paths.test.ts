@@ -33,6 +33,7 @@ function eventsOf({ context }: Snapshot): VmEvent[] {
 	return [
 		{ type: "run.requested", request, label: "firefox" },
 		{ type: "start.requested", request: request + 100 },
+		{ type: "attach.requested", request: request + 200, label: "attach to session 1" },
 		{ type: "request.withdrawn", request },
 		{ type: "stop.requested", force: false },
 		{ type: "stop.requested", force: true },

@@ -7,8 +7,10 @@ import type { VmContext } from "../../src/statemachines/vm-context.ts";
 import type { Reason } from "../../src/statemachines/vm-events.ts";
 import { crash, type Effect, type VmOptions, VmUnderTest } from "./vm-harness.ts";
 
+type Kind = "run" | "start" | "attach";
+
 interface Request {
-	readonly isRun: boolean;
+	readonly kind: Kind;
 	isAnswered: boolean;
 	isWithdrawn: boolean;
 }
@@ -58,6 +60,10 @@ export class World extends VmUnderTest {
 		if (effect === "launchVmm") {
 			must(!this.vmmAlive, "a vmm is alive");
 			must(this.#unreleased === 0, "the last one was not released");
+			must(
+				this.waiting().some((id) => this.requests.get(id)?.kind !== "attach"),
+				"nobody waits for a boot",
+			);
 			this.vmmAlive = true;
 			this.#report = emptyReport;
 		} else if (effect === "releaseVmm") {
@@ -93,7 +99,7 @@ export class World extends VmUnderTest {
 		request.isAnswered = true;
 		if (refusal !== null) return;
 		if (!this.isConnected) this.violations.push(`request ${id} was told ready without a guest`);
-		if (request.isRun) this.tickets.set(id, { expiresAt: this.clock.now() + ticketLifeMs });
+		if (request.kind !== "start") this.tickets.set(id, { expiresAt: this.clock.now() + ticketLifeMs });
 	}
 
 	waiting(): number[] {
@@ -102,9 +108,9 @@ export class World extends VmUnderTest {
 			.map(([id]) => id);
 	}
 
-	ask(kind: "run" | "start"): void {
+	ask(kind: Kind): void {
 		const id = this.requests.size + 1;
-		this.requests.set(id, { isRun: kind === "run", isAnswered: false, isWithdrawn: false });
+		this.requests.set(id, { kind, isAnswered: false, isWithdrawn: false });
 		this.#use();
 		this[kind](id);
 	}

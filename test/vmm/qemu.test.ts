@@ -27,6 +27,12 @@ function toDefaultVm(name: string): VmConfig {
 	return vm;
 }
 
+/** As broker/disposables.ts makes them. */
+function toInstanceOf(base: VmConfig): VmConfig {
+	const { name, id } = base;
+	return { ...base, id: 1000, name: "disp-1a2b", disposable: true, idleTimeoutMs: 0, instanceOf: { name, id } };
+}
+
 describe("the whole command line", () => {
 	const awkwardDisks = ["/data/with, comma and space.qcow2", "/dev/mapper/main-dev-home", "/data/a=b,c.img"];
 	const goldens: Record<string, [VmConfig, Partial<HostFacts>]> = {
@@ -36,6 +42,8 @@ describe("the whole command line", () => {
 		"shopping-user-kvm": [toDefaultVm("shopping"), { taps: ["ql-banking"], accelerator: "kvm" }],
 		"vault-offline-tcg": [toDefaultVm("vault"), { taps: ["ql-vault"] }],
 		"disp-user-tcg": [toDefaultVm("disp"), {}],
+		// Its TAP would lead nowhere, were there one.
+		"instance-user-tcg": [toInstanceOf(toDefaultVm("banking")), { taps: ["ql-banking", "ql-disp-1a2b"] }],
 		"highest-disks-tcg": [createVm({ id: 255, name: "z-highest255", disks: awkwardDisks }), {}],
 	};
 	test.each(Object.entries(goldens))("%s", async (name, [vm, changes]) => {
@@ -96,6 +104,14 @@ describe("the network", () => {
 	test("a TAP counts only if it is the vm's own", () => {
 		const { argv } = plan(createVm(), { taps: ["ql-shop", "ql-shopping2"] }).vmm;
 		expect(optionsOf(argv, "-netdev").map((option) => option.head)).toEqual(["user"]);
+	});
+
+	test("an instance has its base's address in a user-mode network of its own, since its id is no last byte", () => {
+		const base = createVm();
+		const [instance, original] = [toInstanceOf(base), base].map((vm) => plan(vm).vmm.argv);
+		for (const flag of ["-netdev", "-device"]) {
+			expect(optionsOf(instance ?? [], flag)).toEqual(optionsOf(original ?? [], flag));
+		}
 	});
 
 	test("in user-mode networks no guest is the broadcast address, which gets no TCP", () => {

@@ -1,0 +1,67 @@
+/** Fresh instances of disposables: which vm they are made from, their names and ids, and what they are. */
+import type { Config, VmConfig } from "../config/schema.ts";
+import { isInstanceName, noSuchVm, parseVmName } from "../config/vm-name.ts";
+import { QubesLiteError } from "../errors.ts";
+
+/** With the smallest memory that a desktop program is of use in, 512 MiB each, these fill a large desktop's 16 GiB. */
+export const instancesMax = 32;
+
+/** Beyond the ids of configured vms, with room between (contracts: Idleness, "CIDs from 1000 up"). */
+const firstId = 1000;
+
+/** The name that is meant where nobody names a base, as the default configuration has it. */
+const usualBase = "disp";
+
+/** The vm to make an instance from; `untrustedName` "" is the default one. Throws BadName, NoSuchVm, or BadRequest. */
+export function findBase({ vms }: Config, untrustedName: string): VmConfig {
+	if (untrustedName === "") {
+		const base = vms.find((vm) => vm.name === usualBase) ?? vms.find((vm) => vm.disposable);
+		if (base !== undefined) return base;
+		throw new QubesLiteError("BadRequest", "no vm is configured as disposable, so there is no default to start from", {
+			remedy: "name one: run-in-vm --disposable=BASE …",
+		});
+	}
+	const name = parseVmName(untrustedName);
+	const base = vms.find((vm) => vm.name === name);
+	if (base !== undefined) return base;
+	const names = vms.map((vm) => vm.name);
+	throw noSuchVm(name, names);
+}
+
+/**
+ * A new instance of `base` beside the vms that there are. `newTag` gives four random hex digits.
+ *
+ * Throws Unsupported for a base with disks: an instance must not write them, and no view of them is sound while the base
+ * may run. QEMU's snapshot=on reads what it has not copied from the image itself, which the base changes under it; the
+ * image's lock would keep the base from starting; and a copy takes as long as the disk is large.
+ */
+export function toInstance(base: VmConfig, existing: readonly VmConfig[], newTag: () => string): VmConfig {
+	if (base.disks.length > 0) {
+		throw new QubesLiteError("Unsupported", `${base.name} has disks, which a disposable instance can't share with it`, {
+			remedy: "choose a base without disks, or configure one",
+		});
+	}
+	if (existing.filter((vm) => vm.instanceOf !== undefined).length >= instancesMax) {
+		throw new QubesLiteError("Limit", `${instancesMax} instances of disposables run already, which is the limit`, {
+			remedy: "end one of them: qubes-lite ls",
+		});
+	}
+	const names = new Set(existing.map((vm) => vm.name));
+	const ids = new Set(existing.map((vm) => vm.id));
+	let name: string;
+	do name = `disp-${newTag()}`;
+	while (names.has(name));
+	let id = firstId;
+	while (ids.has(id)) id += 1;
+	return {
+		...base,
+		...{ id, name, disposable: true, autoStart: false, idleTimeoutMs: 0 },
+		instanceOf: { name: base.name, id: base.id },
+	};
+}
+
+/** Whether a vmm that an earlier broker left runs such an instance. */
+export const isInstance = (name: string, id: number): boolean => isInstanceName(name) && id >= firstId;
+
+/** One that an earlier broker left: what it was made from is no longer known, and no longer needed. */
+export const toAdoptedInstance = (orphan: VmConfig): VmConfig => ({ ...orphan, disposable: true, instanceOf: null });

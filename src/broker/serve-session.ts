@@ -1,0 +1,118 @@
+/** What a run and an attachment have in common: from the question to the ticket, and on until the client is gone. The broker carries none of their bytes. */
+import { randomBytes } from "node:crypto";
+import { encodeGranted, encodeProgress, encodeReady } from "../protocol/broker.ts";
+import { sha256Hex } from "../protocol/exec.ts";
+import { ticketBytes, ticketLifeMs } from "../protocol/limits.ts";
+import type { ClientConnection } from "./client-connection.ts";
+import type { Instance } from "./instance.ts";
+import type { Vm } from "./vm.ts";
+import { bootTooSlow, justStopped } from "./vm-errors.ts";
+
+export interface Opening {
+	/** Unique for the life of this broker. */
+	readonly request: number;
+	readonly vm: Vm;
+	readonly type: "run.requested" | "attach.requested";
+	/** What a person would call it. */
+	readonly label: string;
+	/** The exec or attach bytes, which the ticket is for. */
+	readonly bytes: Buffer;
+	/** The session to attach to; null opens one. */
+	readonly attachTo: number | null;
+	/** 0: no bound but the boot's own. */
+	readonly timeoutMs: number;
+	/** The client's process. */
+	readonly pid: number;
+	readonly now: () => number;
+}
+
+/** Resolves when the client is gone; rejects with what the client must be told, also when its vm ended under it. */
+export async function serveSession(client: ClientConnection, opening: Opening): Promise<void> {
+	const { vm, request, type, label } = opening;
+	const stopProgress = reportProgress(client, vm, opening.now);
+	try {
+		await bounded(client, opening, vm.request(request, { type, label }));
+		stopProgress();
+		if (client.gone.aborted) return;
+		await grant(client, opening);
+	} finally {
+		stopProgress();
+		vm.withdraw(request);
+	}
+}
+
+async function grant(client: ClientConnection, opening: Opening): Promise<void> {
+	const { vm, request, bytes, attachTo, label, pid } = opening;
+	const { instance } = vm.snapshot();
+	const boot = instance?.bootTag ?? null;
+	if (instance?.plan === undefined || boot === null) throw justStopped(vm.config);
+	client.send(encodeReady({ vm: vm.config.name, boot, vsock: instance.plan.vsock }));
+	const ticket = randomBytes(ticketBytes);
+	const number = await vm.grant(request, sha256Hex(ticket), sha256Hex(bytes), ticketLifeMs);
+	client.send(encodeGranted({ ticket, session: number }));
+	if (attachTo === null) instance.book.begun(number, label);
+	await keepConnected(client, { vm, instance, number, session: attachTo ?? number, pid });
+}
+
+export interface Connected {
+	readonly vm: Vm;
+	readonly instance: Instance;
+	/** Of the ticket that it came with: a session's, or an attachment's. */
+	readonly number: number;
+	/** The session that it is connected to. */
+	readonly session: number;
+	readonly pid: number;
+}
+
+/** Resolves when the client has left, and the agent was told; rejects with the reason when the vm ended first. */
+export async function keepConnected(client: ClientConnection, connected: Connected): Promise<void> {
+	const { vm, instance, number } = connected;
+	instance.book.connected(number, connected);
+	const ended = await untilGoneOrEnded(client, vm, instance);
+	instance.book.disconnected(number);
+	if (ended) throw await vm.endError();
+	instance.clientGone(number);
+}
+
+/** True when the instance ended under the client, false when the client left first. */
+function untilGoneOrEnded(client: ClientConnection, vm: Vm, instance: Instance): Promise<boolean> {
+	return new Promise((resolve) => {
+		const finish = (ended: boolean): void => {
+			unwatch();
+			resolve(ended);
+		};
+		const look = (): void => {
+			if (vm.snapshot().instance !== instance) finish(true);
+		};
+		const unwatch = vm.watch(look);
+		if (client.gone.aborted) finish(false);
+		else client.gone.addEventListener("abort", () => finish(false), { once: true });
+		look();
+	});
+}
+
+/** `asked`, but no longer than the client waits: it leaves, or its own time is up. */
+async function bounded(client: ClientConnection, { vm, timeoutMs }: Opening, asked: Promise<void>): Promise<void> {
+	let timer: NodeJS.Timeout | undefined;
+	const impatience = new Promise<void>((resolve, reject) => {
+		if (client.gone.aborted) resolve();
+		client.gone.addEventListener("abort", () => resolve(), { once: true });
+		if (timeoutMs !== 0) timer = setTimeout(() => reject(bootTooSlow(vm.config, timeoutMs)), timeoutMs);
+	});
+	asked.catch(() => {});
+	await Promise.race([asked, impatience]).finally(() => clearTimeout(timer));
+}
+
+/** Sends where the boot is whenever that changes; returns how to end it. */
+function reportProgress(client: ClientConnection, vm: Vm, now: () => number): () => void {
+	const beganAt = now();
+	let last = "";
+	const look = (): void => {
+		const { state, context } = vm.snapshot();
+		const phase = state === "booting" ? context.phase : state;
+		if (phase === last) return;
+		last = phase;
+		client.send(encodeProgress({ phase, elapsedMs: Math.round(now() - beganAt) }));
+	};
+	return vm.watch(look);
+}

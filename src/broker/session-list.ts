@@ -1,0 +1,49 @@
+/** Sessions in the words that every client sees: the guest's account of them, corrected by what the broker knows itself. */
+import { type SessionStatus, sessionsListedMax } from "../protocol/broker.ts";
+import type { SessionFacts } from "../protocol/control.ts";
+import { formatSessionId } from "../protocol/session-id.ts";
+import { toSafeLine } from "./safe-line.ts";
+import type { SessionBook } from "./session-book.ts";
+
+/** Of one vm, in the order of their numbers. `boot` as in SessionId. */
+export function toSessionList(
+	vm: string,
+	boot: string,
+	facts: readonly SessionFacts[],
+	book: SessionBook,
+): SessionStatus[] {
+	/** A guest that names one twice has one. */
+	const sessions = new Map(facts.map((fact) => [fact.session, fact]));
+	return [...sessions.values()]
+		.sort((a, b) => a.session - b.session)
+		.map((fact) => {
+			const { session } = fact;
+			return {
+				id: formatSessionId({ vm, session, boot }),
+				vm,
+				session,
+				command: toSafeLine(book.commandOf(session) ?? fact.command),
+				user: toSafeLine(fact.user),
+				age: Math.floor(fact.ageMs / 1000),
+				tty: fact.isTerminal,
+				detached: fact.isDetached,
+				client: book.clientOf(session) ?? (fact.hasClient ? 0 : null),
+				state: toSafeLine(describeState(fact)),
+			};
+		});
+}
+
+/** The lists of several vms as one, ordered by their names. */
+export const joinLists = (lists: readonly (readonly SessionStatus[])[]): SessionStatus[] =>
+	lists
+		.flat()
+		.sort((a, b) => compare(a.vm, b.vm) || a.session - b.session)
+		.slice(0, sessionsListedMax);
+
+const compare = (a: string, b: string): number => (a < b ? -1 : Number(a > b));
+
+function describeState({ end, leftProcesses }: SessionFacts): string {
+	if (end === null) return "running";
+	if (leftProcesses) return "left processes";
+	return "code" in end ? `exited ${end.code}` : `ended by ${end.signal}`;
+}

@@ -1,0 +1,94 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { findBase, instancesMax, isInstance, toAdoptedInstance, toInstance } from "../../src/broker/disposables.ts";
+import { isVmName } from "../../src/config/vm-name.ts";
+import { createConfig, createVm } from "../vmm/facts.ts";
+
+const shopping = createVm();
+const disp = createVm({ id: 15, name: "disp", disposable: true });
+const other = createVm({ id: 17, name: "throwaway", disposable: true });
+
+/** Gives these tags, one after the other. */
+const tags = (...list: string[]) => {
+	return (): string => list.shift() ?? "";
+};
+
+describe("the base", () => {
+	test("that nobody names is disp, else the first disposable", () => {
+		expect(findBase(createConfig(shopping, other, disp), "")).toBe(disp);
+		expect(findBase(createConfig(shopping, other), "")).toBe(other);
+		expect(findBase(createConfig(shopping, { ...disp, disposable: false }), "").name).toBe("disp");
+	});
+
+	test("that nobody names, where there is none, is asked for", () => {
+		expect(() => findBase(createConfig(shopping), "")).toThrow(
+			expect.objectContaining({
+				code: "BadRequest",
+				message: "no vm is configured as disposable, so there is no default to start from",
+				remedy: "name one: run-in-vm --disposable=BASE …",
+			}),
+		);
+	});
+
+	test("may be any configured vm, and nothing else", () => {
+		const config = createConfig(shopping, disp);
+		expect(findBase(config, "shopping")).toBe(shopping);
+		expect(() => findBase(config, "shoping")).toThrow("there is no vm 'shoping'; did you mean 'shopping'?");
+		expect(() => findBase(config, "disp-1a2b")).toThrow(expect.objectContaining({ code: "NoSuchVm" }));
+		expect(() => findBase(config, "../x")).toThrow(expect.objectContaining({ code: "BadName" }));
+	});
+});
+
+describe("an instance", () => {
+	test("is as its base, but disposable, never idle, and with a name and an id of its own", () => {
+		const base = createVm({ memoryMiB: 4096, cpus: 4, image: "/images/big", autoStart: true, bootTimeoutMs: 90_000 });
+		expect(toInstance(base, [base], tags("1a2b"))).toEqual({
+			...base,
+			...{ id: 1000, name: "disp-1a2b", disposable: true, autoStart: false, idleTimeoutMs: 0 },
+			instanceOf: { name: "shopping", id: 5 },
+		});
+	});
+
+	test("has the lowest id that is free, and a name that nobody has", () => {
+		const first = toInstance(disp, [disp], tags("0000"));
+		const second = toInstance(disp, [disp, first], tags("0000", "0000", "00ff"));
+		expect(second).toMatchObject({ name: "disp-00ff", id: 1001 });
+		expect(toInstance(disp, [disp, second], tags("0000"))).toMatchObject({ name: "disp-0000", id: 1000 });
+	});
+
+	test("has a name that every entrance takes, and by which another broker knows it again", () => {
+		fc.assert(
+			fc.property(fc.integer({ min: 0, max: 0xffff }), (number) => {
+				const tag = number.toString(16).padStart(4, "0");
+				const { name, id } = toInstance(disp, [], () => tag);
+				expect(isVmName(name) && isInstance(name, id)).toBe(true);
+			}),
+		);
+		expect(isInstance("disp-1a2b", 255)).toBe(false);
+		expect(isInstance("disp", 1000)).toBe(false);
+	});
+
+	test("of a base with disks is refused, with the reason in words", () => {
+		expect(() => toInstance(createVm({ disks: ["/data/home.img"] }), [], tags("1a2b"))).toThrow(
+			expect.objectContaining({
+				code: "Unsupported",
+				message: "shopping has disks, which a disposable instance can't share with it",
+			}),
+		);
+	});
+
+	test("is refused beyond the limit, which counts instances only, adopted ones too", () => {
+		const existing = [shopping, disp, toAdoptedInstance(createVm({ id: 2000, name: "disp-ffff" }))];
+		while (existing.length < 2 + instancesMax) {
+			existing.push(toInstance(disp, existing, () => existing.length.toString(16).padStart(4, "0")));
+		}
+		expect(() => toInstance(disp, existing, tags("abcd"))).toThrow(
+			expect.objectContaining({
+				code: "Limit",
+				message: "32 instances of disposables run already, which is the limit",
+			}),
+		);
+		existing.pop();
+		expect(toInstance(disp, existing, tags("abcd")).name).toBe("disp-abcd");
+	});
+});
