@@ -16,7 +16,17 @@ export interface Orders {
 	/** From the start to the dial. */
 	readonly helloDelayMs?: number;
 	/** Instead of a good hello; looked at before each dial. */
-	readonly hello?: "never" | "ofAnotherVm" | "ofAnotherBoot" | "ofAnotherVersion" | "garbage" | "oversized";
+	readonly hello?:
+		| "never"
+		| "ofAnotherVm"
+		| "ofAnotherBoot"
+		| "ofAnOlderVersion"
+		/** It still speaks ours. */
+		| "ofANewerVersion"
+		/** It does not. */
+		| "ofAnotherVersion"
+		| "garbage"
+		| "oversized";
 	/** Answers to the broker's announcement of a session: none, or "too many". */
 	readonly tickets?: "unanswered" | "tooMany";
 	/** What a client gets that shows its ticket. */
@@ -44,7 +54,10 @@ export type SessionOrder =
 	/** The command runs, but its end is never told. */
 	| "noExit"
 	/** Takes the connection and says nothing. */
-	| "mute";
+	| "mute"
+	/** An agent that the client can't speak with. */
+	| "ofAnOlderVersion"
+	| "ofANewerVersion";
 
 /** The orders for the starts from now on, one after the other; the last one is for all that follow. */
 export function order(directory: string, vm: string, orders: readonly Orders[]): void {

@@ -1,27 +1,35 @@
 /**
  * Stands for QEMU and the guest in it: `fake-guest ORDERS QEMU-ARGUMENT…`. Finds its place and name where QEMU and the
- * guest would, listens on the hybrid vsock, dials the broker, says hello, beats, takes in tickets and runs the commands of
- * sessions as processes of the host. What it does otherwise, a test orders (fake-guest-orders.ts).
+ * guest would, listens on the hybrid vsock, dials the broker, says hello, beats, and takes in tickets. Sessions are the real
+ * agent's, with processes of the host as commands. What it does otherwise, a test orders (fake-guest-orders.ts).
  */
 import { randomBytes } from "node:crypto";
-import { writeSync } from "node:fs";
+import { mkdtempSync, rmSync, writeSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
-import { Tickets } from "../../src/guest/agent/tickets.ts";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createStartCommand } from "../../src/guest/agent/command.ts";
+import { Connection } from "../../src/guest/agent/connection.ts";
+import { FifoStock } from "../../src/guest/agent/fifos.ts";
+import { Sessions } from "../../src/guest/agent/sessions.ts";
 import {
 	controlFrame,
 	encodeExpected,
 	encodeHeartbeat,
 	encodeHello,
+	encodeSessions,
 	nonceBytes,
 	parseExpect,
 	parsePoweroff,
-	parseSessionId,
+	parseSessionNumber,
 	toAgentLimits,
 } from "../../src/protocol/control.ts";
 import { type Frame, FrameDecoder } from "../../src/protocol/frame.ts";
-import { heartbeatIntervalMs, protocolVersion } from "../../src/protocol/limits.ts";
+import { heartbeatIntervalMs } from "../../src/protocol/limits.ts";
+import { ourVersions, type Versions } from "../../src/protocol/version.ts";
 import { noteStart, type Orders, readOrders, type SessionOrder } from "./fake-guest-orders.ts";
-import { FakeSession, signalGroup } from "./fake-guest-session.ts";
+import { fakeProcessGroups } from "./fake-guest-processes.ts";
+import { FakeSession, withoutExit } from "./fake-guest-session.ts";
 
 const [ordersDirectory = "", ...words] = process.argv.slice(2);
 const vsock = find(/^socket,id=vsock,path=(.*)\/vhost-vsock\.sock$/, "/vsock");
@@ -34,11 +42,20 @@ const redialMs = 200;
 const lookMs = 20;
 
 const nonce = randomBytes(nonceBytes).toString("hex");
-const tickets = new Tickets(() => performance.now());
-const living = new Map<number, FakeSession>();
-/** Leaders of process groups that outlive their session, by session. */
-const groups = new Map<number, number>();
-let lastSession = 0;
+const fifoDirectory = mkdtempSync(join(tmpdir(), "ql-fifos-"));
+process.on("exit", () => rmSync(fifoDirectory, { recursive: true, force: true }));
+const [uid, gid] = [process.getuid?.() ?? 0, process.getgid?.() ?? 0];
+const sessions = new Sessions({
+	cgroups: fakeProcessGroups,
+	startCommand: createStartCommand({
+		fifos: new FifoStock(fifoDirectory),
+		findUser: (name) => ({ name: name ?? "user", uid, gid, home: "/", shell: "/bin/sh" }),
+		/** All its environment goes to the command: its words tell the census, and the supervisor, whose process this is. */
+		environment: () => process.env as Record<string, string>,
+	}),
+	changed: beat,
+	log: (text) => void writeSync(1, `qubes-lite: agent: ${text}\n`),
+});
 let hasExpiredOne = false;
 let link: Socket | undefined;
 let seq = 0;
@@ -73,36 +90,19 @@ function listen(): void {
 				return;
 			}
 			socket.write("OK 1234\n");
-			new FakeSession(socket, {
-				tickets,
-				order: takeSessionOrder,
-				opened(id, session) {
-					lastSession = Math.max(lastSession, id);
-					living.set(id, session);
-					beat();
-				},
-				closed(id, group) {
-					living.delete(id);
-					if (group !== undefined) groups.set(id, group);
-					lookAtGroups();
-				},
-			});
+			const order = takeSessionOrder();
+			if (order === undefined) new Connection(socket, sessions);
+			else if (order === "noExit") new Connection(withoutExit(socket), sessions);
+			else new FakeSession(socket, order);
 		});
 	});
 	server.listen(vsock);
 }
 
-/** What a session has left behind keeps the vm until it has ended. */
-function lookAtGroups(): void {
-	for (const [id, group] of groups) if (!signalGroup(group, 0)) groups.delete(id);
-	beat();
-	if (groups.size > 0) setTimeout(lookAtGroups, lookMs);
-}
-
 function beat(): void {
 	seq += 1;
-	const memory = { totalKiB: 1, availableKiB: 1 };
-	link?.write(encodeHeartbeat({ seq, sessions: [...living.keys()], cgroups: [...groups.keys()], memory }));
+	const { sessions: living, cgroups } = sessions.report();
+	link?.write(encodeHeartbeat({ seq, sessions: living, cgroups, memory: { totalKiB: 1, availableKiB: 1 } }));
 }
 
 function dial(delayMs: number): void {
@@ -134,15 +134,20 @@ function sayHello(socket: Socket): void {
 	else
 		socket.write(
 			encodeHello({
-				version: protocolVersion + (hello === "ofAnotherVersion" ? 1 : 0),
+				...versionsOf(hello),
 				nonce: hello === "ofAnotherBoot" ? randomBytes(nonceBytes).toString("hex") : nonce,
 				vm: hello === "ofAnotherVm" ? "stranger" : vm,
 				phases: [],
-				sessions: [...living.keys()],
-				cgroups: [...groups.keys()],
-				lastSession,
+				...sessions.report(),
 			}),
 		);
+}
+
+function versionsOf(hello: Orders["hello"]): Versions {
+	const { version, oldest } = ourVersions;
+	if (hello === "ofAnOlderVersion") return { version: oldest - 1, oldest: oldest - 1 };
+	if (hello === "ofANewerVersion") return { version: version + 1, oldest: version };
+	return hello === "ofAnotherVersion" ? { version: version + 1, oldest: version + 1 } : ourVersions;
 }
 
 function receive(frame: Frame, socket: Socket): void {
@@ -156,31 +161,23 @@ function receive(frame: Frame, socket: Socket): void {
 			const expect = parseExpect(frame.payload);
 			const order = orders().tickets;
 			if (order === "unanswered") break;
-			const accepted = order !== "tooMany" && tickets.announce(expect);
+			const accepted = order !== "tooMany" && sessions.announce(expect);
 			socket.write(encodeExpected({ session: expect.session, accepted }));
 			break;
 		}
-		case controlFrame.clientGone: {
-			const session = parseSessionId("clientGone", frame.payload);
-			tickets.withdraw(session);
-			living.get(session)?.clientGone();
+		case controlFrame.clientGone:
+			sessions.clientGone(parseSessionNumber("clientGone", frame.payload));
 			break;
-		}
+		case controlFrame.list:
+			socket.write(encodeSessions(sessions.list()));
+			break;
 		case controlFrame.poweroff:
 			if (orders().ignoresPowerOff !== true) setTimeout(powerOff, orders().powerOffDelayMs ?? 0, frame.payload);
 	}
 }
 
-/** Commands may end by themselves within the grace that the broker gives. */
 function powerOff(payload: Buffer): void {
-	for (const session of living.values()) session.signal("SIGTERM");
-	for (const group of groups.values()) signalGroup(group, "SIGTERM");
-	const deadline = performance.now() + parsePoweroff(payload);
-	const look = (): void => {
-		if (living.size + groups.size === 0 || performance.now() > deadline) process.exit(0);
-		setTimeout(look, lookMs);
-	};
-	look();
+	void sessions.endAll(parsePoweroff(payload)).then(() => process.exit(0));
 }
 
 const { console, silent, exitAtBoot, helloDelayMs, ignoresSigterm } = orders();

@@ -11,16 +11,19 @@ import {
 	encodeExpected,
 	encodeHeartbeat,
 	encodeHello,
+	encodeSessions,
 	type Heartbeat,
 	parseExpect,
 	parsePoweroff,
-	parseSessionId,
-	parseVersion,
+	parseSessionNumber,
+	parseWelcome,
+	type SessionFacts,
 	toAgentLimits,
 } from "../../protocol/control.ts";
 import { type Frame, FrameDecoder } from "../../protocol/frame.ts";
-import { heartbeatIntervalMs, protocolVersion } from "../../protocol/limits.ts";
+import { heartbeatIntervalMs } from "../../protocol/limits.ts";
 import { hostControlPort } from "../../protocol/ports.ts";
+import { agreeOnVersion } from "../../protocol/version.ts";
 import { connectVsock } from "./vsock.ts";
 
 const redialMs = 200;
@@ -32,6 +35,7 @@ export interface BrokerConnectionHost {
 	/** Everything of a heartbeat but its number. */
 	report(): Omit<Heartbeat, "seq">;
 	announce(expect: Expect): boolean;
+	list(): SessionFacts[];
 	clientGone(session: number): void;
 	powerOff(graceMs: number): void;
 	log(text: string): void;
@@ -65,7 +69,7 @@ export class BrokerConnection {
 			try {
 				for (const frame of decoder.push(chunk)) this.#receive(frame);
 			} catch (cause) {
-				this.#host.log(`the broker's message is not understood: ${QubesLiteError.from(cause).message}`);
+				this.#host.log(`the broker is not understood: ${QubesLiteError.from(cause).message}`);
 				socket.destroy();
 			}
 		});
@@ -91,8 +95,7 @@ export class BrokerConnection {
 	#receive(frame: Frame): void {
 		switch (frame.type) {
 			case controlFrame.welcome: {
-				const version = parseVersion("welcome", frame.payload);
-				if (version !== protocolVersion) this.#host.log(`the broker speaks version ${version} of the protocol`);
+				agreeOnVersion("the broker", parseWelcome(frame.payload));
 				this.#welcomed = true;
 				this.#seq = 0;
 				this.beat();
@@ -104,7 +107,10 @@ export class BrokerConnection {
 				return;
 			}
 			case controlFrame.clientGone:
-				this.#host.clientGone(parseSessionId("clientGone", frame.payload));
+				this.#host.clientGone(parseSessionNumber("clientGone", frame.payload));
+				return;
+			case controlFrame.list:
+				this.#send(encodeSessions(this.#host.list()));
 				return;
 			case controlFrame.poweroff:
 				this.#host.powerOff(parsePoweroff(frame.payload));

@@ -22,10 +22,35 @@ function ownCgroup(): string {
 	return path === "/" ? mount : `${mount}${path}`;
 }
 
-export class SessionCgroups {
+/** The processes of one session, however they were forked. */
+export interface SessionProcesses {
+	/**
+	 * Calls `fork`, so that what it forks is born among them: there is no moment at which a child of the command could be
+	 * outside. Node forks before spawn() returns.
+	 */
+	inside<T>(fork: () => T): T;
+	isPopulated(): boolean;
+	/** Calls `onEmpty` once, when the last process is gone; at once if there is none. */
+	whenEmpty(onEmpty: () => void): void;
+	/** Ends them all, who may say goodbye first: nobody reads what they say any more. */
+	end(): void;
+	/** To each process that is there now. */
+	signal(signal: NodeJS.Signals): void;
+	/** SIGKILL to all, forks in progress included. */
+	kill(): void;
+	/** After the last process is gone. */
+	remove(): void;
+}
+
+export interface ProcessGroups {
+	/** Sessions that an earlier agent of this boot left behind. */
+	left(): number[];
+	create(session: number): SessionProcesses;
+}
+
+export class SessionCgroups implements ProcessGroups {
 	readonly #base = ownCgroup();
 
-	/** Sessions whose cgroups an earlier agent of this boot left behind. */
 	left(): number[] {
 		return readdirSync(this.#base)
 			.filter((name) => /^session-[1-9][0-9]{0,15}$/.test(name))
@@ -39,7 +64,7 @@ export class SessionCgroups {
 	}
 }
 
-export class SessionCgroup {
+class SessionCgroup implements SessionProcesses {
 	readonly #path: string;
 	readonly #home: string;
 	#watcher: FSWatcher | undefined;
@@ -49,10 +74,7 @@ export class SessionCgroup {
 		this.#home = home;
 	}
 
-	/**
-	 * Calls `fork` with the agent inside this cgroup, so that what it forks is born here: there is no moment at which a
-	 * child of the command could be outside. Node forks before spawn() returns.
-	 */
+	/** The agent itself is in the cgroup meanwhile. */
 	inside<T>(fork: () => T): T {
 		writeFileSync(`${this.#path}/cgroup.procs`, "0");
 		try {
@@ -67,7 +89,6 @@ export class SessionCgroup {
 		return this.#read("cgroup.events").includes("populated 1");
 	}
 
-	/** Calls `onEmpty` once, when the last process is gone; at once if there is none. */
 	whenEmpty(onEmpty: () => void): void {
 		const look = (): void => {
 			if (this.#watcher === undefined || this.isPopulated()) return;
@@ -84,7 +105,7 @@ export class SessionCgroup {
 		look();
 	}
 
-	/** Ends whoever is in it, who may say goodbye first: nobody reads what they say any more. */
+	/** A process that was stopped hears of it, too. */
 	end(): void {
 		const steps = [...goneSteps];
 		const next = (): void => {
@@ -95,12 +116,12 @@ export class SessionCgroup {
 				return;
 			}
 			this.signal(step.signal);
+			this.signal("SIGCONT");
 			setTimeout(next, step.waitMs);
 		};
 		next();
 	}
 
-	/** Sends a signal to every process in it that is there now. */
 	signal(signal: NodeJS.Signals): void {
 		for (const word of this.#read("cgroup.procs").split("\n")) {
 			const pid = Number(word);
@@ -108,7 +129,6 @@ export class SessionCgroup {
 		}
 	}
 
-	/** SIGKILL to all, forks in progress included. */
 	kill(): void {
 		try {
 			writeFileSync(`${this.#path}/cgroup.kill`, "1");
@@ -124,7 +144,7 @@ export class SessionCgroup {
 		}
 	}
 
-	/** After the last process is gone. A directory that the kernel still holds is left: it costs nothing and keeps nothing. */
+	/** A directory that the kernel still holds is left: it costs nothing and keeps nothing. */
 	remove(): void {
 		try {
 			rmdirSync(this.#path);

@@ -1,24 +1,42 @@
-/** Starts one command: its user, directory, environment, pipes and cgroup; compute everything, then spawn once. */
+/** Starts one command: its user, directory, environment, streams and cgroup; compute everything, then spawn once. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, statSync } from "node:fs";
-import { Socket } from "node:net";
+import { closeSync, readFileSync, statSync } from "node:fs";
+import type { Socket } from "node:net";
 import { constants } from "node:os";
 import { errnoOf, QubesLiteError } from "../../errors.ts";
-import type { Exec } from "../../protocol/exec.ts";
+import type { Exec, TerminalSize } from "../../protocol/exec.ts";
 import type { CommandEnd, Failure } from "../../protocol/session.ts";
-import type { SessionCgroup } from "./cgroup.ts";
+import type { SignalName } from "../../protocol/signals.ts";
+import type { SessionProcesses } from "./cgroup.ts";
+import { findExecutable } from "./executable.ts";
 import type { FifoStock, StreamEnds } from "./fifos.ts";
-import { findUser, type GuestUser } from "./users.ts";
+import { type OnRead, openStream } from "./stdio.ts";
+import { openTerminal, resizeTerminal } from "./terminal.ts";
+import type { GuestUser } from "./users.ts";
 
 export interface Command {
 	readonly pid: number;
+	/** Name of the guest's user. */
+	readonly user: string;
+	readonly isTerminal: boolean;
+	/** With a terminal it is the same stream as stdout, which is opened first. */
 	readonly stdin: Socket;
-	/** Open descriptors, whose reader closes them. */
-	readonly stdout: number;
-	readonly stderr: number;
+	/** Each is to be opened once, by its reader. stderr is null with a terminal, which has only one output. */
+	readonly stdout: OutputSource;
+	readonly stderr: OutputSource | null;
 	/** Resolves when the command itself has ended; its children and streams may live on. Never rejects. */
 	readonly ended: Promise<CommandEnd>;
+	hasEnded(): boolean;
+	/** To its whole process group. */
+	signal(signal: SignalName): void;
+	/** Its terminal's, where it has one. */
+	resize(size: TerminalSize): void;
 }
+
+/** Gives the stream that reads an output, paused. */
+export type OutputSource = (onread: OnRead) => Socket;
+
+export type StartCommand = (exec: Exec, processes: SessionProcesses) => Promise<Command>;
 
 /** Why a command could not be started, as the client will be told. */
 export class StartFailure extends Error {
@@ -29,45 +47,144 @@ export class StartFailure extends Error {
 	}
 }
 
+/** Where commands run. */
+export interface CommandHost {
+	readonly fifos: FifoStock;
+	/** null is the default user. Throws BadRequest where there is none of that name. */
+	findUser(name: string | null): GuestUser;
+	/** What a command gets beside what its client gives it. */
+	environment(user: GuestUser): Readonly<Record<string, string>>;
+}
+
 /** Rejects with StartFailure; nothing is left open then. */
-export async function startCommand(exec: Exec, cgroup: SessionCgroup, fifos: FifoStock): Promise<Command> {
-	const user = userOf(exec);
-	const cwd = directoryOf(exec, user);
+export function createStartCommand(host: CommandHost): StartCommand {
+	return async (exec, processes) => {
+		const user = userOf(exec, host);
+		const cwd = directoryOf(exec, user);
+		const env = { ...host.environment(user), ...exec.env };
+		const place = { exec, user, cwd, env, processes };
+		try {
+			return exec.tty === null ? await startWithPipes(place, host.fifos) : await startInTerminal(place, exec.tty);
+		} catch (cause) {
+			throw cause instanceof StartFailure ? cause : toStartFailure(exec, cause);
+		}
+	};
+}
+
+interface Place {
+	readonly exec: Exec;
+	readonly user: GuestUser;
+	readonly cwd: string;
+	readonly env: Readonly<Record<string, string>>;
+	readonly processes: SessionProcesses;
+}
+
+async function startWithPipes(place: Place, fifos: FifoStock): Promise<Command> {
+	const { exec, user, processes } = place;
 	const ends = await fifos.take(user.uid).catch((cause: unknown) => {
 		throw new StartFailure("internal", `the guest cannot make pipes: ${QubesLiteError.from(cause).message}`);
 	});
 	const [input, stdout, stderr] = ends.ours;
-	const stdin = new Socket({ fd: input, readable: false, writable: true });
+	const stdin = openStream(input);
 	try {
-		const child = cgroup.inside(() => fork(exec, user, cwd, ends));
-		const ended = endOf(child);
-		await startOf(child, exec);
-		return { pid: child.pid ?? 0, stdin, stdout, stderr, ended };
+		const child = processes.inside(() => fork(place, exec.argv, ends.child, true));
+		const control = await controlOf(child);
+		return {
+			...{ ...control, user: user.name, isTerminal: false, stdin, resize: () => {} },
+			stdout: (onread) => openStream(stdout, onread),
+			stderr: (onread) => openStream(stderr, onread),
+		};
 	} catch (cause) {
 		stdin.destroy();
 		for (const fd of [stdout, stderr]) closeSync(fd);
-		throw cause instanceof StartFailure ? cause : toStartFailure(exec, cause);
+		throw cause;
 	} finally {
 		for (const fd of ends.child) closeSync(fd);
 	}
 }
 
-function fork(exec: Exec, user: GuestUser, cwd: string, ends: StreamEnds): ChildProcess {
-	const [command, ...args] = exec.argv;
-	return spawn(command ?? "", args, {
-		cwd,
-		env: { ...baseEnvironment(user), ...exec.env },
-		uid: user.uid,
-		gid: user.gid,
-		/** Its own session and process group, so that a signal reaches the command and what it started. */
-		detached: true,
-		stdio: [...ends.child],
+/**
+ * setsid(1) makes the terminal the command's own, which only a process itself can do, and then turns into the command. It
+ * would tell of a command that can't be executed on the terminal; so that is looked at before.
+ */
+async function startInTerminal(place: Place, size: TerminalSize): Promise<Command> {
+	const { exec, user, cwd, env, processes } = place;
+	findExecutable(exec.argv[0] ?? "", { user, cwd, path: env.PATH ?? "" });
+	const { master, slave } = openTerminal(size, user.uid);
+	let stream: Socket | undefined;
+	try {
+		const child = processes.inside(() => fork(place, ["setsid", "-c", ...exec.argv], [slave, slave, slave], false));
+		const control = await controlOf(child);
+		return {
+			...{ ...control, user: user.name, isTerminal: true, stderr: null },
+			/** One descriptor, and so one stream, for both directions. */
+			stdout: (onread) => {
+				stream = openStream(master, onread);
+				return stream;
+			},
+			get stdin() {
+				if (stream === undefined) throw new Error("a terminal's output is opened before its input");
+				return stream;
+			},
+			resize: (to) => {
+				if (stream?.destroyed === false) resizeTerminal(master, to);
+			},
+		};
+	} catch (cause) {
+		closeSync(master);
+		throw cause;
+	} finally {
+		closeSync(slave);
+	}
+}
+
+/** Its own session and process group, so that a signal reaches the command and what it started; setsid makes its own. */
+function fork(place: Place, argv: readonly string[], stdio: StreamEnds["child"], detached: boolean): ChildProcess {
+	const { cwd, env } = place;
+	const { uid, gid } = place.user;
+	const [command, ...args] = argv;
+	return spawn(command ?? "", args, { ...{ cwd, env, uid, gid, detached }, stdio: [...stdio] });
+}
+
+type Control = Pick<Command, "pid" | "ended" | "hasEnded" | "signal">;
+
+/** Rejects where it did not start. */
+async function controlOf(child: ChildProcess): Promise<Control> {
+	let hasEnded = false;
+	const ended = endOf(child).finally(() => {
+		hasEnded = true;
+	});
+	await new Promise((resolve, reject) => {
+		child.once("spawn", resolve);
+		child.once("error", reject);
+	});
+	const pid = child.pid ?? 0;
+	return { pid, ended, hasEnded: () => hasEnded, signal: (signal) => signalGroup(pid, signal) };
+}
+
+/** A group that ends at the same moment is no error. */
+function signalGroup(leader: number, signal: SignalName): void {
+	try {
+		process.kill(-leader, signal);
+		if (signal === "SIGTSTP" && !caresFor(leader, constants.signals.SIGTSTP)) process.kill(-leader, "SIGSTOP");
+	} catch {}
+}
+
+/**
+ * The kernel does not stop a group without a shell above it by TSTP (POSIX: orphaned process groups): who neither catches
+ * nor ignores the signal would have been stopped.
+ */
+function caresFor(pid: number, signal: number): boolean {
+	const status = readFileSync(`/proc/${pid}/status`, "utf8");
+	return ["SigCgt", "SigIgn"].some((field) => {
+		const mask = new RegExp(`^${field}:\\t([0-9a-f]+)$`, "m").exec(status)?.[1] ?? "0";
+		return ((BigInt(`0x${mask}`) >> BigInt(signal - 1)) & 1n) === 1n;
 	});
 }
 
-function userOf(exec: Exec): GuestUser {
+function userOf(exec: Exec, host: CommandHost): GuestUser {
 	try {
-		return findUser(exec.user);
+		return host.findUser(exec.user);
 	} catch (cause) {
 		throw new StartFailure("refused", QubesLiteError.from(cause).message);
 	}
@@ -81,7 +198,7 @@ function directoryOf(exec: Exec, user: GuestUser): string {
 	throw new StartFailure("refused", `the guest has no directory ${exec.cwd}`);
 }
 
-const baseEnvironment = (user: GuestUser): Record<string, string> => ({
+export const baseEnvironment = (user: GuestUser): Record<string, string> => ({
 	PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 	HOME: user.home,
 	USER: user.name,
@@ -89,13 +206,6 @@ const baseEnvironment = (user: GuestUser): Record<string, string> => ({
 	SHELL: user.shell,
 	LANG: "C.UTF-8",
 });
-
-function startOf(child: ChildProcess, exec: Exec): Promise<void> {
-	return new Promise((resolve, reject) => {
-		child.once("spawn", resolve);
-		child.once("error", (cause) => reject(toStartFailure(exec, cause)));
-	});
-}
 
 function endOf(child: ChildProcess): Promise<CommandEnd> {
 	return new Promise((resolve) => {

@@ -4,14 +4,17 @@
  */
 import { spawn } from "node:child_process";
 import { createServer } from "node:net";
-import { protocolVersion } from "../../protocol/limits.ts";
 import { guestCommandPort } from "../../protocol/ports.ts";
+import { ourVersions } from "../../protocol/version.ts";
 import { BrokerConnection } from "./broker-connection.ts";
+import { SessionCgroups } from "./cgroup.ts";
+import { baseEnvironment, createStartCommand } from "./command.ts";
+import { Connection } from "./connection.ts";
 import { FifoStock } from "./fifos.ts";
 import { bootNonce, memory, phaseTimes, vmName } from "./guest-state.ts";
 import { agentPaths } from "./paths.ts";
-import { GuestSession } from "./session.ts";
 import { Sessions } from "./sessions.ts";
+import { findUser } from "./users.ts";
 import { listenVsock } from "./vsock.ts";
 
 /** More than the 50 parallel runs that users make; the rest waits in the kernel's backlog. */
@@ -23,7 +26,7 @@ function log(text: string): void {
 }
 
 function listen(sessions: Sessions): Promise<void> {
-	const server = createServer((socket) => new GuestSession(socket, sessions));
+	const server = createServer((socket) => new Connection(socket, sessions));
 	server.maxConnections = connectionsMax;
 	return new Promise((resolve, reject) => {
 		server.once("error", reject);
@@ -36,17 +39,23 @@ const nonce = bootNonce();
 let connection: BrokerConnection | undefined;
 let goingDown = false;
 const fifos = new FifoStock(agentPaths.fifos);
-const sessions = new Sessions(fifos, () => connection?.beat());
+const sessions = new Sessions({
+	cgroups: new SessionCgroups(),
+	startCommand: createStartCommand({ fifos, findUser, environment: baseEnvironment }),
+	changed: () => connection?.beat(),
+	log,
+});
 /** Not waited for: a session that comes before the stock is full waits for it itself. */
 void fifos.fill().catch((cause: unknown) => log(`cannot make pipes: ${String(cause)}`));
 await listen(sessions);
 connection = new BrokerConnection({
-	hello: () => ({ version: protocolVersion, nonce, vm: vmName(), phases: phaseTimes(), ...sessions.report() }),
+	hello: () => ({ ...ourVersions, nonce, vm: vmName(), phases: phaseTimes(), ...sessions.report() }),
 	report: () => {
 		const { sessions: living, cgroups } = sessions.report();
 		return { sessions: living, cgroups, memory: memory() };
 	},
 	announce: (expect) => !goingDown && sessions.announce(expect),
+	list: () => sessions.list(),
 	clientGone: (session) => sessions.clientGone(session),
 	powerOff: (graceMs) => {
 		if (goingDown) return;

@@ -1,181 +1,168 @@
 /**
- * One session: a connection that shows a ticket, gets its command, and carries its streams until exit. Ends when the
- * command has ended and its outputs are drained; or when the client is gone, and then the command is ended too.
+ * One session: a command with its streams, cgroup and end. It has at most one client. A session that is not detached lives
+ * and dies with its client; a detached one goes on without, keeps the last of its output, and its end, for one that comes.
+ * Over when the command has ended, its outputs are drained, and the client has left.
  */
 import type { Socket } from "node:net";
 import { QubesLiteError } from "../../errors.ts";
-import { parseExec } from "../../protocol/exec.ts";
-import { type Frame, FrameDecoder } from "../../protocol/frame.ts";
-import { protocolVersion } from "../../protocol/limits.ts";
-import {
-	encodeCredit,
-	encodeExit,
-	encodeFailed,
-	encodeSessionHello,
-	encodeStarted,
-	type Failure,
-	fromClientLimits,
-	parseCredit,
-	sessionFrame,
-	splitTicketedExec,
-	streamedFromClient,
-} from "../../protocol/session.ts";
-import { ReceiveWindow, stdinWindowBytes } from "../../protocol/stream-window.ts";
-import type { SessionCgroup } from "./cgroup.ts";
-import { type Command, StartFailure, startCommand } from "./command.ts";
-import type { FifoStock } from "./fifos.ts";
+import type { SessionFacts } from "../../protocol/control.ts";
+import type { Exec, TerminalSize } from "../../protocol/exec.ts";
+import { type Exit, encodeAttached, encodeExit, encodeStarted, type Stream } from "../../protocol/session.ts";
+import type { SignalName } from "../../protocol/signals.ts";
+import type { SessionProcesses } from "./cgroup.ts";
+import type { Command, StartCommand } from "./command.ts";
 import { OutputPump } from "./output.ts";
-import type { Redeemed } from "./tickets.ts";
 
-/** A connection must show its ticket within this; longer than a ticket lives, so that a late one hears "expired". */
-const execWithinMs = 15_000;
+/** End of input as a terminal takes it (Ctrl-D, termios(3) VEOF): the first ends an unfinished line, the second is the end. */
+const terminalEof = Buffer.from([4, 4]);
 
-export interface SessionHost {
-	readonly fifos: FifoStock;
-	redeem(ticket: Buffer, exec: Buffer): Redeemed;
-	/** Makes the session's cgroup and reports the session; throws StartFailure where there are too many. */
-	open(session: GuestSession, id: number): SessionCgroup;
-	/** The session is over; its cgroup may still be populated. */
-	closed(id: number): void;
-	nowMicros(): number;
+export interface SessionOrigin {
+	readonly id: number;
+	readonly exec: Exec;
+	readonly cgroup: SessionProcesses;
+	/** Of the exec frame, on the agent's clock, µs. */
+	readonly receivedAt: number;
+	readonly nowMicros: () => number;
+	/** The session is over; its cgroup may still be populated. Called again when a client that came back to it leaves. */
+	readonly closed: () => void;
 }
 
-export class GuestSession {
-	readonly #socket: Socket;
-	readonly #host: SessionHost;
-	readonly #decoder = new FrameDecoder(fromClientLimits, streamedFromClient);
-	#id: number | undefined;
-	#cgroup: SessionCgroup | undefined;
-	#command: Command | undefined;
-	#pump: OutputPump | undefined;
+export class Session {
+	readonly #origin: SessionOrigin;
+	readonly #command: Command;
+	readonly #pump: OutputPump;
+	#client: Socket | undefined;
+	#exit: Exit | undefined;
 	#stdinEnded = false;
-	readonly #stdinWindow = new ReceiveWindow(stdinWindowBytes);
-	#over = false;
-	#greeted = false;
-	/** stdin that came before the command was up. */
-	#early: Frame[] = [];
 
-	constructor(socket: Socket, host: SessionHost) {
-		this.#socket = socket;
-		this.#host = host;
-		const deadline = setTimeout(() => socket.destroy(), execWithinMs);
-		socket.on("data", (chunk: Buffer) => {
-			try {
-				for (const frame of this.#decoder.push(chunk)) this.#receive(frame, deadline);
-			} catch (cause) {
-				this.#fail("refused", QubesLiteError.from(cause).message);
-			}
-		});
-		socket.on("error", () => {});
-		socket.once("close", () => {
-			clearTimeout(deadline);
-			this.clientGone();
-		});
-		socket.write(encodeSessionHello(protocolVersion));
+	/** Rejects with StartFailure; nothing is left running then. */
+	static async start(origin: SessionOrigin, startCommand: StartCommand): Promise<Session> {
+		return new Session(origin, await startCommand(origin.exec, origin.cgroup));
 	}
 
-	#receive(frame: Frame, deadline: NodeJS.Timeout): void {
-		if (this.#over) return;
-		if (frame.type === sessionFrame.hello) {
-			this.#greeted = true;
-			return;
-		}
-		if (!this.#greeted) throw new QubesLiteError("BadRequest", "the session must begin with hello");
-		if (frame.type === sessionFrame.exec) {
-			if (this.#id !== undefined) throw new QubesLiteError("BadRequest", "the session has its command already");
-			clearTimeout(deadline);
-			this.#execute(frame.payload, this.#host.nowMicros()).catch((cause: unknown) => {
-				const failure = cause instanceof StartFailure ? cause.failure : "internal";
-				this.#fail(failure, QubesLiteError.from(cause).message);
-			});
-		} else if (this.#command === undefined) {
-			if (frame.type === sessionFrame.stdin) this.#stdinWindow.received(frame.payload.length);
-			this.#early.push(frame);
-		} else {
-			if (frame.type === sessionFrame.stdin) this.#stdinWindow.received(frame.payload.length);
-			this.#input(frame, this.#command);
-		}
-	}
-
-	async #execute(payload: Buffer, receivedAt: number): Promise<void> {
-		const { ticket, exec } = splitTicketedExec(payload);
-		const redeemed = this.#host.redeem(ticket, exec);
-		if (redeemed.session === null) {
-			this.#fail(redeemed.refusal, `the ticket is ${redeemed.refusal === "expired" ? "too old" : "not valid here"}`);
-			return;
-		}
-		this.#id = redeemed.session;
-		this.#cgroup = this.#host.open(this, redeemed.session);
-		const command = await startCommand(parseExec(exec), this.#cgroup, this.#host.fifos);
+	private constructor(origin: SessionOrigin, command: Command) {
+		this.#origin = origin;
 		this.#command = command;
+		this.#pump = new OutputPump({ stdout: command.stdout, stderr: command.stderr, isKept: origin.exec.detach });
 		command.stdin.on("error", () => command.stdin.destroy());
-		this.#socket.write(encodeStarted(command.pid));
-		this.#pump = new OutputPump(this.#socket, command.stdout, command.stderr);
-		for (const frame of this.#early.splice(0)) this.#input(frame, command);
-		if (this.#socket.destroyed) this.#endGone(command);
-		const end = await command.ended;
+		/** Nobody can be asked for input: it is empty, as under nohup(1). A terminal may be typed on later. */
+		if (origin.exec.detach && !command.isTerminal) command.stdin.destroy();
+		void this.#untilEnd();
+	}
+
+	get isDetached(): boolean {
+		return this.#origin.exec.detach;
+	}
+
+	get hasClient(): boolean {
+		return this.#client !== undefined;
+	}
+
+	get hasEnded(): boolean {
+		return this.#exit !== undefined;
+	}
+
+	facts(): Omit<SessionFacts, "leftProcesses"> {
+		const { id, exec, receivedAt, nowMicros } = this.#origin;
+		const path = exec.argv[0] ?? "";
+		return {
+			session: id,
+			command: path.slice(path.lastIndexOf("/") + 1).slice(0, 64),
+			user: this.#command.user.slice(0, 64),
+			ageMs: Math.round((nowMicros() - receivedAt) / 1000),
+			isTerminal: this.#command.isTerminal,
+			isDetached: this.isDetached,
+			hasClient: this.hasClient,
+			end: this.#exit?.end ?? null,
+		};
+	}
+
+	/** The client that began it. */
+	begin(client: Socket): void {
+		client.write(encodeStarted(this.#command.pid));
+		this.#take(client);
+	}
+
+	/** A client that came back. */
+	resume(client: Socket, size: TerminalSize | null): void {
+		const { pid, isTerminal } = this.#command;
+		client.write(encodeAttached({ pid, isTerminal, lost: this.#pump.lost }));
+		if (size !== null) this.#redraw(size);
+		this.#take(client);
+	}
+
+	/** The kernel sends WINCH only for a size that differs, and a program draws its screen anew only on WINCH. */
+	#redraw(size: TerminalSize): void {
+		this.#command.resize({ rows: size.rows, columns: size.columns === 1 ? 2 : size.columns - 1 });
+		this.#command.resize(size);
+	}
+
+	#take(client: Socket): void {
+		this.#client = client;
+		this.#pump.attach(client);
+		if (client.destroyed) this.clientLeft();
+		else this.#tellExit();
+	}
+
+	/** A command that has its client's attention no more is ended, unless it is detached. Idempotent. */
+	clientLeft(): void {
+		if (this.#client === undefined) return;
+		this.#client = undefined;
+		this.#pump.detach();
+		if (this.hasEnded) this.#origin.closed();
+		else if (!this.isDetached) {
+			this.#command.stdin.destroy();
+			this.#origin.cgroup.end();
+		}
+	}
+
+	/** Calls `consumed` when the bytes have been taken, or nobody takes them any more: the client's writer must not hang. */
+	write(bytes: Buffer, consumed: () => void): void {
+		const { stdin } = this.#command;
+		if (this.#stdinEnded || stdin.destroyed) consumed();
+		else stdin.write(bytes, consumed);
+	}
+
+	endInput(): void {
+		if (this.#stdinEnded) return;
+		const { stdin, isTerminal } = this.#command;
+		if (!isTerminal) {
+			this.#stdinEnded = true;
+			stdin.end();
+		} else if (!stdin.destroyed) stdin.write(terminalEof);
+	}
+
+	credited(stream: Stream, bytes: number): void {
+		if (stream === "stdin") throw new QubesLiteError("BadRequest", "the client can't give credit for its own stream");
+		this.#pump.credited(stream, bytes);
+	}
+
+	resize(size: TerminalSize): void {
+		this.#command.resize(size);
+	}
+
+	/** To the command's process group; once the command has ended, to what it left behind. */
+	signal(signal: SignalName): void {
+		if (this.#command.hasEnded()) this.#origin.cgroup.signal(signal);
+		else this.#command.signal(signal);
+	}
+
+	async #untilEnd(): Promise<void> {
+		const end = await this.#command.ended;
 		this.#pump.commandEnded();
 		await this.#pump.drained;
-		this.#socket.write(encodeExit({ end, guestMicros: this.#host.nowMicros() - receivedAt }));
-		this.#finish();
-	}
-
-	#input(frame: Frame, command: Command): void {
-		if (frame.type === sessionFrame.stdin) {
-			const bytes = frame.payload.length;
-			/** Also what a command that has closed its input no longer takes is consumed: the client's writer must not hang. */
-			const consumed = (): void => this.#consumed(bytes);
-			if (this.#stdinEnded || command.stdin.destroyed) consumed();
-			else command.stdin.write(frame.payload, consumed);
-		} else if (frame.type === sessionFrame.stdinEof) {
-			this.#stdinEnded = true;
-			command.stdin.end();
-		} else if (frame.type === sessionFrame.credit) {
-			const { stream, bytes } = parseCredit(frame.payload);
-			if (stream === "stdin") throw new QubesLiteError("BadRequest", "the client can't give credit for its own stream");
-			this.#pump?.credited(stream, bytes);
-		}
-	}
-
-	#consumed(bytes: number): void {
-		const credit = this.#stdinWindow.consumed(bytes);
-		if (credit > 0 && !this.#socket.destroyed) this.#socket.write(encodeCredit("stdin", credit));
-	}
-
-	/** The client left, as the transport or the broker says. Idempotent. */
-	clientGone(): void {
-		this.#socket.destroy();
-		if (this.#command !== undefined && !this.#over) this.#endGone(this.#command);
-	}
-
-	#endGone(command: Command): void {
-		this.#pump?.destroy();
-		command.stdin.destroy();
-		this.#cgroup?.end();
-	}
-
-	#fail(failure: Failure, message: string): void {
-		if (this.#over) return;
-		if (this.#command !== undefined) {
-			this.clientGone();
-			return;
-		}
-		this.#socket.write(encodeFailed(failure, message));
-		this.#finish();
+		const { nowMicros, receivedAt, closed } = this.#origin;
+		this.#exit = { end, guestMicros: nowMicros() - receivedAt };
+		this.#command.stdin.destroy();
+		if (this.#client === undefined) closed();
+		else this.#tellExit();
 	}
 
 	/**
-	 * The last frame is written. The session counts as alive until the client has read it and left: a vm that went down
-	 * before would take the end of the output with it.
+	 * The last frame. The session counts as alive until the client has read it and left: a vm that went down before would
+	 * take the end of the output with it.
 	 */
-	#finish(): void {
-		this.#over = true;
-		this.#command?.stdin.destroy();
-		const close = (): void => {
-			if (this.#id !== undefined) this.#host.closed(this.#id);
-		};
-		if (this.#socket.destroyed) close();
-		else this.#socket.once("close", close);
-		this.#socket.resume();
+	#tellExit(): void {
+		if (this.#exit !== undefined && this.#client?.destroyed === false) this.#client.write(encodeExit(this.#exit));
 	}
 }

@@ -1,92 +1,171 @@
-/** All sessions of this guest: who lives, whose cgroup still does, and the end of them all at power-off. */
-import type { Expect } from "../../protocol/control.ts";
-import { sessionsMax } from "../../protocol/limits.ts";
-import { type SessionCgroup, SessionCgroups } from "./cgroup.ts";
-import { StartFailure } from "./command.ts";
-import type { FifoStock } from "./fifos.ts";
-import type { GuestSession, SessionHost } from "./session.ts";
+/** All sessions of this guest: who lives, whose cgroup still does, which ends are kept, and the end of them all at power-off. */
+import type { Expect, SessionFacts } from "../../protocol/control.ts";
+import type { Attach, Exec } from "../../protocol/exec.ts";
+import { detachedMax, endedKeptMax, sessionsMax } from "../../protocol/limits.ts";
+import type { ProcessGroups, SessionProcesses } from "./cgroup.ts";
+import { type StartCommand, StartFailure } from "./command.ts";
+import type { Connection, SessionHost } from "./connection.ts";
+import { Session } from "./session.ts";
 import { Tickets } from "./tickets.ts";
 
+const refusalsEveryMs = 60_000;
+
+export interface SessionsHost {
+	readonly cgroups: ProcessGroups;
+	readonly startCommand: StartCommand;
+	/** Called whenever a session begins or ends, or a cgroup empties. */
+	changed(): void;
+	log(text: string): void;
+}
+
 export class Sessions implements SessionHost {
-	readonly fifos: FifoStock;
-	readonly #cgroups = new SessionCgroups();
+	readonly #host: SessionsHost;
 	readonly #tickets = new Tickets(() => performance.now());
-	readonly #living = new Map<number, GuestSession>();
-	readonly #populated = new Map<number, SessionCgroup>();
-	readonly #changed: () => void;
+	/** By the ticket's number: of a session, or of an attachment to one. */
+	readonly #connections = new Map<number, Connection>();
+	readonly #living = new Map<number, Session>();
+	/** Detached ones that have ended: somebody may still ask how. The oldest goes first. */
+	readonly #ended = new Map<number, Session>();
+	readonly #populated = new Map<number, SessionProcesses>();
+	#isTelling = false;
+	#refusedAt = Number.NEGATIVE_INFINITY;
 	#last = 0;
 
-	/** `changed` is called whenever a session begins or ends, or a cgroup empties. */
-	constructor(fifos: FifoStock, changed: () => void) {
-		this.fifos = fifos;
-		this.#changed = changed;
-		for (const id of this.#cgroups.left()) this.#adopt(id);
+	constructor(host: SessionsHost) {
+		this.#host = host;
+		for (const id of host.cgroups.left()) this.#adopt(id);
+	}
+
+	/** What changes together is told together. */
+	#changed(): void {
+		if (this.#isTelling) return;
+		this.#isTelling = true;
+		queueMicrotask(() => {
+			this.#isTelling = false;
+			this.#host.changed();
+		});
 	}
 
 	/** What an agent that crashed left running has lost its client with it. It holds the vm until it has ended. */
 	#adopt(id: number): void {
 		this.#last = Math.max(this.#last, id);
-		const cgroup = this.#cgroups.create(id);
+		const cgroup = this.#host.cgroups.create(id);
 		this.#keep(id, cgroup);
 		cgroup.end();
 	}
 
-	#keep(id: number, cgroup: SessionCgroup): void {
+	#keep(id: number, cgroup: SessionProcesses): void {
 		this.#populated.set(id, cgroup);
 		cgroup.whenEmpty(() => {
-			if (this.#living.has(id)) return;
 			this.#drop(id, cgroup);
 			this.#changed();
 		});
 	}
 
-	#drop(id: number, cgroup: SessionCgroup): void {
+	#drop(id: number, cgroup: SessionProcesses): void {
 		this.#populated.delete(id);
 		cgroup.remove();
 	}
 
+	#isAlive(id: number): boolean {
+		return this.#living.has(id) || this.#connections.has(id);
+	}
+
 	report(): { sessions: number[]; cgroups: number[]; lastSession: number } {
-		const sessions = [...this.#living.keys()];
-		const cgroups = [...this.#populated.keys()].filter((id) => !this.#living.has(id));
+		const sessions = [...new Set([...this.#living.keys(), ...this.#connections.keys()])];
+		const cgroups = [...this.#populated.keys()].filter((id) => !this.#isAlive(id));
 		return { sessions, cgroups, lastSession: this.#last };
+	}
+
+	list(): SessionFacts[] {
+		return [...this.#ended, ...this.#living].map(([id, session]) => ({
+			...session.facts(),
+			leftProcesses: session.hasEnded && this.#populated.has(id),
+		}));
 	}
 
 	announce(expect: Expect): boolean {
 		return this.#tickets.announce(expect);
 	}
 
-	redeem: SessionHost["redeem"] = (ticket, exec) => this.#tickets.redeem(ticket, exec);
+	redeem: SessionHost["redeem"] = (ticket, bytes) => this.#tickets.redeem(ticket, bytes);
 
-	open(session: GuestSession, id: number): SessionCgroup {
+	/** Whoever knocks all day is told of once a minute. */
+	refused(): void {
+		const now = performance.now();
+		if (now - this.#refusedAt < refusalsEveryMs) return;
+		this.#refusedAt = now;
+		this.#host.log("refused a connection to port 5000 whose ticket is not valid");
+	}
+
+	connected(id: number, connection: Connection): void {
+		this.#last = Math.max(this.#last, id);
+		this.#connections.set(id, connection);
+		this.#changed();
+	}
+
+	disconnected(id: number): void {
+		this.#connections.delete(id);
+		this.#changed();
+	}
+
+	async start(id: number, exec: Exec, receivedAt: number): Promise<Session> {
+		this.#checkRoom(exec);
+		const cgroup = this.#host.cgroups.create(id);
+		this.#populated.set(id, cgroup);
+		try {
+			const closed = (): void => this.#closed(id, cgroup);
+			const { startCommand } = this.#host;
+			const origin = { id, exec, cgroup, receivedAt, nowMicros: this.nowMicros, closed };
+			const session = await Session.start(origin, startCommand);
+			this.#living.set(id, session);
+			return session;
+		} catch (cause) {
+			this.#drop(id, cgroup);
+			throw cause;
+		}
+	}
+
+	#checkRoom(exec: Exec): void {
 		if (this.#populated.size >= sessionsMax) {
 			throw new StartFailure("limit", `the guest runs ${sessionsMax} sessions already`);
 		}
-		const cgroup = this.#cgroups.create(id);
-		this.#last = Math.max(this.#last, id);
-		this.#living.set(id, session);
-		this.#populated.set(id, cgroup);
-		this.#changed();
-		return cgroup;
+		const detached = [...this.#living.values()].filter((session) => session.isDetached).length;
+		if (exec.detach && detached >= detachedMax) {
+			throw new StartFailure("limit", `the guest runs ${detachedMax} detached sessions already`);
+		}
 	}
 
-	closed(id: number): void {
+	find({ session: id }: Attach): Session {
+		const session = this.#living.get(id) ?? this.#ended.get(id);
+		if (session === undefined) throw new StartFailure("noSession", `there is no session ${id}`);
+		if (session.hasClient) throw new StartFailure("busy", `session ${id} has a client already`);
+		return session;
+	}
+
+	#closed(id: number, cgroup: SessionProcesses): void {
+		const session = this.#living.get(id);
+		/** Who came back to an ended one has left again. */
+		if (session === undefined) return;
 		this.#living.delete(id);
-		const cgroup = this.#populated.get(id);
-		if (cgroup !== undefined) {
-			if (cgroup.isPopulated()) this.#keep(id, cgroup);
-			else this.#drop(id, cgroup);
-		}
+		if (session.isDetached) this.#remember(id, session);
+		if (cgroup.isPopulated()) this.#keep(id, cgroup);
+		else this.#drop(id, cgroup);
 		this.#changed();
+	}
+
+	#remember(id: number, session: Session): void {
+		this.#ended.set(id, session);
+		const [oldest] = this.#ended.keys();
+		if (oldest !== undefined && this.#ended.size > endedKeptMax) this.#ended.delete(oldest);
 	}
 
 	clientGone(id: number): void {
 		this.#tickets.withdraw(id);
-		this.#living.get(id)?.clientGone();
+		this.#connections.get(id)?.close();
 	}
 
-	nowMicros(): number {
-		return Math.round(performance.now() * 1000);
-	}
+	nowMicros = (): number => Math.round(performance.now() * 1000);
 
 	/** Asks every command to end, and ends those that did not within `graceMs`. */
 	async endAll(graceMs: number): Promise<void> {
@@ -94,7 +173,7 @@ export class Sessions implements SessionHost {
 		const deadline = performance.now() + graceMs;
 		while (this.#someLive() && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20));
 		for (const cgroup of this.#populated.values()) cgroup.kill();
-		while (this.#living.size > 0 && performance.now() < deadline + 500) {
+		while (this.#connections.size > 0 && performance.now() < deadline + 500) {
 			await new Promise((resolve) => setTimeout(resolve, 20));
 		}
 	}

@@ -3,8 +3,8 @@
  * address family, only at read, write, accept and shutdown. All that is unusual about that is in this file.
  */
 import { closeSync } from "node:fs";
-import { createRequire } from "node:module";
 import { type Server, Socket } from "node:net";
+import { errno, libc } from "./libc.ts";
 
 /** <linux/vm_sockets.h>, <bits/socket.h>. */
 const AF_VSOCK = 40;
@@ -16,14 +16,6 @@ const SO_VM_SOCKETS_CONNECT_TIMEOUT = 6;
 /** vhost-device-vsock answers nothing for a port that nobody listens on; a host that answers does so within a few ms. */
 const connectWithinMs = 500;
 
-interface Native {
-	load(path: null): { func(signature: string): NativeFunction };
-	errno(): number;
-}
-interface NativeFunction {
-	(...words: unknown[]): number;
-	async(...words: unknown[]): void;
-}
 interface TcpHandle {
 	open(fd: number): number;
 }
@@ -32,12 +24,10 @@ interface TcpWrap {
 	readonly constants: { readonly SOCKET: number; readonly SERVER: number };
 }
 
-const native: Native = createRequire(import.meta.url)("./koffi.node");
-const libc = native.load(null);
-const socket = libc.func("int socket(int domain, int type, int protocol)");
-const bind = libc.func("int bind(int fd, const uint8_t *address, uint32_t length)");
-const setsockopt = libc.func("int setsockopt(int fd, int level, int name, const uint8_t *value, uint32_t length)");
-const connect = libc.func("int connect(int fd, const uint8_t *address, uint32_t length)");
+const socket = libc("int socket(int domain, int type, int protocol)");
+const bind = libc("int bind(int fd, const uint8_t *address, uint32_t length)");
+const setsockopt = libc("int setsockopt(int fd, int level, int name, const uint8_t *value, uint32_t length)");
+const connect = libc("int connect(int fd, const uint8_t *address, uint32_t length)");
 const { TCP, constants } = (process as unknown as { binding(name: "tcp_wrap"): TcpWrap }).binding("tcp_wrap");
 
 /** struct sockaddr_vm: family, reserved, port, cid, flags, zero. */
@@ -51,7 +41,7 @@ function toAddress(cid: number, port: number): Uint8Array {
 
 function open(): number {
 	const fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0) throw new Error(`socket(AF_VSOCK): errno ${native.errno()}`);
+	if (fd < 0) throw new Error(`socket(AF_VSOCK): errno ${errno()}`);
 	return fd;
 }
 
@@ -66,7 +56,7 @@ function toHandle(fd: number, type: number): TcpHandle {
 export function listenVsock(server: Server, port: number, backlog: number): void {
 	const fd = open();
 	const address = toAddress(anyCid, port);
-	if (bind(fd, address, address.length) < 0) throw new Error(`bind(vsock port ${port}): errno ${native.errno()}`);
+	if (bind(fd, address, address.length) < 0) throw new Error(`bind(vsock port ${port}): errno ${errno()}`);
 	server.listen(toHandle(fd, constants.SERVER), backlog);
 }
 
