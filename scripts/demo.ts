@@ -166,7 +166,7 @@ function isLeftAlone(directory: string): boolean {
 	});
 }
 
-await setUpOrExit();
+await setUpOrExit({ forTests: false });
 /** Short, since a socket's path has room for 107 bytes. */
 const directory = await mkdtemp(join(tmpdir(), "ql-demo-"));
 try {

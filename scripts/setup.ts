@@ -19,13 +19,21 @@ const bundles = ["run-in-vm", "qubes-lite", "broker", "agent", "image"].map((nam
 );
 
 /** What must be there, and the Debian package that brings it. */
-const requirements: readonly { readonly file: string; readonly debianPackage: string }[] = [
+interface Requirement {
+	readonly file: string;
+	readonly debianPackage: string;
+}
+
+const requirements: readonly Requirement[] = [
 	{ file: "qemu-system-x86_64", debianPackage: "qemu-system-x86" },
 	{ file: "busybox", debianPackage: "busybox-static" },
 	{ file: "mkfs.erofs", debianPackage: "erofs-utils" },
 	{ file: "flock", debianPackage: "util-linux" },
 	{ file: "/usr/share/keyrings/debian-archive-keyring.gpg", debianPackage: "debian-archive-keyring" },
 ];
+
+/** What only the tests need: a terminal to look at. */
+const testRequirements: readonly Requirement[] = [{ file: "tmux", debianPackage: "tmux" }];
 
 /** Older lists name packages that the mirror may have replaced. */
 const listsMaxAgeMs = 7 * 24 * 60 * 60 * 1000;
@@ -36,21 +44,26 @@ const installTimeoutMs = 600_000;
 const lockTimeout = "DPkg::Lock::Timeout=60";
 
 /** Resolves when all is ready; rejects with one sentence and what to do. */
-async function setUp(): Promise<void> {
+async function setUp(required: readonly Requirement[]): Promise<void> {
 	const progress = createProgress({
 		write: (text) => process.stderr.write(text),
 		isLive: process.stderr.isTTY === true && process.env.TERM !== "dumb" && !process.env.NO_COLOR,
 		now: () => performance.now(),
 	});
-	const missing = await findMissingPackages();
-	if (missing.length > 0) await install(missing, progress);
+	const missing = await findMissingPackages(required);
+	if (missing.length > 0) {
+		await install(missing, progress);
+		const still = await findMissingPackages(required);
+		if (still.length > 0)
+			throw new QubesLiteError("Internal", `apt-get installed ${still.join(" ")}, but not what is needed from it.`);
+	}
 	if (await areBundlesOld()) await progress.step("bundles", buildAll);
 	await buildImage();
 }
 
-async function findMissingPackages(): Promise<string[]> {
-	const found = await Promise.all(requirements.map(async ({ file }) => await isThere(file)));
-	return requirements.filter((_, index) => !found[index]).map(({ debianPackage }) => debianPackage);
+async function findMissingPackages(required: readonly Requirement[]): Promise<string[]> {
+	const found = await Promise.all(required.map(async ({ file }) => await isThere(file)));
+	return required.filter((_, index) => !found[index]).map(({ debianPackage }) => debianPackage);
 }
 
 async function isThere(file: string): Promise<boolean> {
@@ -113,9 +126,6 @@ async function install(packages: readonly string[], progress: Progress): Promise
 		await update();
 		await installOnce();
 	}
-	const still = await findMissingPackages();
-	if (still.length > 0)
-		throw new QubesLiteError("Internal", `apt-get installed ${still.join(" ")}, but not what is needed from it.`);
 }
 
 /** What to put before a command to run it as root; `undefined` where neither root nor sudo is to be had. */
@@ -155,9 +165,9 @@ async function buildImage(): Promise<void> {
 }
 
 /** setUp() for programs: a failure is said on stderr, and ends the program with status 1. */
-export async function setUpOrExit(): Promise<void> {
+export async function setUpOrExit(options: { readonly forTests: boolean }): Promise<void> {
 	try {
-		await setUp();
+		await setUp(options.forTests ? [...requirements, ...testRequirements] : requirements);
 	} catch (thrown) {
 		const error = QubesLiteError.from(thrown);
 		console.error(error.message);
@@ -167,6 +177,6 @@ export async function setUpOrExit(): Promise<void> {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-	await setUpOrExit();
+	await setUpOrExit({ forTests: false });
 	console.error("qubes-lite is ready.");
 }

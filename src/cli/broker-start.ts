@@ -23,7 +23,16 @@ export async function startBroker(runtimeDirectory: string, env: NodeJS.ProcessE
 	const log = openLog(env);
 	const child = spawn(
 		"flock",
-		["--no-fork", "--nonblock", "--conflict-exit-code", String(lockedStatus), lock, process.execPath, broker],
+		[
+			"--no-fork",
+			"--nonblock",
+			"--conflict-exit-code",
+			String(lockedStatus),
+			lock,
+			process.execPath,
+			"--disable-sigusr1",
+			broker,
+		],
 		{
 			cwd: "/",
 			detached: true,

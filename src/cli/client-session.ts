@@ -1,23 +1,32 @@
-/** The client's end of a session: exec out, streams both ways, and how the command ended. */
+/** The client's end of a session: exec or attach out, streams both ways, and how the command ended. */
 import type { Socket } from "node:net";
-import type { Readable, Writable } from "node:stream";
+import type { Readable } from "node:stream";
 import { errnoOf, QubesLiteError } from "../errors.ts";
+import type { TerminalSize } from "../protocol/exec.ts";
 import { encodeFrame, type Frame, FrameDecoder } from "../protocol/frame.ts";
-import { dataMaxBytes, protocolVersion } from "../protocol/limits.ts";
+import { dataMaxBytes } from "../protocol/limits.ts";
 import {
+	type Attached,
 	type CommandEnd,
 	encodeCredit,
+	encodeResize,
 	encodeSessionHello,
+	encodeSignal,
+	encodeTicketedAttach,
 	encodeTicketedExec,
 	type Failure,
+	parseAttached,
 	parseCredit,
 	parseExit,
 	parseFailed,
+	parseSessionHello,
 	type Stream,
 	sessionFrame,
 	toClientLimits,
 } from "../protocol/session.ts";
+import type { SignalName } from "../protocol/signals.ts";
 import { ReceiveWindow, SendWindow, stdinWindowBytes } from "../protocol/stream-window.ts";
+import { agreeOnVersion } from "../protocol/version.ts";
 
 export type SessionEnd =
 	| { readonly kind: "ended"; readonly end: CommandEnd; readonly guestMicros: number }
@@ -25,32 +34,51 @@ export type SessionEnd =
 	/** The connection closed without an exit frame: never a success. */
 	| { readonly kind: "lost" }
 	/** Nobody reads our output any more (EPIPE): what SIGPIPE is to a local command. */
-	| { readonly kind: "outputClosed" };
+	| { readonly kind: "outputClosed" }
+	/** We left it (SessionStreams.leave). */
+	| { readonly kind: "left" };
+
+/** What can be told to the command while it runs. */
+export interface RemoteCommand {
+	signal(signal: SignalName): void;
+	resize(size: TerminalSize): void;
+}
+
+/** Where one output goes. */
+export interface OutputSink {
+	/** Calls `written` when more may come, with the error of a write that failed. */
+	write(bytes: Buffer, written: (error?: Error | null) => void): void;
+	/** Nothing more comes. */
+	end(): void;
+}
 
 export interface SessionStreams {
 	/** null: the command gets an empty standard input. */
 	readonly stdin: Readable | null;
-	readonly stdout: Writable;
-	readonly stderr: Writable;
-	/** Called when the command is about to speak or has started. */
-	readonly onStarted: () => void;
+	readonly stdout: OutputSink;
+	readonly stderr: OutputSink;
+	/** Called once the command runs; `attached` where it did before we came. Before any output. */
+	readonly onStarted: (command: RemoteCommand, attached: Attached | null) => void;
+	/** Ends our part of it, and leaves the rest to the agent. */
+	readonly leave: AbortSignal;
 }
 
 export interface SessionGrant {
 	readonly ticket: Buffer;
-	readonly exec: Buffer;
+	/** A new session by its exec bytes, or one to come back to by its attach bytes. */
+	readonly kind: "exec" | "attach";
+	readonly bytes: Buffer;
 	/** Its reason ends a session whose command has not started by then. */
 	readonly startBy: AbortSignal;
 }
 
-/** Resolves with the end; by then all output has been written. Rejects only on a peer that breaks the protocol. */
-export async function runSession(
-	socket: Socket,
-	{ ticket, exec, startBy }: SessionGrant,
-	streams: SessionStreams,
-): Promise<SessionEnd> {
+/** Resolves with the end; by then all output has been handed on. Rejects only on a peer that breaks the protocol. */
+export async function runSession(socket: Socket, grant: SessionGrant, streams: SessionStreams): Promise<SessionEnd> {
 	const decoder = new FrameDecoder(toClientLimits);
 	const input = new Input(socket, streams.stdin);
+	const { startBy } = grant;
+	const { leave } = streams;
+	let abandon: (() => void) | undefined;
 	try {
 		return await new Promise<SessionEnd>((resolve, reject) => {
 			const onError = (error: Error): void => {
@@ -59,17 +87,41 @@ export async function runSession(
 			};
 			const stdout = new Output(socket, "stdout", streams.stdout, onError);
 			const stderr = new Output(socket, "stderr", streams.stderr, onError);
+			const command: RemoteCommand = {
+				signal: (signal) => send(socket, encodeSignal(signal)),
+				resize: (size) => send(socket, encodeResize(size)),
+			};
+			let greeted = false;
 			const receive = (frame: Frame): void => {
+				if (!greeted) {
+					if (frame.type !== sessionFrame.hello) throw new QubesLiteError("BadRequest", "the guest did not say hello");
+					agreeOnVersion("the guest's agent", parseSessionHello(frame.payload));
+					greeted = true;
+					return;
+				}
 				switch (frame.type) {
 					case sessionFrame.started:
+						streams.onStarted(command, null);
 						input.start();
-						streams.onStarted();
 						break;
+					case sessionFrame.attached: {
+						const attached = parseAttached(frame.payload);
+						streams.onStarted(command, attached);
+						/** Without a terminal its input was closed when it was left alone. */
+						if (attached.isTerminal) input.start();
+						break;
+					}
 					case sessionFrame.stdout:
 						stdout.write(frame.payload);
 						break;
 					case sessionFrame.stderr:
 						stderr.write(frame.payload);
+						break;
+					case sessionFrame.stdoutEof:
+						streams.stdout.end();
+						break;
+					case sessionFrame.stderrEof:
+						streams.stderr.end();
 						break;
 					case sessionFrame.credit:
 						input.credited(parseCredit(frame.payload));
@@ -90,25 +142,34 @@ export async function runSession(
 			});
 			socket.once("close", () => resolve({ kind: "lost" }));
 			socket.on("error", () => {});
+			abandon = () => resolve({ kind: "left" });
+			leave.addEventListener("abort", abandon);
 			startBy.addEventListener("abort", () => reject(startBy.reason));
-			socket.write(Buffer.concat([encodeSessionHello(protocolVersion), encodeTicketedExec(ticket, exec)]));
+			if (leave.aborted) abandon();
+			const encode = grant.kind === "exec" ? encodeTicketedExec : encodeTicketedAttach;
+			socket.write(Buffer.concat([encodeSessionHello(), encode(grant.ticket, grant.bytes)]));
 			socket.resume();
 		});
 	} finally {
+		if (abandon !== undefined) leave.removeEventListener("abort", abandon);
 		input.stop();
 		socket.destroy();
 	}
+}
+
+function send(socket: Socket, frame: Buffer): void {
+	if (!socket.destroyed) socket.write(frame);
 }
 
 /** One output of the command: written on as it comes, with credit for the agent once our reader has taken it. */
 class Output {
 	readonly #socket: Socket;
 	readonly #stream: Stream;
-	readonly #target: Writable;
+	readonly #target: OutputSink;
 	readonly #onError: (error: Error) => void;
 	readonly #window = new ReceiveWindow();
 
-	constructor(socket: Socket, stream: Stream, target: Writable, onError: (error: Error) => void) {
+	constructor(socket: Socket, stream: Stream, target: OutputSink, onError: (error: Error) => void) {
 		this.#socket = socket;
 		this.#stream = stream;
 		this.#target = target;
@@ -120,7 +181,7 @@ class Output {
 		this.#target.write(payload, (error) => {
 			if (error !== null && error !== undefined) this.#onError(error);
 			const credit = this.#window.consumed(payload.length);
-			if (credit > 0 && !this.#socket.destroyed) this.#socket.write(encodeCredit(this.#stream, credit));
+			if (credit > 0) send(this.#socket, encodeCredit(this.#stream, credit));
 		});
 	}
 }
@@ -173,6 +234,6 @@ class Input {
 	}
 
 	#end(): void {
-		if (!this.#socket.destroyed) this.#socket.write(encodeFrame(sessionFrame.stdinEof));
+		send(this.#socket, encodeFrame(sessionFrame.stdinEof));
 	}
 }

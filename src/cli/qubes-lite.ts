@@ -4,9 +4,16 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { errnoOf, QubesLiteError } from "../errors.ts";
 import { nearestName } from "../nearest-name.ts";
-import { type BrokerRequest, encodeRequest, parseStatusList, parseStatusReply } from "../protocol/broker.ts";
+import {
+	type BrokerRequest,
+	encodeRequest,
+	parseSessionList,
+	parseStatusList,
+	parseStatusReply,
+} from "../protocol/broker.ts";
 import { callBroker } from "./broker-client.ts";
 import { checkArguments, formatError } from "./command-line.ts";
+import { formatSessions } from "./session-table.ts";
 import { formatStatus, formatTable } from "./status-table.ts";
 import { version } from "./version.ts";
 
@@ -17,6 +24,7 @@ const usageText = `usage: qubes-lite COMMAND
 
   ls [-q] [--json]          the vms and what they do; -q names only
   status [--json] VM        one vm, with what keeps it up or why it ended
+  ps [--json] [VM]          the sessions in running vms: what runs, for whom, since when
   start VM…                 boot vms without running anything in them
   stop [--force] VM…        shut vms down; --force does not ask the guest
   image build [--force]     build the guest image (also: image ls, image path)
@@ -37,6 +45,7 @@ type Command = (words: string[]) => Promise<number>;
 const commands: Readonly<Record<string, Command>> = {
 	ls: list,
 	status: showStatus,
+	ps: listSessions,
 	start: (words) => startAll(words),
 	stop: (words) => stopAll(words),
 	image,
@@ -68,6 +77,13 @@ async function showStatus(words: string[]): Promise<number> {
 	const reply = await call({ method: "status", vm: positionals[0] ?? "" });
 	if (values.json === true) return say(`${JSON.stringify(reply, null, 2)}\n`);
 	return say(formatStatus(parseStatusReply(reply), { colour: hasColour(), now: Date.now() }));
+}
+
+async function listSessions(words: string[]): Promise<number> {
+	const { values, positionals } = parse(words, { json: { type: "boolean" } }, 1, 0);
+	const reply = await call({ method: "sessions", vm: positionals[0] ?? null });
+	if (values.json === true) return say(`${JSON.stringify(reply, null, 2)}\n`);
+	return say(formatSessions(parseSessionList(reply), { colour: hasColour(), now: Date.now() }));
 }
 
 async function startAll(words: string[]): Promise<number> {
@@ -109,11 +125,12 @@ function parse<T extends NonNullable<Parameters<typeof parseArgs>[0]>["options"]
 	words: string[],
 	options: T,
 	most: number,
+	least = most === 1 ? 1 : 0,
 ) {
 	try {
 		const parsed = parseArgs({ args: words, options: { ...options }, allowPositionals: true, strict: true });
 		if (parsed.positionals.length > most) throw new UsageError(`'${parsed.positionals[most]}' is one word too many`);
-		if (most === 1 && parsed.positionals.length === 0) throw new UsageError("which VM?");
+		if (parsed.positionals.length < least) throw new UsageError("which VM?");
 		return parsed;
 	} catch (cause) {
 		if (errnoOf(cause)?.startsWith("ERR_PARSE_ARGS") === true)

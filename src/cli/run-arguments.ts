@@ -1,95 +1,223 @@
 /** run-in-vm's command line. Options stop at VM; one `--` after VM is swallowed; everything behind is the command's own. */
 import { QubesLiteError } from "../errors.ts";
 import { nearestName } from "../nearest-name.ts";
+import { parseSessionId, type SessionId } from "../protocol/session-id.ts";
+import { type Option, parseOptions } from "./options.ts";
 
-export interface RunArguments {
-	readonly vm: string;
-	readonly command: readonly string[];
-	readonly start: boolean;
+export type FilterMode = "auto" | "strict" | "off";
+
+/** What a run and an attachment have in common. */
+interface Common {
 	readonly stdin: boolean;
 	readonly quiet: boolean;
 	/** 0: no bound but the boot's own. */
 	readonly timeoutMs: number;
 	/** File descriptor for the one line that says how the run ended. */
 	readonly statusFd: number | null;
+	/** null: not asked for, so only what goes to a terminal is filtered. */
+	readonly filter: FilterMode | null;
 }
 
-export type ParsedRun = { readonly kind: "run"; readonly run: RunArguments } | { readonly kind: "help" | "version" };
+export interface RunArguments extends Common {
+	readonly kind: "run";
+	/** With `disposable` the vm whose fresh instance it is; "" is the default one. */
+	readonly vm: string;
+	readonly disposable: boolean;
+	readonly command: readonly string[];
+	readonly start: boolean;
+	/** null: a terminal if we have one. */
+	readonly tty: boolean | null;
+	/** Words of -e: "K=V", or "K" alone for our own value. */
+	readonly environment: readonly string[];
+	readonly user: string | null;
+	readonly directory: string | null;
+	readonly detach: boolean;
+}
+
+export interface AttachArguments extends Common {
+	readonly kind: "attach";
+	readonly id: SessionId;
+}
+
+export type ParsedRun = RunArguments | AttachArguments | { readonly kind: "help" | "version" };
 
 export const runUsage = `usage: run-in-vm [options] VM [--] COMMAND [ARG…]
+       run-in-vm [options] --disposable[=BASE] [--] COMMAND [ARG…]
+       run-in-vm [options] --attach ID
 
 Runs COMMAND in the vm VM, which boots first if it is not running, and ends with the command's own exit status.
+Options come before VM; all words after it are the command's.
 
-  -n, --no-start   do not boot VM: fail if it is not running
-  -N, --no-stdin   leave standard input alone; the command gets an empty one
-      --timeout S  wait at most S seconds until the command starts (exit status 124)
-      --status-fd N  write one JSON line to file descriptor N that says how the run ended
-  -q, --quiet      no progress line
-  -h, --help       this text
-      --version    the version
+where it runs
+      --disposable[=BASE]  in a fresh copy of the vm BASE, which is gone afterwards (also: --dispvm)
+  -n, --no-start           only if VM is running: do not boot it
+      --timeout S          wait at most S seconds until the command starts (then exit status 124)
+
+how it runs
+      --shell SCRIPT       SCRIPT by the guest's sh, in the place of COMMAND; further words are $1, $2, …
+  -u, --user USER          as this user of the guest
+  -w, --workdir DIR        in this directory of the guest
+  -e, --env K=V            with this environment variable; -e K passes ours on, if it is set
+  -t, --tty                with a terminal of its own in the guest (else only if we have one on all three streams)
+  -T, --no-tty             with plain streams
+  -N, --no-stdin           leaves our standard input alone; the command gets an empty one
+  -d, --detach             goes on without us: prints the session's id and returns once the command has started
+      --attach ID          comes back to such a session: its last output, what follows, and its exit status
+
+what we show
+      --filter MODE        auto, strict or off: what of the guest's output reaches our terminal (see below)
+  -q, --quiet              no progress line
+      --status-fd N        writes one JSON line to file descriptor N that says how the run ended
+  -h, --help               this text
+      --version            the version
+
+Output on a terminal is filtered, because a guest's bytes could type commands or hide what is there. auto: with a
+terminal of its own the command may use colours and move the cursor, but not set titles or the clipboard or make our
+terminal answer; without one, and with strict: printable text, tabs and line ends. Pipes and files get every byte.
 
 exit status: the command's own; 128+N when signal N ended it; 124 the vm was not ready in time; 125 qubes-lite's own
 fault (no such vm, boot failed, bad usage); 126 the command is not executable; 127 it was not found.
+Signals that we get (INT TERM HUP QUIT USR1 USR2 WINCH TSTP CONT) go on to the command.
 
-  run-in-vm shopping firefox           run-in-vm vault -- ls -l          echo hello | run-in-vm shopping tr a-z A-Z
+  run-in-vm shopping firefox                       run-in-vm --shell 'ps | wc -l' vault
+  echo hello | run-in-vm shopping tr a-z A-Z       run-in-vm --disposable firefox
+  ln -s run-in-vm firefox@shopping                 a link of such a name runs firefox in shopping
 `;
 
-const longOptions = ["--no-start", "--no-stdin", "--timeout", "--status-fd", "--quiet", "--help", "--version"];
-const withValue = ["--timeout", "--status-fd"];
+const help = "run-in-vm --help";
+
+const options = {
+	noStart: { names: ["--no-start", "-n"], value: "none" },
+	noStdin: { names: ["--no-stdin", "-N"], value: "none" },
+	quiet: { names: ["--quiet", "-q"], value: "none" },
+	help: { names: ["--help", "-h"], value: "none" },
+	version: { names: ["--version"], value: "none" },
+	timeout: { names: ["--timeout"], value: "required", wants: "a number of seconds" },
+	statusFd: { names: ["--status-fd"], value: "required", wants: "a file descriptor's number" },
+	shell: { names: ["--shell"], value: "required", wants: "a script for the guest's sh" },
+	tty: { names: ["--tty", "-t"], value: "none" },
+	noTty: { names: ["--no-tty", "-T"], value: "none" },
+	env: { names: ["--env", "-e"], value: "required", wants: "K=V or K" },
+	user: { names: ["--user", "-u"], value: "required", wants: "a user of the guest" },
+	workdir: { names: ["--workdir", "-w"], value: "required", wants: "a directory of the guest" },
+	detach: { names: ["--detach", "-d"], value: "none" },
+	attach: { names: ["--attach"], value: "required", wants: "the id of a session" },
+	filter: { names: ["--filter"], value: "required", wants: "auto, strict or off" },
+	disposable: { names: ["--disposable", "--dispvm"], value: "optional" },
+} as const satisfies Record<string, Option>;
+
+type Name = keyof typeof options;
+
+/** What makes no sense for a session that is there already. */
+const onlyForRuns: readonly Name[] = [
+	"noStart",
+	"shell",
+	"tty",
+	"noTty",
+	"env",
+	"user",
+	"workdir",
+	"detach",
+	"disposable",
+];
+
+const filterModes: readonly FilterMode[] = ["auto", "strict", "off"];
 const dayS = 24 * 3600;
 
 /** `words` without the program's name. Throws BadRequest on bad usage. */
 export function parseRunArguments(words: readonly string[]): ParsedRun {
-	let start = true;
-	let stdin = true;
-	let quiet = false;
-	let timeoutMs = 0;
-	let statusFd: number | null = null;
-	let at = 0;
-	for (; at < words.length; at++) {
-		const word = words[at] ?? "";
-		if (!word.startsWith("-") || word === "-") break;
-		const equals = word.startsWith("--") ? word.indexOf("=") : -1;
-		const name = equals < 0 ? word : word.slice(0, equals);
-		if (equals >= 0 && !withValue.includes(name)) throw usage(`${name} takes no value`);
-		if (name === "-n" || name === "--no-start") start = false;
-		else if (name === "-N" || name === "--no-stdin") stdin = false;
-		else if (name === "-q" || name === "--quiet") quiet = true;
-		else if (name === "-h" || name === "--help") return { kind: "help" };
-		else if (name === "--version") return { kind: "version" };
-		else if (name === "--timeout") timeoutMs = parseSeconds(equals < 0 ? words[++at] : word.slice(equals + 1));
-		else if (name === "--status-fd") statusFd = parseFd(equals < 0 ? words[++at] : word.slice(equals + 1));
-		else if (name === "--") throw usage("VM is missing before '--'");
-		else throw unknownOption(name);
+	const { given, rest } = parseOptions<Name>(words, options, help);
+	const asked = new Set(given.map(({ name }) => name));
+	if (asked.has("help")) return { kind: "help" };
+	if (asked.has("version")) return { kind: "version" };
+	/** The last word of several wins; null where there was none. */
+	const value = (name: Name): string | null => given.findLast((option) => option.name === name)?.value ?? null;
+	const common: Common = {
+		stdin: !asked.has("noStdin"),
+		quiet: asked.has("quiet"),
+		timeoutMs: parseSeconds(value("timeout")),
+		statusFd: parseFd(value("statusFd")),
+		filter: parseFilter(value("filter")),
+	};
+	const attach = value("attach");
+	if (attach !== null) {
+		const other = given.find(({ name }) => onlyForRuns.includes(name));
+		if (other !== undefined) throw usage(`${options[other.name].names[0]} has no meaning with --attach`);
+		if (rest.length > 0) throw usage(`--attach takes no command, but there is '${rest[0]}'`);
+		return { kind: "attach", id: parseSessionId(attach), ...common };
 	}
-	const vm = words[at];
-	if (vm === undefined) throw usage("which VM?");
-	const command = words.slice(words[at + 1] === "--" ? at + 2 : at + 1);
-	if (command.length === 0) throw usage(`which command is to run in ${vm}?`);
-	return { kind: "run", run: { vm, command, start, stdin, quiet, timeoutMs, statusFd } };
+	const disposable = asked.has("disposable");
+	const tty = given.findLast(({ name }) => name === "tty" || name === "noTty");
+	return {
+		...{ kind: "run", ...common, disposable },
+		...parseTarget(rest, disposable ? (value("disposable") ?? "") : null, value("shell")),
+		start: !asked.has("noStart"),
+		tty: tty === undefined ? null : tty.name === "tty",
+		environment: given.flatMap(({ name, value: word }) =>
+			name === "env" && word !== null ? [checkVariable(word)] : [],
+		),
+		user: notEmpty("--user", value("user")),
+		directory: parseDirectory(value("workdir")),
+		detach: asked.has("detach"),
+	};
 }
 
-function parseSeconds(word: string | undefined): number {
+/** `base` is null without --disposable: then the first word is the vm. */
+function parseTarget(
+	rest: readonly string[],
+	base: string | null,
+	script: string | null,
+): { vm: string; command: readonly string[] } {
+	const vm = base ?? rest[0];
+	if (vm === undefined) throw usage("which VM?");
+	if (base === null && vm === "--") throw usage("VM is missing before '--'");
+	const words = base === null ? rest.slice(1) : rest;
+	const command = words[0] === "--" ? words.slice(1) : words;
+	if (script !== null) return { vm, command: ["/bin/sh", "-c", script, "sh", ...command] };
+	if (command.length === 0) throw usage(`which command is to run${base === null ? ` in ${vm}` : ""}?`);
+	return { vm, command };
+}
+
+function parseSeconds(word: string | null): number {
+	if (word === null) return 0;
 	const seconds = Number(word);
-	if (word === undefined || word === "" || !(seconds > 0) || seconds > dayS) {
+	if (word.trim() === "" || !(seconds > 0) || seconds > dayS) {
 		throw usage(`--timeout needs seconds, more than 0 and at most ${dayS}`);
 	}
 	return Math.ceil(seconds * 1000);
 }
 
 /** 0 to 2 are the command's own streams. */
-function parseFd(word: string | undefined): number {
+function parseFd(word: string | null): number | null {
+	if (word === null) return null;
 	const fd = Number(word);
-	if (word === undefined || !/^[0-9]{1,4}$/.test(word) || fd < 3) {
+	if (!/^[0-9]{1,4}$/.test(word) || fd < 3) {
 		throw usage("--status-fd needs the number of an open file descriptor, 3 or more");
 	}
 	return fd;
 }
 
-function unknownOption(name: string): QubesLiteError {
-	const meant = nearestName(name, longOptions);
-	return usage(`there is no option ${name}${meant === undefined ? "" : `; did you mean ${meant}?`}`);
+function parseFilter(word: string | null): FilterMode | null {
+	if (word === null) return null;
+	const mode = filterModes.find((known) => known === word);
+	if (mode !== undefined) return mode;
+	const meant = nearestName(word, filterModes);
+	throw usage(`--filter needs auto, strict or off${meant === undefined ? "" : `; did you mean ${meant}?`}`);
 }
 
-const usage = (message: string): QubesLiteError =>
-	new QubesLiteError("BadRequest", message, { remedy: "run-in-vm --help" });
+function parseDirectory(word: string | null): string | null {
+	if (word === null || word.startsWith("/")) return word;
+	throw usage(`--workdir needs a path of the guest that begins with /, not '${word}'`);
+}
+
+function notEmpty(option: string, word: string | null): string | null {
+	if (word === "") throw usage(`${option} needs a name`);
+	return word;
+}
+
+function checkVariable(word: string): string {
+	if (word === "" || word.startsWith("=")) throw usage(`-e needs K=V or K, not '${word}'`);
+	return word;
+}
+
+const usage = (message: string): QubesLiteError => new QubesLiteError("BadRequest", message, { remedy: help });

@@ -1,14 +1,17 @@
 /** How a run ended: its exit status, and the line for `--status-fd`, which says whose status it is without guessing. */
 import { fstatSync, writeSync } from "node:fs";
+import { constants } from "node:os";
 import { exitStatus, exitStatusOf, QubesLiteError } from "../errors.ts";
 import type { Failure } from "../protocol/session.ts";
+import type { SignalName } from "../protocol/signals.ts";
 import type { SessionEnd } from "./client-session.ts";
 
 export interface RunResult {
 	readonly status: number;
 	/**
 	 * by: "command" (code), "signal" (that ended the command), "start" (it could not be started), "output" (nobody reads
-	 * it any more), or "qubes-lite" (code is an error code).
+	 * it any more), "interrupted" (by a signal of ours), "detached" (it goes on as session), or "qubes-lite" (code is an
+	 * error code).
 	 */
 	readonly facts: Readonly<Record<string, string | number>>;
 }
@@ -23,9 +26,11 @@ const failureStatus: Readonly<Record<Failure, number>> = {
 	expired: exitStatus.ownFault,
 	limit: exitStatus.ownFault,
 	internal: exitStatus.ownFault,
+	noSession: exitStatus.ownFault,
+	busy: exitStatus.ownFault,
 };
 
-export function toResult(end: Exclude<SessionEnd, { readonly kind: "lost" }>): RunResult {
+export function toResult(end: Exclude<SessionEnd, { readonly kind: "lost" | "left" }>): RunResult {
 	switch (end.kind) {
 		case "ended": {
 			const { guestMicros } = end;
@@ -38,6 +43,11 @@ export function toResult(end: Exclude<SessionEnd, { readonly kind: "lost" }>): R
 		case "outputClosed":
 			return { status: brokenPipeStatus, facts: { by: "output" } };
 	}
+}
+
+/** We were told to go before the command ran, or our terminal went away under it. */
+export function toInterruptedResult(signal: SignalName): RunResult {
+	return { status: exitStatus.signalBase + constants.signals[signal], facts: { by: "interrupted", signal } };
 }
 
 export function toErrorResult(error: QubesLiteError): RunResult {

@@ -1,11 +1,6 @@
 /** `qubes-lite ls` and `status` for people: columns, words, and colour where somebody looks. */
 import type { VmState, VmStatus } from "../protocol/broker.ts";
-
-export interface Look {
-	readonly colour: boolean;
-	/** Wall clock, ms. */
-	readonly now: number;
-}
+import { formatColumns, formatSeconds, type Look, paint } from "./columns.ts";
 
 /** SGR codes (ECMA-48). */
 const stateColour: Readonly<Record<VmState, string>> = {
@@ -26,15 +21,9 @@ export function formatTable(vms: readonly VmStatus[], look: Look): string {
 		network(vm),
 		note(vm, look),
 	]);
-	const head = ["NAME", "ID", "STATE", "SINCE", "NETWORK", "NOTE"];
-	const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)));
-	const format = (row: readonly string[]): string[] => row.map((cell, column) => cell.padEnd(widths[column] ?? 0));
-	const lines = rows.map((row, index) => {
-		const cells = format(row);
-		cells[2] = paint(cells[2] ?? "", stateColour[vms[index]?.state ?? "stopped"], look);
-		return cells.join("  ").trimEnd();
-	});
-	return `${[paint(format(head).join("  ").trimEnd(), "1", look), ...lines].join("\n")}\n`;
+	return formatColumns(["NAME", "ID", "STATE", "SINCE", "NETWORK", "NOTE"], rows, look, (row, column) =>
+		column === 2 ? stateColour[vms[row]?.state ?? "stopped"] : null,
+	);
 }
 
 export function formatStatus(vm: VmStatus, look: Look): string {
@@ -42,13 +31,13 @@ export function formatStatus(vm: VmStatus, look: Look): string {
 		["state", `${paint(stateWords(vm), stateColour[vm.state], look)}, since ${sinceWords(vm, look)}`],
 		["why", vm.reason],
 		["kept by", vm.leases.length === 0 ? null : vm.leases.join("; ")],
-		["stops", vm.stopsAt === null ? null : `in ${seconds(Date.parse(vm.stopsAt) - look.now)}`],
+		["stops", vm.stopsAt === null ? null : `in ${formatSeconds(Date.parse(vm.stopsAt) - look.now)}`],
 		["boot", vm.bootMs === null ? vm.phase && `reached ${vm.phase}` : `${(vm.bootMs / 1000).toFixed(1)} s`],
 		["id", String(vm.id)],
 		["memory", vm.memoryMiB === 0 ? null : `${vm.memoryMiB} MiB`],
 		["network", network(vm)],
 		["disposable", vm.disposable ? "yes: what it writes is gone when it stops" : "no"],
-		["idle", vm.idleTimeout === 0 ? "never stops by idleness" : `stops after ${seconds(vm.idleTimeout * 1000)}`],
+		["idle", vm.idleTimeout === 0 ? "never stops by idleness" : `stops after ${formatSeconds(vm.idleTimeout * 1000)}`],
 		["vmm", vm.pid === null ? null : `${vm.hypervisor ?? "?"}, pid ${vm.pid}`],
 	];
 	const lines = facts.flatMap(([name, value]) => (value === null ? [] : [`${name.padEnd(12)}${value}`]));
@@ -57,22 +46,12 @@ export function formatStatus(vm: VmStatus, look: Look): string {
 
 const stateWords = (vm: VmStatus): string => [vm.state, ...vm.flags].join(", ");
 const network = (vm: VmStatus): string => (vm.network ? "yes" : "offline");
-const sinceWords = (vm: VmStatus, look: Look): string => seconds(look.now - Date.parse(vm.since));
+const sinceWords = (vm: VmStatus, look: Look): string => formatSeconds(look.now - Date.parse(vm.since));
 
 function note(vm: VmStatus, look: Look): string {
 	if (vm.phase !== null) return `reached ${vm.phase}`;
 	if (vm.leases.length > 0)
 		return `kept by ${vm.leases[0]}${vm.leases.length > 1 ? ` and ${vm.leases.length - 1} more` : ""}`;
-	if (vm.stopsAt !== null) return `stops in ${seconds(Date.parse(vm.stopsAt) - look.now)}`;
+	if (vm.stopsAt !== null) return `stops in ${formatSeconds(Date.parse(vm.stopsAt) - look.now)}`;
 	return vm.reason ?? "";
 }
-
-/** "5 s", "3 min", "2 h": what a column has room for. */
-function seconds(ms: number): string {
-	const s = Math.max(0, Math.round(ms / 1000));
-	if (s < 120) return `${s} s`;
-	if (s < 7200) return `${Math.round(s / 60)} min`;
-	return s < 172_800 ? `${Math.round(s / 3600)} h` : `${Math.round(s / 86_400)} d`;
-}
-
-const paint = (text: string, sgr: string, look: Look): string => (look.colour ? `\x1b[${sgr}m${text}\x1b[0m` : text);

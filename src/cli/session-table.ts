@@ -1,0 +1,20 @@
+/** `qubes-lite ps` for people. */
+import type { SessionStatus } from "../protocol/broker.ts";
+import { formatColumns, formatSeconds, type Look } from "./columns.ts";
+
+export function formatSessions(sessions: readonly SessionStatus[], look: Look): string {
+	const rows = sessions.map((session) => [
+		session.id,
+		session.command,
+		session.user,
+		formatSeconds(session.age * 1000),
+		client(session),
+		session.state,
+	]);
+	return formatColumns(["ID", "COMMAND", "USER", "AGE", "CLIENT", "STATE"], rows, look);
+}
+
+function client({ client: pid, detached }: SessionStatus): string {
+	if (pid === null) return detached ? "detached" : "none";
+	return pid === 0 ? "yes" : `pid ${pid}`;
+}
