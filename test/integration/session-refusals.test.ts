@@ -26,7 +26,7 @@ it("says 125 when each ticket is too old, or not valid", async () => {
 	user.order("shopping", { session: "expired" });
 	expect(await user.run("shopping", "true")).toMatchObject({
 		status: 125,
-		stderr: "run-in-vm: the ticket is expired\n",
+		stderr: "run-in-vm: two tickets expired before they could be used\n",
 	});
 	user.order("shopping", { session: "refused" });
 	expect(await user.run("shopping", "true")).toMatchObject({

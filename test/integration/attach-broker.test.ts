@@ -1,0 +1,170 @@
+/** The broker's part in attaching to sessions, and in sessions that outlive a broker: the test is the client and the agent. */
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { BrokerRequest } from "../../src/protocol/broker.ts";
+import type { SessionFacts } from "../../src/protocol/control.ts";
+import { encodeAttach, encodeExec, sha256Hex } from "../../src/protocol/exec.ts";
+import { nothingLeft } from "../e2e/harness.ts";
+import { FakeUser } from "./fake-user.ts";
+import { Agent, Client, nonce } from "./frame-peer.ts";
+
+const boot = nonce.slice(0, 4);
+const exec = encodeExec({ argv: ["/usr/bin/firefox"], env: {}, cwd: null, user: null, tty: null, detach: true });
+const attach = encodeAttach({ session: 1, tty: null });
+const { pid } = process;
+const run: BrokerRequest = { method: "run", vm: "shopping", disposable: false, start: true, timeoutMs: 0, pid };
+
+const facts: SessionFacts = {
+	...{ session: 1, command: "firefox", user: "user", ageMs: 0, end: null },
+	...{ isTerminal: false, isDetached: true, hasClient: true, leftProcesses: false },
+};
+
+let user: FakeUser;
+
+beforeAll(async () => {
+	user = new FakeUser({ vms: [{ id: 5, name: "shopping", idleTimeout: 1, bootTimeout: 10 }] });
+	user.order("shopping", { hello: "never" });
+	await startBroker();
+});
+
+afterAll(async () => {
+	expect(await user.leave(["shopping"])).toEqual(nothingLeft);
+});
+
+async function startBroker(): Promise<void> {
+	expect((await user.sh("qubes-lite ls")).status).toBe(0);
+}
+
+function killBroker(): void {
+	for (const broker of user.brokerPids()) process.kill(broker, "SIGKILL");
+}
+
+const leases = async (): Promise<readonly string[]> => (await user.status("shopping")).leases;
+
+const ask = (changes: Partial<Extract<BrokerRequest, { method: "attach" }>> = {}): Promise<Client> =>
+	Client.ask(user, { method: "attach", vm: "shopping", boot, timeoutMs: 0, pid, ...changes }, attach);
+
+/** Boots shopping for a run of session 1, whose client then leaves. */
+async function detachedSession(): Promise<Agent> {
+	const client = await Client.ask(user, run, exec);
+	await user.until("the vmm listens", () =>
+		user.connect("shopping/vsock_5001").then(
+			(s) => !!s.destroy(),
+			() => false,
+		),
+	);
+	const agent = await Agent.dial(user, "shopping");
+	expect(await client.granted()).toMatchObject({ vm: "shopping", boot, session: 1 });
+	agent.beat([1]);
+	await user.until("it runs", async () => (await leases()).includes("firefox (session 1)"));
+	client.close();
+	expect(await agent.clientGone()).toBe(1);
+	return agent;
+}
+
+describe("in a vm that is up", () => {
+	let agent: Agent;
+
+	beforeEach(async () => {
+		agent = await detachedSession();
+	});
+
+	afterEach(async () => {
+		agent.close();
+		expect((await user.sh("qubes-lite stop --force shopping")).status).toBe(0);
+	});
+
+	it("an attachment has a number and a ticket of its own, for its own bytes, and is a lease", async () => {
+		const client = await ask();
+		expect(await client.granted()).toMatchObject({ vm: "shopping", boot, session: 2 });
+		expect(agent.expected.at(-1)).toMatchObject({ session: 2, execHash: sha256Hex(attach) });
+		expect(await leases()).toEqual(["firefox (session 1)", "attach to session 1, which is about to run"]);
+		agent.beat([1, 2]);
+		await user.until("it is redeemed", async () => (await leases()).includes("attach to session 1 (session 2)"));
+		client.close();
+		expect(await agent.clientGone()).toBe(2);
+	});
+
+	it("an attachment cancels an idle stop", async () => {
+		agent.beat([]);
+		await user.until("it is idle", async () => (await user.stateOf("shopping")) === "idle");
+		const client = await ask({ boot: null });
+		await client.granted();
+		expect(await user.status("shopping")).toMatchObject({ state: "ready", stopsAt: null });
+		client.close();
+	});
+
+	it("an attachment to a session of an earlier boot is refused with words", async () => {
+		const client = await ask({ boot: "0000" });
+		expect(await client.refused()).toEqual({
+			code: "NotRunning",
+			message: "session shopping.1.0000 was of an earlier boot of shopping, which has ended",
+			remedy: "qubes-lite ps",
+		});
+		const hold = await Client.ask(user, { method: "hold", vm: "shopping", boot: "0000", session: 1, pid });
+		expect(await hold.refused()).toMatchObject({
+			code: "NotRunning",
+			message: expect.stringContaining("earlier boot"),
+		});
+	});
+
+	it("bytes that are none are refused before anything is granted", async () => {
+		const client = await Client.ask(user, { method: "attach", vm: "shopping", boot, timeoutMs: 0, pid }, exec);
+		expect(await client.refused()).toMatchObject({ code: "BadRequest" });
+		expect(agent.expected.length).toBe(1);
+	});
+
+	it("an attachment under which the vm ends is told why", async () => {
+		const client = await ask();
+		await client.granted();
+		process.kill(user.vmmPid("shopping"), "SIGKILL");
+		expect(await client.refused()).toMatchObject({
+			code: "NotRunning",
+			message: "shopping ended while the command ran: its vmm was ended by SIGKILL",
+		});
+	});
+
+	it("a client that holds its session after the broker was replaced is seen to leave, or told of the vm's end", async () => {
+		killBroker();
+		await agent.closed;
+		await startBroker();
+		const holds = [1, 2].map((session) => Client.ask(user, { method: "hold", vm: "shopping", boot, session, pid }));
+		const [first, second] = await Promise.all(holds);
+		agent = await Agent.dial(user, "shopping", { sessions: [1, 2], lastSession: 2 });
+		agent.sessions = [facts];
+		agent.beat([1, 2]);
+		await user.until("they are leases", async () => (await leases()).length === 2);
+		await user.until("one has its name", async () => (await leases()).includes("firefox (session 1)"));
+		expect(await leases()).toContain("a command (session 2)");
+		first?.close();
+		expect(await agent.clientGone()).toBe(1);
+		process.kill(user.vmmPid("shopping"), "SIGKILL");
+		expect(await second?.refused()).toMatchObject({
+			code: "NotRunning",
+			message: "shopping ended while the command ran: its vmm was ended by SIGKILL",
+		});
+	});
+
+	it("a client that leaves while the agent dials again is told to it afterwards", async () => {
+		killBroker();
+		await agent.closed;
+		await startBroker();
+		const client = await Client.ask(user, { method: "hold", vm: "shopping", boot, session: 1, pid });
+		await user.until("it is heard", async () => (await user.status("shopping")).flags.includes("reconnecting"));
+		client.close();
+		agent = await Agent.dial(user, "shopping", { sessions: [1], lastSession: 1 });
+		expect(await agent.clientGone()).toBe(1);
+	});
+});
+
+it("a vm that is not up is not booted by an attachment", async () => {
+	const starts = user.starts("shopping");
+	const client = await ask();
+	expect(await client.refused()).toEqual({
+		code: "NotRunning",
+		message: "shopping is stopped, so session 1 has ended",
+		remedy: "qubes-lite ps",
+	});
+	const hold = await Client.ask(user, { method: "hold", vm: "shopping", boot, session: 1, pid });
+	expect(await hold.refused()).toMatchObject({ code: "NotRunning" });
+	expect(user.starts("shopping")).toBe(starts);
+});
