@@ -61,7 +61,8 @@ export async function startBroker(runtimeDirectory: string, env: NodeJS.ProcessE
 			child.once("error", () => fail("flock is missing, which starts the broker", "sudo apt-get install util-linux"));
 			child.once("exit", (code, signal) => {
 				clearTimeout(timer);
-				if (code === lockedStatus) resolve();
+				/** Killed from outside: whoever looks for it next starts another. */
+				if (code === lockedStatus || signal === "SIGKILL") resolve();
 				else setImmediate(() => fail(`the broker ended at its start (${signal ?? code})`, `look at ${logPath(env)}`));
 			});
 		});

@@ -3,12 +3,10 @@ import type { Socket } from "node:net";
 import type { Readable } from "node:stream";
 import { errnoOf, QubesLiteError } from "../errors.ts";
 import type { TerminalSize } from "../protocol/exec.ts";
-import { encodeFrame, type Frame, FrameDecoder } from "../protocol/frame.ts";
-import { dataMaxBytes } from "../protocol/limits.ts";
+import { type Frame, FrameDecoder } from "../protocol/frame.ts";
 import {
 	type Attached,
 	type CommandEnd,
-	encodeCredit,
 	encodeResize,
 	encodeSessionHello,
 	encodeSignal,
@@ -20,13 +18,12 @@ import {
 	parseExit,
 	parseFailed,
 	parseSessionHello,
-	type Stream,
 	sessionFrame,
 	toClientLimits,
 } from "../protocol/session.ts";
 import type { SignalName } from "../protocol/signals.ts";
-import { ReceiveWindow, SendWindow, stdinWindowBytes } from "../protocol/stream-window.ts";
 import { agreeOnVersion } from "../protocol/version.ts";
+import { Input, Output, type OutputSink, send } from "./session-streams.ts";
 
 export type SessionEnd =
 	| { readonly kind: "ended"; readonly end: CommandEnd; readonly guestMicros: number }
@@ -42,14 +39,6 @@ export type SessionEnd =
 export interface RemoteCommand {
 	signal(signal: SignalName): void;
 	resize(size: TerminalSize): void;
-}
-
-/** Where one output goes. */
-export interface OutputSink {
-	/** Calls `written` when more may come, with the error of a write that failed. */
-	write(bytes: Buffer, written: (error?: Error | null) => void): void;
-	/** Nothing more comes. */
-	end(): void;
 }
 
 export interface SessionStreams {
@@ -72,168 +61,140 @@ export interface SessionGrant {
 	readonly startBy: AbortSignal;
 }
 
-/** Resolves with the end; by then all output has been handed on. Rejects only on a peer that breaks the protocol. */
+/** Resolves with the end; by then all output has been handed on. Rejects on a peer that breaks the protocol. */
 export async function runSession(socket: Socket, grant: SessionGrant, streams: SessionStreams): Promise<SessionEnd> {
-	const decoder = new FrameDecoder(toClientLimits);
-	const input = new Input(socket, streams.stdin);
-	const { startBy } = grant;
-	const { leave } = streams;
-	let abandon: (() => void) | undefined;
+	const session = new ClientSession(socket, grant, streams);
+	const leave = (): void => session.leave();
+	streams.leave.addEventListener("abort", leave);
 	try {
-		return await new Promise<SessionEnd>((resolve, reject) => {
-			const onError = (error: Error): void => {
-				if (errnoOf(error) === "EPIPE") resolve({ kind: "outputClosed" });
-				else reject(new QubesLiteError("Internal", `the output cannot be written: ${error.message}`, { cause: error }));
-			};
-			const stdout = new Output(socket, "stdout", streams.stdout, onError);
-			const stderr = new Output(socket, "stderr", streams.stderr, onError);
-			const command: RemoteCommand = {
-				signal: (signal) => send(socket, encodeSignal(signal)),
-				resize: (size) => send(socket, encodeResize(size)),
-			};
-			let greeted = false;
-			const receive = (frame: Frame): void => {
-				if (!greeted) {
-					if (frame.type !== sessionFrame.hello) throw new QubesLiteError("BadRequest", "the guest did not say hello");
-					agreeOnVersion("the guest's agent", parseSessionHello(frame.payload));
-					greeted = true;
-					return;
-				}
-				switch (frame.type) {
-					case sessionFrame.started:
-						streams.onStarted(command, null);
-						input.start();
-						break;
-					case sessionFrame.attached: {
-						const attached = parseAttached(frame.payload);
-						streams.onStarted(command, attached);
-						/** Without a terminal its input was closed when it was left alone. */
-						if (attached.isTerminal) input.start();
-						break;
-					}
-					case sessionFrame.stdout:
-						stdout.write(frame.payload);
-						break;
-					case sessionFrame.stderr:
-						stderr.write(frame.payload);
-						break;
-					case sessionFrame.stdoutEof:
-						streams.stdout.end();
-						break;
-					case sessionFrame.stderrEof:
-						streams.stderr.end();
-						break;
-					case sessionFrame.credit:
-						input.credited(parseCredit(frame.payload));
-						break;
-					case sessionFrame.exit:
-						resolve({ kind: "ended", ...parseExit(frame.payload) });
-						break;
-					case sessionFrame.failed:
-						resolve({ kind: "failed", ...parseFailed(frame.payload) });
-				}
-			};
-			socket.on("data", (chunk: Buffer) => {
-				try {
-					for (const frame of decoder.push(chunk)) receive(frame);
-				} catch (cause) {
-					reject(QubesLiteError.from(cause));
-				}
-			});
-			socket.once("close", () => resolve({ kind: "lost" }));
-			socket.on("error", () => {});
-			abandon = () => resolve({ kind: "left" });
-			leave.addEventListener("abort", abandon);
-			startBy.addEventListener("abort", () => reject(startBy.reason));
-			if (leave.aborted) abandon();
-			const encode = grant.kind === "exec" ? encodeTicketedExec : encodeTicketedAttach;
-			socket.write(Buffer.concat([encodeSessionHello(), encode(grant.ticket, grant.bytes)]));
-			socket.resume();
-		});
+		if (streams.leave.aborted) leave();
+		return await session.ended;
 	} finally {
-		if (abandon !== undefined) leave.removeEventListener("abort", abandon);
-		input.stop();
-		socket.destroy();
+		streams.leave.removeEventListener("abort", leave);
+		session.close();
 	}
 }
 
-function send(socket: Socket, frame: Buffer): void {
-	if (!socket.destroyed) socket.write(frame);
-}
-
-/** One output of the command: written on as it comes, with credit for the agent once our reader has taken it. */
-class Output {
+class ClientSession {
 	readonly #socket: Socket;
-	readonly #stream: Stream;
-	readonly #target: OutputSink;
-	readonly #onError: (error: Error) => void;
-	readonly #window = new ReceiveWindow();
+	readonly #grant: SessionGrant;
+	readonly #streams: SessionStreams;
+	readonly #input: Input;
+	readonly #stdout: Output;
+	readonly #stderr: Output;
+	/** What may come next: nothing reaches the user's terminal before it is known how to show it. */
+	#phase: "hello" | "answer" | "running" | "over" = "hello";
+	readonly #end = Promise.withResolvers<SessionEnd>();
+	readonly ended = this.#end.promise;
 
-	constructor(socket: Socket, stream: Stream, target: OutputSink, onError: (error: Error) => void) {
+	constructor(socket: Socket, grant: SessionGrant, streams: SessionStreams) {
 		this.#socket = socket;
-		this.#stream = stream;
-		this.#target = target;
-		this.#onError = onError;
-	}
-
-	write(payload: Buffer): void {
-		this.#window.received(payload.length);
-		this.#target.write(payload, (error) => {
-			if (error !== null && error !== undefined) this.#onError(error);
-			const credit = this.#window.consumed(payload.length);
-			if (credit > 0) send(this.#socket, encodeCredit(this.#stream, credit));
+		this.#grant = grant;
+		this.#streams = streams;
+		const onError = (error: Error): void => this.#outputFailed(error);
+		this.#input = new Input(socket, streams.stdin);
+		this.#stdout = new Output(socket, "stdout", streams.stdout, onError);
+		this.#stderr = new Output(socket, "stderr", streams.stderr, onError);
+		const decoder = new FrameDecoder(toClientLimits);
+		socket.on("data", (chunk: Buffer) => {
+			try {
+				for (const frame of decoder.push(chunk)) this.#receive(frame);
+			} catch (cause) {
+				this.#fail(QubesLiteError.from(cause));
+			}
 		});
+		socket.once("close", () => this.#finish({ kind: "lost" }));
+		socket.on("error", () => {});
+		const { startBy } = grant;
+		startBy.addEventListener("abort", () => this.#fail(startBy.reason));
+		const encode = grant.kind === "exec" ? encodeTicketedExec : encodeTicketedAttach;
+		socket.write(Buffer.concat([encodeSessionHello(), encode(grant.ticket, grant.bytes)]));
+		socket.resume();
+	}
+
+	leave(): void {
+		this.#finish({ kind: "left" });
+	}
+
+	close(): void {
+		this.#phase = "over";
+		this.#input.stop();
+		this.#socket.destroy();
+	}
+
+	#finish(end: SessionEnd): void {
+		this.#phase = "over";
+		this.#end.resolve(end);
+	}
+
+	#fail(cause: unknown): void {
+		this.#phase = "over";
+		this.#end.reject(cause);
+	}
+
+	#outputFailed(error: Error): void {
+		if (errnoOf(error) === "EPIPE") this.#finish({ kind: "outputClosed" });
+		else this.#fail(new QubesLiteError("Internal", `the output cannot be written: ${error.message}`, { cause: error }));
+	}
+
+	#receive(frame: Frame): void {
+		if (this.#phase === "hello") this.#greet(frame);
+		else if (this.#phase === "answer") this.#answer(frame);
+		else if (this.#phase === "running") this.#run(frame);
+	}
+
+	#greet(frame: Frame): void {
+		if (frame.type !== sessionFrame.hello) throw unexpected(frame);
+		agreeOnVersion("the guest's agent", parseSessionHello(frame.payload));
+		this.#phase = "answer";
+	}
+
+	#answer(frame: Frame): void {
+		const { kind } = this.#grant;
+		if (frame.type === sessionFrame.failed) this.#finish({ kind: "failed", ...parseFailed(frame.payload) });
+		else if (frame.type === sessionFrame.started && kind === "exec") this.#begin(null);
+		else if (frame.type === sessionFrame.attached && kind === "attach") this.#begin(parseAttached(frame.payload));
+		else throw unexpected(frame);
+	}
+
+	#begin(attached: Attached | null): void {
+		this.#phase = "running";
+		this.#streams.onStarted(
+			{
+				signal: (signal) => send(this.#socket, encodeSignal(signal)),
+				resize: (size) => send(this.#socket, encodeResize(size)),
+			},
+			attached,
+		);
+		/** Without a terminal its input was closed when it was left alone. */
+		if (attached === null || attached.isTerminal) this.#input.start();
+	}
+
+	#run(frame: Frame): void {
+		switch (frame.type) {
+			case sessionFrame.stdout:
+				this.#stdout.write(frame.payload);
+				break;
+			case sessionFrame.stderr:
+				this.#stderr.write(frame.payload);
+				break;
+			case sessionFrame.stdoutEof:
+				this.#stdout.end();
+				break;
+			case sessionFrame.stderrEof:
+				this.#stderr.end();
+				break;
+			case sessionFrame.credit:
+				this.#input.credited(parseCredit(frame.payload));
+				break;
+			case sessionFrame.exit:
+				this.#finish({ kind: "ended", ...parseExit(frame.payload) });
+				break;
+			default:
+				throw unexpected(frame);
+		}
 	}
 }
 
-/** Our standard input on its way to the command, no faster than the guest consumes it. */
-class Input {
-	readonly #socket: Socket;
-	readonly #stdin: Readable | null;
-	readonly #window = new SendWindow(stdinWindowBytes);
-	#started = false;
-
-	/** null: the command gets an empty standard input. */
-	constructor(socket: Socket, stdin: Readable | null) {
-		this.#socket = socket;
-		this.#stdin = stdin;
-	}
-
-	/** Not before the command has started: what was read for a session that is refused would be missing in the next one. */
-	start(): void {
-		if (this.#started) return;
-		this.#started = true;
-		if (this.#stdin === null) {
-			this.#end();
-			return;
-		}
-		this.#stdin.on("data", (chunk: Buffer) => this.#send(chunk));
-		this.#stdin.once("end", () => this.#end());
-		/** A closed or unreadable standard input is an empty one. */
-		this.#stdin.once("error", () => this.#end());
-	}
-
-	/** Throws BadRequest on credit that nobody owes. */
-	credited({ stream, bytes }: { stream: Stream; bytes: number }): void {
-		if (stream !== "stdin") throw new QubesLiteError("BadRequest", "the guest can't give credit for its own stream");
-		if (this.#window.credited(bytes)) this.#stdin?.resume();
-	}
-
-	stop(): void {
-		if (!this.#started) return;
-		this.#stdin?.removeAllListeners("data");
-		this.#stdin?.destroy();
-	}
-
-	#send(chunk: Buffer): void {
-		for (let at = 0; at < chunk.length; at += dataMaxBytes) {
-			this.#socket.write(encodeFrame(sessionFrame.stdin, chunk.subarray(at, at + dataMaxBytes)));
-		}
-		this.#window.sent(chunk.length);
-		if (!this.#window.isOpen) this.#stdin?.pause();
-	}
-
-	#end(): void {
-		send(this.#socket, encodeFrame(sessionFrame.stdinEof));
-	}
-}
+const unexpected = ({ type }: Frame): QubesLiteError =>
+	new QubesLiteError("BadRequest", `the guest broke the protocol: a frame of type ${type} has no place there`);

@@ -2,14 +2,15 @@
 import type { WriteStream } from "node:tty";
 import { createEscapeFilter, type EscapeFilter } from "../terminal/escape-filter.ts";
 import { TerminalModes } from "../terminal/terminal-modes.ts";
-import type { OutputSink } from "./client-session.ts";
 import type { FilterMode } from "./run-arguments.ts";
+import type { OutputSink } from "./session-streams.ts";
 
 export class FilteredSink implements OutputSink {
 	readonly #stream: WriteStream;
 	readonly #asked: FilterMode | null;
 	#filter: EscapeFilter | undefined;
 	#modes: TerminalModes | undefined;
+	#hasBegun = false;
 
 	/** `asked` null: filtered if it is a terminal. */
 	constructor(stream: WriteStream, asked: FilterMode | null) {
@@ -17,14 +18,16 @@ export class FilteredSink implements OutputSink {
 		this.#asked = asked;
 	}
 
-	/** Before the first write. Without a terminal in the guest nobody has a reason to send escape sequences. */
+	/** Before the first write; until then nothing passes. Without a terminal in the guest nobody has a reason to send escape sequences. */
 	begin(hasGuestTerminal: boolean): void {
+		this.#hasBegun = true;
 		const mode = this.#asked ?? (this.#stream.isTTY ? "auto" : "off");
 		if (mode !== "off") this.#filter = createEscapeFilter(hasGuestTerminal ? mode : "strict");
 		if (hasGuestTerminal && this.#stream.isTTY) this.#modes = new TerminalModes();
 	}
 
 	write(bytes: Buffer, written: (error?: Error | null) => void): void {
+		if (!this.#hasBegun) throw new Error("output came before it was known how to show it");
 		const passed = this.#filter?.push(bytes) ?? bytes;
 		this.#modes?.saw(passed);
 		this.#stream.write(passed, written);
@@ -32,7 +35,6 @@ export class FilteredSink implements OutputSink {
 
 	end(): void {
 		const rest = this.#filter?.end();
-		this.#filter = undefined;
 		if (rest !== undefined && rest.length > 0) this.#stream.write(rest);
 	}
 

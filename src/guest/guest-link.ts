@@ -14,6 +14,7 @@ import {
 	encodeExpect,
 	encodeList,
 	encodePoweroff,
+	encodeSeen,
 	encodeWelcome,
 	fromAgentLimits,
 	type Heartbeat,
@@ -24,9 +25,11 @@ import {
 	type SessionFacts,
 } from "../protocol/control.ts";
 import { type Frame, FrameDecoder } from "../protocol/frame.ts";
+import { messageMaxBytes } from "../protocol/limits.ts";
 import { hostControlPort } from "../protocol/ports.ts";
 import { agreeOnVersion } from "../protocol/version.ts";
 import { FrameBudget } from "./frame-budget.ts";
+import { knock } from "./knock.ts";
 import { SessionListing } from "./session-listing.ts";
 
 /** A connection that has not said hello by then is cut. */
@@ -35,6 +38,10 @@ const helloWithinMs = 10_000;
 const expectWithinMs = 5_000;
 /** Connections that have not said hello yet; the agent has one. */
 const strangersMax = 8;
+
+/** The agent dials 200 ms after a loss that it has seen. */
+const knockAfterMs = 700;
+const knocksMax = 10;
 
 export type GuestEvent =
 	| { readonly type: "hello"; readonly hello: AgentHello }
@@ -62,6 +69,7 @@ export class GuestLink {
 	/** Sessions whose client left while no agent was connected: it is told when it has dialled again. */
 	readonly #gone = new Set<number>();
 	#agent: Socket | undefined;
+	#knocking: NodeJS.Timeout | undefined;
 	#nonce: string | null;
 	#lastSeq = 0;
 
@@ -84,6 +92,16 @@ export class GuestLink {
 		});
 		this.#server.on("error", (cause) => this.#refused(QubesLiteError.from(cause)));
 		chmodSync(this.#path, 0o600);
+		if (this.#nonce !== null) this.#knockLater(knocksMax);
+	}
+
+	/** For a guest that a broker before us has known: one that boots must not be disturbed (design: "never a connect-retry loop"). */
+	#knockLater(left: number): void {
+		this.#knocking = setTimeout(() => {
+			if (this.#agent !== undefined) return;
+			knock(this.#options.vsock);
+			if (left > 1) this.#knockLater(left - 1);
+		}, knockAfterMs);
 	}
 
 	/** Resolves when the agent holds the ticket; rejects with Unresponsive or Limit. */
@@ -122,6 +140,7 @@ export class GuestLink {
 	/** Ends the link and its socket. Idempotent. */
 	close(): void {
 		this.#server.close();
+		clearTimeout(this.#knocking);
 		for (const socket of this.#strangers) socket.destroy();
 		this.#agent?.destroy();
 		this.#events.complete();
@@ -183,6 +202,10 @@ export class GuestLink {
 			if (heartbeat.seq <= this.#lastSeq) return;
 			this.#lastSeq = heartbeat.seq;
 			this.#events.next({ type: "heartbeat", heartbeat });
+			/** One that does not read has its answers already. */
+			if (this.#agent !== undefined && this.#agent.writableLength < messageMaxBytes) {
+				this.#agent.write(encodeSeen(heartbeat.seq));
+			}
 		} else if (frame.type === controlFrame.expected) {
 			const expected = parseExpected(frame.payload);
 			const waiting = this.#expected.get(expected.session);

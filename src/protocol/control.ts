@@ -3,7 +3,7 @@
  * 5000 listens, and is answered with welcome. Afterwards the agent beats and the broker announces tickets.
  *
  *   agent → broker   hello, heartbeat, expected, sessions
- *   broker → agent   welcome, expect, clientGone, list, poweroff
+ *   broker → agent   welcome, seen, expect, clientGone, list, poweroff
  */
 
 import { Fields } from "./fields.ts";
@@ -22,6 +22,8 @@ export const controlFrame = {
 	clientGone: 0x33,
 	poweroff: 0x34,
 	list: 0x35,
+	/** Answers a heartbeat: an agent that gets none has lost its broker, whatever the transport says. */
+	seen: 0x36,
 } as const;
 
 /** One session in the list: most have 200 bytes, but JSON writes some characters of its names in six. */
@@ -42,6 +44,7 @@ export const toAgentLimits: FrameLimits = new Map([
 	[controlFrame.clientGone, 256],
 	[controlFrame.poweroff, 256],
 	[controlFrame.list, 256],
+	[controlFrame.seen, 256],
 ]);
 
 /** Random per boot; a re-hello of the same boot carries the same one. */
@@ -124,6 +127,7 @@ export const encodeWelcome = (versions: Versions = ourVersions): Buffer =>
 export const encodeList = (): Buffer => encodeJsonFrame(controlFrame.list, {});
 export const encodeExpect = (expect: Expect): Buffer => encodeJsonFrame(controlFrame.expect, expect);
 export const encodeClientGone = (session: number): Buffer => encodeJsonFrame(controlFrame.clientGone, { session });
+export const encodeSeen = (seq: number): Buffer => encodeJsonFrame(controlFrame.seen, { seq });
 /** Within `graceMs` commands may end by themselves (TERM), then they are killed and the guest powers off. */
 export const encodePoweroff = (graceMs: number): Buffer => encodeJsonFrame(controlFrame.poweroff, { graceMs });
 
@@ -195,6 +199,9 @@ export function parseExpect(payload: Uint8Array): Expect {
 		lifeMs: fields.integer("lifeMs", 1, ticketLifeMs),
 	};
 }
+
+export const parseSeen = (payload: Uint8Array): number =>
+	Fields.parse("seen", payload).integer("seq", 1, Number.MAX_SAFE_INTEGER);
 
 export const parsePoweroff = (payload: Uint8Array): number =>
 	Fields.parse("poweroff", payload).integer("graceMs", 0, 3_600_000);

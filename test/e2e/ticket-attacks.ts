@@ -263,7 +263,7 @@ export const attacks: readonly Attack[] = [
 	},
 	{
 		what: "two commands at once on one connection, each with a ticket that is good",
-		answers: ["refused: the connection has its session already", "closed"],
+		answers: ["started", "closed"],
 		run: (target) =>
 			withPermit(permitToRun(target, target.vm, cat), (first) =>
 				withPermit(permitToRun(target, target.vm), async (second) => {

@@ -6,6 +6,7 @@ import {
 	encodeCredit,
 	encodeFailed,
 	encodeSessionHello,
+	encodeStarted,
 	fromClientLimits,
 	sessionFrame,
 } from "../../src/protocol/session.ts";
@@ -57,12 +58,15 @@ function wordsOf(order: SessionOrder): (Buffer | string)[] {
 			return [Buffer.from([sessionFrame.stdout, 0xff, 0xff, 0xff, 0xff])];
 		case "floods": {
 			const frame = encodeFrame(sessionFrame.stdout, Buffer.alloc(dataMaxBytes, "x"));
-			return Array(Math.ceil((2 * (streamWindowBytes + dataMaxBytes)) / dataMaxBytes) + 1).fill(frame);
+			return [
+				encodeStarted(1),
+				...Array(Math.ceil((2 * (streamWindowBytes + dataMaxBytes)) / dataMaxBytes) + 1).fill(frame),
+			];
 		}
 		case "exitOutOfRange":
-			return [encodeJsonFrame(sessionFrame.exit, { code: 256, guestMicros: 1 })];
+			return [encodeStarted(1), encodeJsonFrame(sessionFrame.exit, { code: 256, guestMicros: 1 })];
 		case "creditForNothing":
-			return [encodeCredit("stdin", 2 ** 31)];
+			return [encodeStarted(1), encodeCredit("stdin", 2 ** 31)];
 		default:
 			return [];
 	}

@@ -4,13 +4,10 @@
  * agent's, with processes of the host as commands. What it does otherwise, a test orders (fake-guest-orders.ts).
  */
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, rmSync, writeSync } from "node:fs";
+import { writeSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { createStartCommand } from "../../src/guest/agent/command.ts";
 import { Connection } from "../../src/guest/agent/connection.ts";
-import { FifoStock } from "../../src/guest/agent/fifos.ts";
 import { Sessions } from "../../src/guest/agent/sessions.ts";
 import {
 	controlFrame,
@@ -42,18 +39,16 @@ const redialMs = 200;
 const lookMs = 20;
 
 const nonce = randomBytes(nonceBytes).toString("hex");
-const fifoDirectory = mkdtempSync(join(tmpdir(), "ql-fifos-"));
-process.on("exit", () => rmSync(fifoDirectory, { recursive: true, force: true }));
 const [uid, gid] = [process.getuid?.() ?? 0, process.getgid?.() ?? 0];
 const sessions = new Sessions({
 	cgroups: fakeProcessGroups,
 	startCommand: createStartCommand({
-		fifos: new FifoStock(fifoDirectory),
-		findUser: (name) => ({ name: name ?? "user", uid, gid, home: "/", shell: "/bin/sh" }),
+		findUser: (name) => ({ name: name ?? "user", uid, gid, home: "/", shell: "/bin/sh", groups: [] }),
 		/** All its environment goes to the command: its words tell the census, and the supervisor, whose process this is. */
 		environment: () => process.env as Record<string, string>,
 	}),
 	changed: beat,
+	knocked: () => {},
 	log: (text) => void writeSync(1, `qubes-lite: agent: ${text}\n`),
 });
 let hasExpiredOne = false;

@@ -1,5 +1,5 @@
 /** A user whose PATH leads to fakes of QEMU and its helper: the real client, broker and supervisor, and boots of milliseconds. */
-import { chownSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chownSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -18,6 +18,11 @@ export interface FakeUserOptions {
 	readonly uid?: number;
 }
 
+/** The fake guest runs the agent's own sessions, which look for it beside their bundle. */
+const koffi = fileURLToPath(
+	new URL("../../node_modules/@koromix/koffi-linux-x64/linux_x64/koffi.node", import.meta.url),
+);
+
 export class FakeUser extends TestUser {
 	/** First on PATH. All that runs has it in its environment, which is how the census knows it. */
 	readonly fakes = join(this.directory, "fakes");
@@ -30,6 +35,7 @@ export class FakeUser extends TestUser {
 		mkdirSync(this.fakes);
 		this.env.XDG_CACHE_HOME = options.env?.XDG_CACHE_HOME ?? fakeCache(this.cache);
 		this.env.PATH = `${this.fakes}:${this.env.PATH}`;
+		symlinkSync(koffi, join(this.fakes, "koffi.node"));
 		this.#install("qemu-system-x86_64", "fake-guest", this.fakes);
 		this.#install("vhost-device-vsock", "fake-vhost-device-vsock", "");
 		if (options.uid !== undefined) chownAll(this.directory, options.uid);

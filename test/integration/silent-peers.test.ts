@@ -2,7 +2,9 @@
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { encodeRequest } from "../../src/protocol/broker.ts";
 import { encodeHello } from "../../src/protocol/control.ts";
+import { ourVersions } from "../../src/protocol/version.ts";
 import { nothingLeft } from "../e2e/harness.ts";
 import { FakeUser } from "./fake-user.ts";
 
@@ -77,7 +79,7 @@ it("a vmm that is stopped makes its vm unresponsive, takes no request, and serve
 
 it("a second hello while the agent is connected is refused, whoever says it", async () => {
 	const hello = {
-		version: 1,
+		...ourVersions,
 		nonce: "0".repeat(32),
 		vm: "shopping",
 		phases: [],
@@ -92,9 +94,7 @@ it("a second hello while the agent is connected is refused, whoever says it", as
 
 it("a client that never hangs up keeps no broker from leaving", async () => {
 	expect((await user.sh("qubes-lite stop shopping frozen")).status).toBe(0);
-	const list = Buffer.from('{"version":1,"method":"list"}');
-	const header = Buffer.from([0x41, 0, 0, 0, list.length]);
-	expect(await sayAndStay("broker.sock", Buffer.concat([header, list]))).toContain('"schema":1');
+	expect(await sayAndStay("broker.sock", encodeRequest({ method: "list" }))).toContain('"schema":1');
 	expect(await sayAndStay("broker.sock", Buffer.from("garbage"))).toContain("unknown type");
 	await user.until("the broker has left", () => user.brokerPids().length === 0, 5_000);
 });

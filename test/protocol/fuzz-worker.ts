@@ -36,8 +36,9 @@ function* shapes(bytes: number): Generator<string> {
 	}
 }
 
-/** A guest's largest message is its list of sessions, with 1.1 MiB; the broker's own replies may be larger. */
-const jsonMaxBytes = 1_200_000;
+/** A guest's largest message is its list of sessions. Replies may be larger, but the broker that makes them is ours. */
+const guestMaxBytes = 1_200_000;
+const replyBytes = 256 * 1024;
 const made = new Map<number, Buffer[]>();
 
 function shapesOf(bytes: number): Buffer[] {
@@ -61,7 +62,7 @@ function* inputsOf({ maxBytes, isJson, samples }: Parser): Generator<Buffer> {
 	yield Buffer.alloc(maxBytes, 0xff);
 	for (const sample of samples) yield Buffer.concat([sample, Buffer.alloc(Math.max(0, maxBytes - sample.length), " ")]);
 	if (isJson) {
-		for (const shape of shapesOf(Math.min(maxBytes, jsonMaxBytes))) yield shape;
+		for (const shape of shapesOf(maxBytes > guestMaxBytes ? replyBytes : maxBytes)) yield shape;
 		return;
 	}
 	/** Exec bytes: all words empty, all of them variables, one long one. */

@@ -15,6 +15,7 @@ import {
 	type Heartbeat,
 	parseExpect,
 	parsePoweroff,
+	parseSeen,
 	parseSessionNumber,
 	parseWelcome,
 	type SessionFacts,
@@ -27,6 +28,10 @@ import { agreeOnVersion } from "../../protocol/version.ts";
 import { connectVsock } from "./vsock.ts";
 
 const redialMs = 200;
+/** A broker that has not answered a hello or a heartbeat by then is gone. */
+const answerWithinMs = 10_000;
+/** When there is a reason to look: also a host that is short of time has answered by then. */
+const lookWithinMs = 1_000;
 /** The host's CID: vsock(7), VMADDR_CID_HOST. */
 const hostCid = 2;
 
@@ -46,6 +51,8 @@ export class BrokerConnection {
 	#socket: Socket | undefined;
 	#welcomed = false;
 	#seq = 0;
+	#answer: NodeJS.Timeout | undefined;
+	#isLooking = false;
 
 	constructor(host: BrokerConnectionHost) {
 		this.#host = host;
@@ -75,10 +82,35 @@ export class BrokerConnection {
 		});
 		socket.on("error", () => {});
 		socket.once("close", () => {
+			this.#answered();
 			this.#welcomed = false;
 			this.#socket = undefined;
 		});
 		socket.write(encodeHello(this.#host.hello()));
+		this.#await(answerWithinMs);
+	}
+
+	/** Somebody wonders why we have not dialled. */
+	look(): void {
+		if (this.#isLooking) return;
+		this.beat();
+		clearTimeout(this.#answer);
+		this.#isLooking = true;
+		this.#await(lookWithinMs);
+	}
+
+	#await(withinMs: number): void {
+		const socket = this.#socket;
+		this.#answer = setTimeout(() => {
+			this.#host.log("the broker does not answer");
+			socket?.destroy();
+		}, withinMs);
+	}
+
+	#answered(): void {
+		clearTimeout(this.#answer);
+		this.#answer = undefined;
+		this.#isLooking = false;
 	}
 
 	/** Says how things are, now. Without a welcome nobody listens, and the next hello says the same. */
@@ -86,6 +118,7 @@ export class BrokerConnection {
 		if (!this.#welcomed) return;
 		this.#seq += 1;
 		this.#send(encodeHeartbeat({ seq: this.#seq, ...this.#host.report() }));
+		if (this.#answer === undefined) this.#await(answerWithinMs);
 	}
 
 	#send(frame: Buffer): void {
@@ -96,6 +129,7 @@ export class BrokerConnection {
 		switch (frame.type) {
 			case controlFrame.welcome: {
 				agreeOnVersion("the broker", parseWelcome(frame.payload));
+				this.#answered();
 				this.#welcomed = true;
 				this.#seq = 0;
 				this.beat();
@@ -108,6 +142,9 @@ export class BrokerConnection {
 			}
 			case controlFrame.clientGone:
 				this.#host.clientGone(parseSessionNumber("clientGone", frame.payload));
+				return;
+			case controlFrame.seen:
+				if (parseSeen(frame.payload) === this.#seq) this.#answered();
 				return;
 			case controlFrame.list:
 				this.#send(encodeSessions(this.#host.list()));

@@ -1,6 +1,5 @@
 /** Starts one command: its user, directory, environment, streams and cgroup; compute everything, then spawn once. */
-import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, readFileSync, statSync } from "node:fs";
+import { accessSync, closeSync, existsSync, constants as fsConstants, readFileSync, statSync } from "node:fs";
 import type { Socket } from "node:net";
 import { constants } from "node:os";
 import { errnoOf, QubesLiteError } from "../../errors.ts";
@@ -8,8 +7,9 @@ import type { Exec, TerminalSize } from "../../protocol/exec.ts";
 import type { CommandEnd, Failure } from "../../protocol/session.ts";
 import type { SignalName } from "../../protocol/signals.ts";
 import type { SessionProcesses } from "./cgroup.ts";
-import { findExecutable } from "./executable.ts";
-import type { FifoStock, StreamEnds } from "./fifos.ts";
+import { asUser } from "./credentials.ts";
+import { openPipes } from "./pipes.ts";
+import { type Process, startProcess } from "./process.ts";
 import { type OnRead, openStream } from "./stdio.ts";
 import { openTerminal, resizeTerminal } from "./terminal.ts";
 import type { GuestUser } from "./users.ts";
@@ -36,7 +36,8 @@ export interface Command {
 /** Gives the stream that reads an output, paused. */
 export type OutputSource = (onread: OnRead) => Socket;
 
-export type StartCommand = (exec: Exec, processes: SessionProcesses) => Promise<Command>;
+/** Throws StartFailure; nothing is left open then. */
+export type StartCommand = (exec: Exec, processes: SessionProcesses) => Command;
 
 /** Why a command could not be started, as the client will be told. */
 export class StartFailure extends Error {
@@ -49,22 +50,19 @@ export class StartFailure extends Error {
 
 /** Where commands run. */
 export interface CommandHost {
-	readonly fifos: FifoStock;
 	/** null is the default user. Throws BadRequest where there is none of that name. */
 	findUser(name: string | null): GuestUser;
 	/** What a command gets beside what its client gives it. */
 	environment(user: GuestUser): Readonly<Record<string, string>>;
 }
 
-/** Rejects with StartFailure; nothing is left open then. */
 export function createStartCommand(host: CommandHost): StartCommand {
-	return async (exec, processes) => {
+	return (exec, processes) => {
 		const user = userOf(exec, host);
 		const cwd = directoryOf(exec, user);
-		const env = { ...host.environment(user), ...exec.env };
-		const place = { exec, user, cwd, env, processes };
+		const place = { exec, user, cwd, env: { ...host.environment(user), ...exec.env }, processes };
 		try {
-			return exec.tty === null ? await startWithPipes(place, host.fifos) : await startInTerminal(place, exec.tty);
+			return exec.tty === null ? startWithPipes(place) : startInTerminal(place, exec.tty);
 		} catch (cause) {
 			throw cause instanceof StartFailure ? cause : toStartFailure(exec, cause);
 		}
@@ -79,44 +77,31 @@ interface Place {
 	readonly processes: SessionProcesses;
 }
 
-async function startWithPipes(place: Place, fifos: FifoStock): Promise<Command> {
-	const { exec, user, processes } = place;
-	const ends = await fifos.take(user.uid).catch((cause: unknown) => {
-		throw new StartFailure("internal", `the guest cannot make pipes: ${QubesLiteError.from(cause).message}`);
-	});
-	const [input, stdout, stderr] = ends.ours;
-	const stdin = openStream(input);
+function startWithPipes(place: Place): Command {
+	const { child, ours } = openPipes(place.user.uid);
 	try {
-		const child = processes.inside(() => fork(place, exec.argv, ends.child, true));
-		const control = await controlOf(child);
+		const control = start(place, child);
+		const [input, stdout, stderr] = ours;
 		return {
-			...{ ...control, user: user.name, isTerminal: false, stdin, resize: () => {} },
+			...{ ...control, isTerminal: false, stdin: openStream(input), resize: () => {} },
 			stdout: (onread) => openStream(stdout, onread),
 			stderr: (onread) => openStream(stderr, onread),
 		};
 	} catch (cause) {
-		stdin.destroy();
-		for (const fd of [stdout, stderr]) closeSync(fd);
+		for (const fd of ours) closeSync(fd);
 		throw cause;
 	} finally {
-		for (const fd of ends.child) closeSync(fd);
+		for (const fd of child) closeSync(fd);
 	}
 }
 
-/**
- * setsid(1) makes the terminal the command's own, which only a process itself can do, and then turns into the command. It
- * would tell of a command that can't be executed on the terminal; so that is looked at before.
- */
-async function startInTerminal(place: Place, size: TerminalSize): Promise<Command> {
-	const { exec, user, cwd, env, processes } = place;
-	findExecutable(exec.argv[0] ?? "", { user, cwd, path: env.PATH ?? "" });
-	const { master, slave } = openTerminal(size, user.uid);
-	let stream: Socket | undefined;
+function startInTerminal(place: Place, size: TerminalSize): Command {
+	const { master, slave, path } = openTerminal(size, place.user.uid);
 	try {
-		const child = processes.inside(() => fork(place, ["setsid", "-c", ...exec.argv], [slave, slave, slave], false));
-		const control = await controlOf(child);
+		const control = start(place, path);
+		let stream: Socket | undefined;
 		return {
-			...{ ...control, user: user.name, isTerminal: true, stderr: null },
+			...{ ...control, isTerminal: true, stderr: null },
 			/** One descriptor, and so one stream, for both directions. */
 			stdout: (onread) => {
 				stream = openStream(master, onread);
@@ -138,28 +123,17 @@ async function startInTerminal(place: Place, size: TerminalSize): Promise<Comman
 	}
 }
 
-/** Its own session and process group, so that a signal reaches the command and what it started; setsid makes its own. */
-function fork(place: Place, argv: readonly string[], stdio: StreamEnds["child"], detached: boolean): ChildProcess {
-	const { cwd, env } = place;
-	const { uid, gid } = place.user;
-	const [command, ...args] = argv;
-	return spawn(command ?? "", args, { ...{ cwd, env, uid, gid, detached }, stdio: [...stdio] });
-}
-
-type Control = Pick<Command, "pid" | "ended" | "hasEnded" | "signal">;
-
-/** Rejects where it did not start. */
-async function controlOf(child: ChildProcess): Promise<Control> {
+function start(place: Place, stdio: Parameters<typeof startProcess>[0]["stdio"]) {
+	const { exec, user, cwd, env, processes } = place;
+	const { pid, ended } = processes.inside(
+		(): Process => startProcess({ argv: exec.argv, env, cwd, credentials: user, stdio }),
+	);
 	let hasEnded = false;
-	const ended = endOf(child).finally(() => {
+	void ended.then(() => {
 		hasEnded = true;
 	});
-	await new Promise((resolve, reject) => {
-		child.once("spawn", resolve);
-		child.once("error", reject);
-	});
-	const pid = child.pid ?? 0;
-	return { pid, ended, hasEnded: () => hasEnded, signal: (signal) => signalGroup(pid, signal) };
+	const signal = (name: SignalName): void => signalGroup(pid, name);
+	return { pid, user: user.name, ended, hasEnded: () => hasEnded, signal };
 }
 
 /** A group that ends at the same moment is no error. */
@@ -192,10 +166,23 @@ function userOf(exec: Exec, host: CommandHost): GuestUser {
 
 /** A directory that was asked for must be there; a home that is missing is not worth a failure. */
 function directoryOf(exec: Exec, user: GuestUser): string {
-	const isDirectory = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
-	if (exec.cwd === null) return isDirectory(user.home) ? user.home : "/";
-	if (isDirectory(exec.cwd)) return exec.cwd;
-	throw new StartFailure("refused", `the guest has no directory ${exec.cwd}`);
+	const mayEnter = (path: string): boolean => asUser(user, () => isEnterable(path));
+	if (exec.cwd === null) return mayEnter(user.home) ? user.home : "/";
+	if (mayEnter(exec.cwd)) return exec.cwd;
+	const isThere = statSync(exec.cwd, { throwIfNoEntry: false })?.isDirectory() === true;
+	const why = isThere
+		? `${user.name} may not enter ${exec.cwd} in the guest`
+		: `the guest has no directory ${exec.cwd}`;
+	throw new StartFailure("refused", why);
+}
+
+function isEnterable(path: string): boolean {
+	try {
+		accessSync(path, fsConstants.X_OK);
+		return statSync(path).isDirectory();
+	} catch {
+		return false;
+	}
 }
 
 export const baseEnvironment = (user: GuestUser): Record<string, string> => ({
@@ -207,22 +194,15 @@ export const baseEnvironment = (user: GuestUser): Record<string, string> => ({
 	LANG: "C.UTF-8",
 });
 
-function endOf(child: ChildProcess): Promise<CommandEnd> {
-	return new Promise((resolve) => {
-		child.once("exit", (code, signal) => {
-			resolve(signal === null ? { code: code ?? 0 } : { signal, signalNumber: constants.signals[signal] });
-		});
-		child.once("error", () => {});
-	});
-}
-
 /** errno(3) names that execve(2) gives. */
 function toStartFailure(exec: Exec, cause: unknown): StartFailure {
 	const name = exec.argv[0];
 	switch (errnoOf(cause)) {
 		case "ENOENT":
 		case "ENOTDIR":
-			return new StartFailure("notFound", `${name}: not found in the guest`);
+			return name?.includes("/") === true && existsSync(name)
+				? new StartFailure("notFound", `${name}: what it is to be run by is not found in the guest`)
+				: new StartFailure("notFound", `${name}: not found in the guest`);
 		case "EACCES":
 		case "EPERM":
 			return new StartFailure("notExecutable", `${name}: not executable in the guest`);

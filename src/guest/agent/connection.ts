@@ -26,19 +26,21 @@ import type { Redeemed } from "./tickets.ts";
 /** A connection must show its ticket within this; longer than a ticket lives, so that a late one hears "expired". */
 const execWithinMs = 15_000;
 
-/** Frames other than input that may come before the command is up: some signals and resizes. */
-const earlyMax = 64;
+/** Who was told that there is no session, and why, has this long to read it. */
+const leaveWithinMs = 15_000;
 
 export interface SessionHost {
 	redeem(ticket: Buffer, bytes: Buffer): Redeemed;
 	/** `id` is the number of the ticket that `connection` has shown: from here on it counts as alive. */
 	connected(id: number, connection: Connection): void;
 	disconnected(id: number): void;
-	/** Rejects with StartFailure. */
-	start(id: number, exec: Exec, receivedAt: number): Promise<Session>;
+	/** Throws StartFailure. */
+	start(id: number, exec: Exec, receivedAt: number): Session;
 	/** Throws StartFailure where there is no such session, or it has a client. */
 	find(attach: Attach): Session;
 	nowMicros(): number;
+	/** Somebody said hello and left: a broker that waits for us to dial it. */
+	knocked(): void;
 	/** Somebody came whose ticket is not valid. */
 	refused(): void;
 }
@@ -54,8 +56,6 @@ export class Connection {
 	#greeted = false;
 	/** Nothing is said any more, and nothing heard: the client has only to close. */
 	#over = false;
-	/** What came before the command was up. */
-	#early: Frame[] = [];
 
 	constructor(socket: Socket, host: SessionHost) {
 		this.#socket = socket;
@@ -65,13 +65,16 @@ export class Connection {
 			try {
 				for (const frame of this.#decoder.push(chunk)) this.#receive(frame, deadline);
 			} catch (cause) {
-				this.#fail("refused", QubesLiteError.from(cause).message);
+				const error = QubesLiteError.from(cause);
+				const own = error.code === "Internal" ? "internal" : "refused";
+				this.#fail(cause instanceof StartFailure ? cause.failure : own, error.message);
 			}
 		});
 		socket.on("error", () => {});
 		socket.once("close", () => {
 			clearTimeout(deadline);
 			if (this.#id !== undefined) host.disconnected(this.#id);
+			else if (this.#greeted && !this.#over) host.knocked();
 			this.#session?.clientLeft();
 		});
 		socket.write(encodeSessionHello());
@@ -94,26 +97,16 @@ export class Connection {
 		} else if (frame.type === sessionFrame.exec || frame.type === sessionFrame.attach) {
 			if (this.#id !== undefined) throw new QubesLiteError("BadRequest", "the connection has its session already");
 			clearTimeout(deadline);
-			this.#open(frame).catch((cause: unknown) => {
-				const error = QubesLiteError.from(cause);
-				const own = error.code === "BadRequest" ? "refused" : "internal";
-				this.#fail(cause instanceof StartFailure ? cause.failure : own, error.message);
-			});
+			this.#open(frame);
+		} else if (this.#session === undefined) {
+			throw new QubesLiteError("BadRequest", "a session must be asked for first");
 		} else {
 			if (frame.type === sessionFrame.stdin) this.#stdinWindow.received(frame.payload.length);
-			if (this.#session !== undefined) this.#pass(frame, this.#session);
-			else this.#hold(frame);
+			this.#pass(frame, this.#session);
 		}
 	}
 
-	/** Input is bounded by its window. */
-	#hold(frame: Frame): void {
-		this.#early.push(frame);
-		const others = this.#early.filter(({ type }) => type !== sessionFrame.stdin);
-		if (others.length > earlyMax) throw new QubesLiteError("BadRequest", "too much came before the command was up");
-	}
-
-	async #open({ type, payload }: Frame): Promise<void> {
+	#open({ type, payload }: Frame): void {
 		const receivedAt = this.#host.nowMicros();
 		const { ticket, bytes } = splitTicketed(payload);
 		const redeemed = this.#host.redeem(ticket, bytes);
@@ -126,18 +119,13 @@ export class Connection {
 		this.#id = redeemed.session;
 		this.#host.connected(redeemed.session, this);
 		if (type === sessionFrame.exec) {
-			const session = await this.#host.start(redeemed.session, parseExec(bytes), receivedAt);
-			this.#session = session;
-			/** It broke the protocol while the command was on its way. */
-			if (this.#over) this.close();
-			session.begin(this.#socket);
+			this.#session = this.#host.start(redeemed.session, parseExec(bytes), receivedAt);
+			this.#session.begin(this.#socket);
 		} else {
 			const attach = parseAttach(bytes);
-			const session = this.#host.find(attach);
-			this.#session = session;
-			session.resume(this.#socket, attach.tty);
+			this.#session = this.#host.find(attach);
+			this.#session.resume(this.#socket, attach.tty);
 		}
-		for (const frame of this.#early.splice(0)) this.#pass(frame, this.#session);
 	}
 
 	#pass(frame: Frame, session: Session): void {
@@ -179,6 +167,8 @@ export class Connection {
 			this.close();
 			return;
 		}
-		if (!this.#socket.destroyed) this.#socket.write(encodeFailed(failure, message));
+		if (this.#socket.destroyed) return;
+		this.#socket.write(encodeFailed(failure, message));
+		setTimeout(() => this.close(), leaveWithinMs).unref();
 	}
 }

@@ -1,8 +1,9 @@
-/** The C library, for what Node has no call for: through koffi's prebuilt addon, which lies beside the agent's bundle. */
+/** The C library, for what Node has no call for: through koffi's prebuilt addon. */
 import { createRequire } from "node:module";
 
 interface Addon {
 	load(path: null): { func(signature: string): NativeFunction };
+	address(bytes: Uint8Array): bigint;
 	errno(): number;
 }
 
@@ -12,15 +13,30 @@ export interface NativeFunction {
 	async(...words: unknown[]): void;
 }
 
-let addon: Addon | undefined;
+/** In a guest it lies beside the agent's bundle; for the sources it is where npm has put it. */
+const places = ["./koffi.node", "../../../node_modules/@koromix/koffi-linux-x64/linux_x64/koffi.node"];
 
 function load(): Addon {
-	addon ??= createRequire(import.meta.url)("./koffi.node") as Addon;
-	return addon;
+	const require = createRequire(import.meta.url);
+	const place = places.find((path) => {
+		try {
+			return require.resolve(path) !== "";
+		} catch {
+			return false;
+		}
+	});
+	if (place === undefined) throw new Error("koffi.node is missing beside the agent");
+	return require(place) as Addon;
 }
 
+const addon = load();
+const library = addon.load(null);
+
 /** A function of the C library by its declaration. */
-export const libc = (signature: string): NativeFunction => load().load(null).func(signature);
+export const libc = (signature: string): NativeFunction => library.func(signature);
+
+/** Where the bytes are, for as long as they are referenced. */
+export const address = (bytes: Uint8Array): bigint => addon.address(bytes);
 
 /** Of the last call that failed: errno(3). */
-export const errno = (): number => load().errno();
+export const errno = (): number => addon.errno();

@@ -10,7 +10,6 @@ import { BrokerConnection } from "./broker-connection.ts";
 import { SessionCgroups } from "./cgroup.ts";
 import { baseEnvironment, createStartCommand } from "./command.ts";
 import { Connection } from "./connection.ts";
-import { FifoStock } from "./fifos.ts";
 import { bootNonce, memory, phaseTimes, vmName } from "./guest-state.ts";
 import { agentPaths } from "./paths.ts";
 import { Sessions } from "./sessions.ts";
@@ -38,15 +37,13 @@ function listen(sessions: Sessions): Promise<void> {
 const nonce = bootNonce();
 let connection: BrokerConnection | undefined;
 let goingDown = false;
-const fifos = new FifoStock(agentPaths.fifos);
 const sessions = new Sessions({
 	cgroups: new SessionCgroups(),
-	startCommand: createStartCommand({ fifos, findUser, environment: baseEnvironment }),
+	startCommand: createStartCommand({ findUser, environment: baseEnvironment }),
 	changed: () => connection?.beat(),
+	knocked: () => connection?.look(),
 	log,
 });
-/** Not waited for: a session that comes before the stock is full waits for it itself. */
-void fifos.fill().catch((cause: unknown) => log(`cannot make pipes: ${String(cause)}`));
 await listen(sessions);
 connection = new BrokerConnection({
 	hello: () => ({ ...ourVersions, nonce, vm: vmName(), phases: phaseTimes(), ...sessions.report() }),

@@ -4,7 +4,6 @@ export const agentPaths = {
 	phases: "/run/qubes-lite/phases",
 	/** This boot's nonce; outlives a crash of the agent. */
 	nonce: "/run/qubes-lite/nonce",
-	fifos: "/run/qubes-lite/fifos",
 	/** Syncs, unmounts and switches the machine off; the image knows how. */
 	powerOff: "/usr/lib/qubes-lite/power-off",
 } as const;

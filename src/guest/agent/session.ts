@@ -35,9 +35,9 @@ export class Session {
 	#exit: Exit | undefined;
 	#stdinEnded = false;
 
-	/** Rejects with StartFailure; nothing is left running then. */
-	static async start(origin: SessionOrigin, startCommand: StartCommand): Promise<Session> {
-		return new Session(origin, await startCommand(origin.exec, origin.cgroup));
+	/** Throws StartFailure; nothing is left running then. */
+	static start(origin: SessionOrigin, startCommand: StartCommand): Session {
+		return new Session(origin, startCommand(origin.exec, origin.cgroup));
 	}
 
 	private constructor(origin: SessionOrigin, command: Command) {

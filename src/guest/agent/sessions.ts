@@ -15,6 +15,8 @@ export interface SessionsHost {
 	readonly startCommand: StartCommand;
 	/** Called whenever a session begins or ends, or a cgroup empties. */
 	changed(): void;
+	/** A broker waits for us. */
+	knocked(): void;
 	log(text: string): void;
 }
 
@@ -85,6 +87,8 @@ export class Sessions implements SessionHost {
 	}
 
 	announce(expect: Expect): boolean {
+		/** A broker that comes anew must not use its number again, whether or not somebody comes with the ticket. */
+		this.#last = Math.max(this.#last, expect.session);
 		return this.#tickets.announce(expect);
 	}
 
@@ -98,6 +102,10 @@ export class Sessions implements SessionHost {
 		this.#host.log("refused a connection to port 5000 whose ticket is not valid");
 	}
 
+	knocked(): void {
+		this.#host.knocked();
+	}
+
 	connected(id: number, connection: Connection): void {
 		this.#last = Math.max(this.#last, id);
 		this.#connections.set(id, connection);
@@ -109,7 +117,7 @@ export class Sessions implements SessionHost {
 		this.#changed();
 	}
 
-	async start(id: number, exec: Exec, receivedAt: number): Promise<Session> {
+	start(id: number, exec: Exec, receivedAt: number): Session {
 		this.#checkRoom(exec);
 		const cgroup = this.#host.cgroups.create(id);
 		this.#populated.set(id, cgroup);
@@ -117,7 +125,7 @@ export class Sessions implements SessionHost {
 			const closed = (): void => this.#closed(id, cgroup);
 			const { startCommand } = this.#host;
 			const origin = { id, exec, cgroup, receivedAt, nowMicros: this.nowMicros, closed };
-			const session = await Session.start(origin, startCommand);
+			const session = Session.start(origin, startCommand);
 			this.#living.set(id, session);
 			return session;
 		} catch (cause) {

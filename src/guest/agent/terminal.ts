@@ -1,7 +1,7 @@
 /** A pseudo-terminal for a command: pty(7). The agent holds the master, the command gets the other end. */
 import { chmodSync, chownSync, closeSync, constants, openSync } from "node:fs";
 import type { TerminalSize } from "../../protocol/exec.ts";
-import { libc, type NativeFunction } from "./libc.ts";
+import { libc } from "./libc.ts";
 
 /** <asm-generic/ioctls.h>, <asm-generic/ioctl.h>: the same on x86-64 and arm64. */
 const TIOCSWINSZ = 0x5414;
@@ -15,15 +15,15 @@ const IUTF8 = 0o40000;
 
 export interface Terminal {
 	readonly master: number;
-	/** Open: given to the command as all three of its streams, and then to be closed. */
+	/** Keeps the terminal alive until the command has opened it. */
 	readonly slave: number;
+	readonly path: string;
 }
 
-let ioctlFunction: NativeFunction | undefined;
+const call = libc("int ioctl(int fd, unsigned long request, void *data)");
 
 function ioctl(fd: number, request: number, data: Uint8Array): void {
-	ioctlFunction ??= libc("int ioctl(int fd, unsigned long request, void *data)");
-	if (ioctlFunction(fd, request, data) < 0) throw new Error(`ioctl 0x${request.toString(16)} failed`);
+	if (call(fd, request, data) < 0) throw new Error(`ioctl 0x${request.toString(16)} failed`);
 }
 
 /** Owned by `uid`, who may also open it by its name; mode as grantpt(3) sets it. Throws where there is none to be had. */
@@ -44,7 +44,7 @@ export function openTerminal(size: TerminalSize, uid: number): Terminal {
 			closeSync(slave);
 			throw cause;
 		}
-		return { master, slave };
+		return { master, slave, path };
 	} catch (cause) {
 		closeSync(master);
 		throw cause;
