@@ -300,6 +300,20 @@ describe("a broker that is killed in the middle", () => {
 		await idle();
 	});
 
+	it("loses no request, ten times in a row, beside an output that nobody reads", async () => {
+		const stalled = user.start("/bin/sh", ["-c", "exec run-in-vm shopping yes | sleep 1000"]);
+		await user.until("it runs", async () => (await user.status("shopping")).sessions === 1);
+		for (let round = 0; round < 10; round++) {
+			const running = user.run("shopping", "echo", String(round));
+			await new Promise((resolve) => setTimeout(resolve, round * 17));
+			for (const pid of user.brokerPids()) process.kill(pid, "SIGKILL");
+			expect(await running).toMatchObject({ status: 0, stdout: `${round}\n`, stderr: "" });
+		}
+		for (const { pid, words } of user.processes()) if (words.startsWith("sleep")) process.kill(pid, "SIGKILL");
+		await stalled.done;
+		await idle();
+	});
+
 	it("still ends the command of a client that is killed after it", async () => {
 		const running = user.start("/bin/sh", ["-c", "exec run-in-vm shopping yes | sleep 1000"]);
 		await user.until("it runs", async () => (await user.status("shopping")).sessions === 1);
@@ -309,6 +323,27 @@ describe("a broker that is killed in the middle", () => {
 		await idle();
 		for (const { pid, words } of user.processes()) if (words.startsWith("sleep")) process.kill(pid, "SIGKILL");
 		await running.done;
+	});
+});
+
+describe("a disposable instance", () => {
+	it("is fresh for each run, several at once, and gone afterwards", async () => {
+		const runs = await Promise.all([
+			user.run("--disposable=shopping", "sh", "-c", "hostname; test -e /tmp/mark; echo $?; echo x >/tmp/mark"),
+			user.run("--dispvm=shopping", "sh", "-c", "hostname; test -e /tmp/mark; echo $?; echo x >/tmp/mark; exit 9"),
+		]);
+		expect(runs.map(({ status }) => status)).toEqual([0, 9]);
+		const names = runs.map(({ stdout }) => /^(disp-[0-9a-f]{4})\n1\n$/.exec(stdout)?.[1]);
+		expect(new Set(names).size).toBe(2);
+		await user.until("they are gone", async () => (await user.sh("qubes-lite ls -q")).stdout === "shopping\n");
+		expect((await user.sh(`ls '${user.runtime}'`)).stdout).not.toContain("disp-");
+	});
+
+	it("has no default base where there is none", async () => {
+		expect(await user.run("--disposable", "true")).toMatchObject({
+			status: 125,
+			stderr: expect.stringMatching(/^run-in-vm: no vm is configured as disposable.*\n {2}→ .*--disposable=BASE/),
+		});
 	});
 });
 
