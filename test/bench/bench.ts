@@ -128,7 +128,7 @@ const { values } = parseArgs({
 	options: { cold: { type: "string", default: "5" }, warm: { type: "string", default: "40" } },
 });
 await buildAll();
-await setUpOrExit();
+await setUpOrExit({ forTests: false });
 const user = new TestUser({ vms: [vm], env: { QUBES_LITE_BROKER_IDLE_MS: "600000" } });
 try {
 	const isColdGood = await cold(user, Number(values.cold));
