@@ -25,7 +25,13 @@ export async function serveAttach(
 	if (request.boot !== null && request.boot !== instance.bootTag) throw earlierBoot(vm, session, request.boot);
 	const { timeoutMs, pid } = request;
 	await serveSession(client, {
-		...{ request: number, type: "attach.requested", attachTo: session, label: `attach to session ${session}` },
+		...{
+			request: number,
+			type: "attach.requested",
+			mayBoot: false,
+			attachTo: session,
+			label: `attach to session ${session}`,
+		},
 		...{ vm, bytes, timeoutMs, pid, now },
 	});
 }

@@ -25,7 +25,7 @@ export async function serveRun(client: ClientConnection, request: RunRequest, op
 	const { timeoutMs, pid } = request;
 	try {
 		await serveSession(client, {
-			...{ request: options.number, type: "run.requested", attachTo: null },
+			...{ request: options.number, type: "run.requested", attachTo: null, mayBoot: request.start },
 			...{ vm, label, bytes, timeoutMs, pid, now },
 		});
 	} finally {

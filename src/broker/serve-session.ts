@@ -1,5 +1,6 @@
 /** What a run and an attachment have in common: from the question to the ticket, and on until the client is gone. The broker carries none of their bytes. */
 import { randomBytes } from "node:crypto";
+import { GuestGoingDown } from "../guest/guest-link.ts";
 import { encodeGranted, encodeProgress, encodeReady } from "../protocol/broker.ts";
 import { sha256Hex } from "../protocol/exec.ts";
 import { ticketBytes, ticketLifeMs } from "../protocol/limits.ts";
@@ -21,6 +22,8 @@ export interface Opening {
 	readonly attachTo: number | null;
 	/** 0: no bound but the boot's own. */
 	readonly timeoutMs: number;
+	/** A vm that is going down is booted again. */
+	readonly mayBoot: boolean;
 	/** The client's process. */
 	readonly pid: number;
 	readonly now: () => number;
@@ -32,9 +35,16 @@ export async function serveSession(client: ClientConnection, opening: Opening): 
 	const stopProgress = reportProgress(client, vm, opening.now);
 	try {
 		await bounded(client, opening, vm.request(request, { type, label }));
-		stopProgress();
 		if (client.gone.aborted) return;
-		await grant(client, opening);
+		stopProgress();
+		await grant(client, opening).catch(async (cause: unknown) => {
+			if (!(cause instanceof GuestGoingDown) || !opening.mayBoot) throw cause;
+			/** The broker that asked for it is gone, and its successor learns of it here: the request waits, and boots it anew. */
+			vm.withdraw(request);
+			vm.stop(false);
+			await bounded(client, opening, vm.request(request, { type, label }));
+			if (!client.gone.aborted) await grant(client, opening);
+		});
 	} finally {
 		stopProgress();
 		vm.withdraw(request);

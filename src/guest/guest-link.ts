@@ -58,6 +58,13 @@ export interface GuestLinkOptions {
 	readonly nonce: string | null;
 }
 
+/** It powers off, and takes no more sessions: an earlier broker asked it to. */
+export class GuestGoingDown extends QubesLiteError {
+	constructor(vm: string) {
+		super("NotRunning", `${vm} is powering off`, { remedy: `qubes-lite status ${vm}` });
+	}
+}
+
 export class GuestLink {
 	readonly #options: GuestLinkOptions;
 	readonly #server: Server;
@@ -104,7 +111,7 @@ export class GuestLink {
 		}, knockAfterMs);
 	}
 
-	/** Resolves when the agent holds the ticket; rejects with Unresponsive or Limit. */
+	/** Resolves when the agent holds the ticket; rejects with Unresponsive, Limit or GuestGoingDown. */
 	async expect(expect: Expect): Promise<void> {
 		const agent = this.#agent;
 		if (agent === undefined) throw this.#unresponsive("is not connected");
@@ -210,6 +217,7 @@ export class GuestLink {
 			const expected = parseExpected(frame.payload);
 			const waiting = this.#expected.get(expected.session);
 			if (expected.accepted) waiting?.resolve();
+			else if (expected.goingDown === true) waiting?.reject(new GuestGoingDown(this.#options.vm));
 			else waiting?.reject(this.#tooManySessions());
 		} else if (frame.type === controlFrame.sessions) {
 			if (!this.#listing.answered(parseSessions(frame.payload))) throw bad("it listed sessions that nobody asked for");

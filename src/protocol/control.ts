@@ -108,6 +108,8 @@ export interface Expect {
 export interface Expected {
 	readonly session: number;
 	readonly accepted: boolean;
+	/** Where it is not: the guest is powering off, as an earlier broker asked it to. Absent: no. */
+	readonly goingDown?: boolean;
 }
 
 /** The broker counts on from here: a guest must not be able to exhaust the numbers. */
@@ -117,7 +119,7 @@ const kiBMax = 2 ** 40;
 
 export const encodeHello = (hello: AgentHello): Buffer => encodeJsonFrame(controlFrame.hello, hello);
 export const encodeHeartbeat = (beat: Heartbeat): Buffer => encodeJsonFrame(controlFrame.heartbeat, beat);
-/** `accepted` is false where the agent holds too many tickets. */
+/** `accepted` is false where the agent holds too many tickets, or is going down. */
 export const encodeExpected = (expected: Expected): Buffer => encodeJsonFrame(controlFrame.expected, expected);
 export const encodeSessions = (sessions: readonly SessionFacts[]): Buffer =>
 	encodeJsonFrame(controlFrame.sessions, { sessions });
@@ -184,6 +186,7 @@ export function parseExpected(payload: Uint8Array): Expected {
 	return {
 		session: fields.integer("session", 1, Number.MAX_SAFE_INTEGER),
 		accepted: fields.boolean("accepted"),
+		...(fields.has("goingDown") ? { goingDown: fields.boolean("goingDown") } : {}),
 	};
 }
 

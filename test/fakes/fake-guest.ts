@@ -51,6 +51,7 @@ const sessions = new Sessions({
 	knocked: () => {},
 	log: (text) => void writeSync(1, `qubes-lite: agent: ${text}\n`),
 });
+let isGoingDown = false;
 let hasExpiredOne = false;
 let link: Socket | undefined;
 let seq = 0;
@@ -156,8 +157,9 @@ function receive(frame: Frame, socket: Socket): void {
 			const expect = parseExpect(frame.payload);
 			const order = orders().tickets;
 			if (order === "unanswered") break;
-			const accepted = order !== "tooMany" && sessions.announce(expect);
-			socket.write(encodeExpected({ session: expect.session, accepted }));
+			const { session } = expect;
+			if (isGoingDown) socket.write(encodeExpected({ session, accepted: false, goingDown: true }));
+			else socket.write(encodeExpected({ session, accepted: order !== "tooMany" && sessions.announce(expect) }));
 			break;
 		}
 		case controlFrame.clientGone:
@@ -167,7 +169,9 @@ function receive(frame: Frame, socket: Socket): void {
 			socket.write(encodeSessions(sessions.list()));
 			break;
 		case controlFrame.poweroff:
-			if (orders().ignoresPowerOff !== true) setTimeout(powerOff, orders().powerOffDelayMs ?? 0, frame.payload);
+			if (orders().ignoresPowerOff === true) break;
+			isGoingDown = true;
+			setTimeout(powerOff, orders().powerOffDelayMs ?? 0, frame.payload);
 	}
 }
 

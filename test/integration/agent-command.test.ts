@@ -234,7 +234,7 @@ describe("a terminal", () => {
 	});
 
 	it("takes keys: Ctrl-C ends what runs in the foreground", async () => {
-		const command = start(["sh", "-c", "trap 'exit 9' INT; echo up; sleep 100"], { tty });
+		const command = start(["sh", "-c", "trap 'exit 9' INT; echo up; while :; do sleep 0.1; done"], { tty });
 		let seen = "";
 		const block = Buffer.alloc(4096);
 		const stream = command.stdout({

@@ -39,6 +39,8 @@ export interface BrokerConnectionHost {
 	hello(): AgentHello;
 	/** Everything of a heartbeat but its number. */
 	report(): Omit<Heartbeat, "seq">;
+	/** Takes no more tickets. */
+	isGoingDown(): boolean;
 	announce(expect: Expect): boolean;
 	list(): SessionFacts[];
 	clientGone(session: number): void;
@@ -137,7 +139,9 @@ export class BrokerConnection {
 			}
 			case controlFrame.expect: {
 				const expect = parseExpect(frame.payload);
-				this.#send(encodeExpected({ session: expect.session, accepted: this.#host.announce(expect) }));
+				const { session } = expect;
+				if (this.#host.isGoingDown()) this.#send(encodeExpected({ session, accepted: false, goingDown: true }));
+				else this.#send(encodeExpected({ session, accepted: this.#host.announce(expect) }));
 				return;
 			}
 			case controlFrame.clientGone:

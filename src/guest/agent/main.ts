@@ -51,7 +51,8 @@ connection = new BrokerConnection({
 		const { sessions: living, cgroups } = sessions.report();
 		return { sessions: living, cgroups, memory: memory() };
 	},
-	announce: (expect) => !goingDown && sessions.announce(expect),
+	isGoingDown: () => goingDown,
+	announce: (expect) => sessions.announce(expect),
 	list: () => sessions.list(),
 	clientGone: (session) => sessions.clientGone(session),
 	powerOff: (graceMs) => {
