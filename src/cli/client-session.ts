@@ -157,6 +157,7 @@ class ClientSession {
 		else throw unexpected(frame);
 	}
 
+	/** Who leaves at once (-d) says nothing more, not even that its input has ended. */
 	#begin(attached: Attached | null): void {
 		this.#phase = "running";
 		this.#streams.onStarted(
@@ -166,6 +167,7 @@ class ClientSession {
 			},
 			attached,
 		);
+		if (this.#phase !== "running") return;
 		/** Without a terminal its input was closed when it was left alone. */
 		if (attached === null || attached.isTerminal) this.#input.start();
 	}

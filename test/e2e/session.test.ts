@@ -27,7 +27,15 @@ async function started(script: string, ...options: string[]): Promise<Running> {
 	return running;
 }
 
-const idle = () => user.until("the vm is idle", async () => (await user.status("shopping")).state === "idle", 10_000);
+/** Says what keeps the vm, if something does. */
+async function idle(): Promise<void> {
+	const isIdle = async () => (await user.status("shopping")).state === "idle";
+	await user.until("the vm is idle", isIdle, 10_000).catch(async () => {
+		throw new Error(
+			`still kept: ${(await user.status("shopping")).leases.join("; ")}\n${(await user.sh("qubes-lite ps")).stdout}`,
+		);
+	});
+}
 
 describe("options", () => {
 	it("passes only the environment that was asked for", async () => {
