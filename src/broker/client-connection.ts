@@ -33,19 +33,19 @@ export class ClientConnection {
 			this.gone.addEventListener("abort", () => clearTimeout(deadline));
 			this.#socket.on("data", (chunk: Buffer) => {
 				try {
-					for (const frame of decoder.push(chunk)) {
+					decoder.push(chunk, (frame) => {
 						if (request === undefined) {
 							if (frame.type !== brokerFrame.request)
 								throw new QubesLiteError("BadRequest", "a request must come first");
 							request = parseRequest(frame.payload);
-							if (hasBytes(request)) continue;
+							if (hasBytes(request)) return;
 							clearTimeout(deadline);
 							resolve({ request, bytes: null });
 						} else if (hasBytes(request) && frame.type === brokerFrame.exec) {
 							clearTimeout(deadline);
 							resolve({ request, bytes: frame.payload });
 						}
-					}
+					});
 				} catch (cause) {
 					clearTimeout(deadline);
 					reject(QubesLiteError.from(cause));

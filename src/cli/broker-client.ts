@@ -79,7 +79,7 @@ function converse(socket: Socket, frames: readonly Buffer[], answers: BrokerAnsw
 		const lost = (): void => reject(new BrokerLost());
 		const read = (chunk: Buffer): void => {
 			try {
-				for (const frame of decoder.push(chunk)) {
+				decoder.push(chunk, (frame) => {
 					if (frame.type === brokerFrame.progress) answers.onProgress?.(parseProgress(frame.payload));
 					else if (frame.type === brokerFrame.refused) throw QubesLiteError.fromFacts(parseRefused(frame.payload));
 					else if (answers.onFrame(frame)) {
@@ -87,7 +87,7 @@ function converse(socket: Socket, frames: readonly Buffer[], answers: BrokerAnsw
 						socket.off("close", lost);
 						resolve(socket);
 					}
-				}
+				});
 			} catch (cause) {
 				reject(QubesLiteError.from(cause));
 			}

@@ -57,9 +57,9 @@ export class BrokerHold {
 		const decoder = new FrameDecoder(fromBrokerLimits);
 		socket.on("data", (chunk: Buffer) => {
 			try {
-				for (const frame of decoder.push(chunk)) {
-					if (frame.type === brokerFrame.refused) this.#told(QubesLiteError.fromFacts(parseRefused(frame.payload)));
-				}
+				decoder.push(chunk, ({ type, payload }) => {
+					if (type === brokerFrame.refused) this.#told(QubesLiteError.fromFacts(parseRefused(payload)));
+				});
 			} catch {
 				socket.destroy();
 			}

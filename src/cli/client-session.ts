@@ -98,7 +98,7 @@ class ClientSession {
 		const decoder = new FrameDecoder(toClientLimits);
 		socket.on("data", (chunk: Buffer) => {
 			try {
-				for (const frame of decoder.push(chunk)) this.#receive(frame);
+				decoder.push(chunk, (frame) => this.#receive(frame));
 			} catch (cause) {
 				this.#fail(QubesLiteError.from(cause));
 			}

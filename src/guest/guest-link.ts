@@ -165,13 +165,14 @@ export class GuestLink {
 		socket.on("error", () => {});
 		socket.on("data", (chunk: Buffer) => {
 			try {
-				const frames = decoder.push(chunk);
-				budget.spend(frames.length, chunk.length);
-				for (const frame of frames) {
+				let frames = 0;
+				decoder.push(chunk, (frame) => {
+					frames += 1;
 					if (socket.destroyed) return;
 					if (socket === this.#agent) this.#receive(frame);
 					else this.#greet(socket, frame, deadline);
-				}
+				});
+				budget.spend(frames, chunk.length);
 			} catch (cause) {
 				this.#cut(socket, QubesLiteError.from(cause));
 			}

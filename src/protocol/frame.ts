@@ -30,8 +30,9 @@ export function encodeJsonFrame(type: number, value: object): Buffer {
 }
 
 /**
- * Cuts a byte stream into frames, whatever the chunks. `push` throws BadRequest on an unknown type or a length over
- * its limit; the connection is then of no use, since nobody knows where the next frame begins.
+ * Cuts a byte stream into frames, whatever the chunks. `push` calls `receive` for each frame that is whole, then throws
+ * BadRequest where an unknown type or a length over its limit follows; the connection is then of no use, since nobody
+ * knows where the next frame begins.
  *
  * A payload may share memory with the chunk it came in: it is valid as long as the caller leaves chunks alone, as
  * node's sockets do.
@@ -59,15 +60,15 @@ export class FrameDecoder {
 		return this.#partial === undefined && this.#streamRest === 0;
 	}
 
-	push(chunk: Buffer): Frame[] {
-		const frames: Frame[] = [];
+	/** What `receive` throws ends it, and the connection's use with it. */
+	push(chunk: Buffer, receive: (frame: Frame) => void): void {
 		let offset = 0;
 		while (offset < chunk.length) {
 			if (this.#streamRest > 0) {
 				const payload = chunk.subarray(offset, offset + this.#streamRest);
-				frames.push({ type: this.#streamType, payload });
 				this.#streamRest -= payload.length;
 				offset += payload.length;
+				receive({ type: this.#streamType, payload });
 				continue;
 			}
 			if (this.#partial === undefined) {
@@ -78,8 +79,8 @@ export class FrameDecoder {
 				}
 				const whole = this.#wholeFrame(chunk, offset);
 				if (whole !== undefined) {
-					frames.push({ type: whole.readUInt8(0), payload: whole.subarray(frameHeaderBytes) });
 					offset += whole.length;
+					receive({ type: whole.readUInt8(0), payload: whole.subarray(frameHeaderBytes) });
 					continue;
 				}
 				this.#partial = Buffer.allocUnsafe(frameHeaderBytes);
@@ -99,10 +100,10 @@ export class FrameDecoder {
 				this.#partial = grown;
 				continue;
 			}
-			frames.push({ type: this.#partial.readUInt8(0), payload: this.#partial.subarray(frameHeaderBytes) });
+			const whole = this.#partial;
 			this.#partial = undefined;
+			receive({ type: whole.readUInt8(0), payload: whole.subarray(frameHeaderBytes) });
 		}
-		return frames;
 	}
 
 	#beginStreamed(header: Buffer, offset: number): void {

@@ -58,12 +58,12 @@ export async function askForTicket({ runtime }: Target, request: BrokerRequest, 
 		socket.on("error", reject);
 		socket.once("close", () => reject(new Error("the broker has left")));
 		socket.on("data", (chunk: Buffer) => {
-			for (const { type, payload } of decoder.push(chunk)) {
+			decoder.push(chunk, ({ type, payload }) => {
 				if (type === brokerFrame.refused) reject(new Error(parseRefused(payload).message));
 				if (type === brokerFrame.ready) ({ vsock } = parseReady(payload));
-				if (type !== brokerFrame.granted) continue;
+				if (type !== brokerFrame.granted) return;
 				resolve({ ticket: parseGranted(payload).ticket, vsock, leave: () => socket.destroy() });
-			}
+			});
 		});
 	});
 }
@@ -79,7 +79,7 @@ export class Knock {
 		const decoder = new FrameDecoder(toClientLimits);
 		socket.on("error", () => {});
 		socket.on("data", (chunk: Buffer) => {
-			for (const frame of decoder.push(chunk)) this.#take(frame);
+			decoder.push(chunk, (frame) => this.#take(frame));
 		});
 		socket.once("close", () => this.#tell("closed"));
 		socket.resume();

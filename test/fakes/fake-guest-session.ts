@@ -26,7 +26,7 @@ export class FakeSession {
 		};
 		socket.on("data", (chunk: Buffer) => {
 			try {
-				for (const frame of decoder.push(chunk)) receive(frame);
+				decoder.push(chunk, receive);
 			} catch {
 				socket.destroy();
 			}

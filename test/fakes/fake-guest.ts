@@ -110,10 +110,10 @@ function dial(delayMs: number): void {
 	const decoder = new FrameDecoder(toAgentLimits);
 	let wasWelcome = false;
 	socket.on("data", (chunk: Buffer) => {
-		for (const frame of decoder.push(chunk)) {
+		decoder.push(chunk, (frame) => {
 			wasWelcome = true;
 			receive(frame, socket);
-		}
+		});
 	});
 	socket.on("error", () => {});
 	socket.once("close", () => {

@@ -112,6 +112,11 @@ describe("a guest that breaks the protocol", () => {
 		const { end, stdout } = await session();
 		expect([stdout, typeof end === "string" || end.kind]).toEqual(["out", "ended"]);
 	});
+
+	it("by garbage behind the exit, in the same write, which takes nothing from it", async () => {
+		says(hello, started, out, outEnd, errEnd, exit, Buffer.from("HTTP/1.1 200 OK"));
+		expect(await session()).toMatchObject({ end: { kind: "ended", end: { code: 3 } }, stdout: "out" });
+	});
 });
 
 describe("the end of a session", () => {

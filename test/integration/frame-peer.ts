@@ -41,7 +41,7 @@ class FramePeer {
 		this.closed = once(socket, "close");
 		const decoder = new FrameDecoder(limits);
 		socket.on("data", (chunk: Buffer) => {
-			for (const frame of decoder.push(chunk)) this.take(frame);
+			decoder.push(chunk, (frame) => this.take(frame));
 			this.#look();
 		});
 		socket.on("error", () => {});

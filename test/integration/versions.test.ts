@@ -63,8 +63,7 @@ describe("a client of the broker", () => {
 		const answer = new Promise<Frame>((resolve, reject) => {
 			socket.once("close", () => reject(new Error("the broker did not answer")));
 			socket.on("data", (chunk: Buffer) => {
-				const [frame] = decoder.push(chunk);
-				if (frame !== undefined) resolve(frame);
+				decoder.push(chunk, resolve);
 			});
 		});
 		socket.write(encodeJsonFrame(brokerFrame.request, request));

@@ -8,6 +8,7 @@ import {
 	type FrameLimits,
 	frameHeaderBytes,
 } from "../../src/protocol/frame.ts";
+import { framesOf } from "./frames-of.ts";
 
 const limits: FrameLimits = new Map([
 	[1, 0],
@@ -57,7 +58,7 @@ describe("frames", () => {
 		fc.assert(
 			fc.property(frames, fc.array(fc.nat({ max: 40 }), { maxLength: 80 }), (sent, sizes) => {
 				const decoder = new FrameDecoder(limits);
-				const received = chunksOf(streamOf(sent), sizes).flatMap((chunk) => decoder.push(chunk));
+				const received = framesOf(decoder, ...chunksOf(streamOf(sent), sizes));
 				expect(received).toEqual(sent);
 				expect(decoder.atBoundary).toBe(true);
 			}),
@@ -72,7 +73,7 @@ describe("frames", () => {
 					const bytes = encodeFrame(frame.type, frame.payload);
 					for (const [index, byte] of bytes.entries()) {
 						const isLast = index === bytes.length - 1;
-						expect(decoder.push(Buffer.from([byte]))).toEqual(isLast ? [frame] : []);
+						expect(framesOf(decoder, Buffer.from([byte]))).toEqual(isLast ? [frame] : []);
 						expect(decoder.atBoundary).toBe(isLast);
 					}
 				}
@@ -85,7 +86,7 @@ describe("frames", () => {
 		const payload = Buffer.alloc(100_000, "x");
 		const decoder = new FrameDecoder(limits);
 		const stream = encodeFrame(3, payload);
-		const received = chunksOf(stream, Array(40).fill(4096)).flatMap((chunk) => decoder.push(chunk));
+		const received = framesOf(decoder, ...chunksOf(stream, Array(40).fill(4096)));
 		expect(received).toEqual([{ type: 3, payload }]);
 	});
 });
@@ -94,22 +95,22 @@ describe("the boundary between frames", () => {
 	test("is where a stream may end: not within a header, nor between header and payload, nor within a payload", () => {
 		const decoder = new FrameDecoder(limits);
 		expect(decoder.atBoundary).toBe(true);
-		decoder.push(Buffer.from([2, 0, 0]));
+		framesOf(decoder, Buffer.from([2, 0, 0]));
 		expect(decoder.atBoundary).toBe(false);
-		decoder.push(Buffer.from([0, 2]));
+		framesOf(decoder, Buffer.from([0, 2]));
 		expect(decoder.atBoundary).toBe(false);
-		decoder.push(Buffer.from("h"));
+		framesOf(decoder, Buffer.from("h"));
 		expect(decoder.atBoundary).toBe(false);
-		expect(decoder.push(Buffer.from("i"))).toHaveLength(1);
+		expect(framesOf(decoder, Buffer.from("i"))).toHaveLength(1);
 		expect(decoder.atBoundary).toBe(true);
 	});
 
 	test("is not moved by an empty chunk", () => {
 		const decoder = new FrameDecoder(limits);
-		expect(decoder.push(Buffer.alloc(0))).toEqual([]);
+		expect(framesOf(decoder, Buffer.alloc(0))).toEqual([]);
 		expect(decoder.atBoundary).toBe(true);
-		decoder.push(Buffer.from([2]));
-		expect(decoder.push(Buffer.alloc(0))).toEqual([]);
+		framesOf(decoder, Buffer.from([2]));
+		expect(framesOf(decoder, Buffer.alloc(0))).toEqual([]);
 		expect(decoder.atBoundary).toBe(false);
 	});
 });
@@ -125,7 +126,7 @@ describe("frames of a streamed type", () => {
 				const decoded: Frame[] = [];
 				let offset = 0;
 				for (const cut of [...cuts, stream.length]) {
-					decoded.push(...decoder.push(stream.subarray(offset, offset + cut)));
+					decoded.push(...framesOf(decoder, stream.subarray(offset, offset + cut)));
 					offset += cut;
 				}
 				expect(decoder.atBoundary).toBe(true);
@@ -147,11 +148,11 @@ describe("frames of a streamed type", () => {
 	test("are given as they come, without waiting for their end, and keep to their limit", () => {
 		const decoder = new FrameDecoder(limits, streamed);
 		const frame = encodeFrame(3, Buffer.from("typed"));
-		expect(decoder.push(frame.subarray(0, 7))).toEqual([{ type: 3, payload: Buffer.from("ty") }]);
+		expect(framesOf(decoder, frame.subarray(0, 7))).toEqual([{ type: 3, payload: Buffer.from("ty") }]);
 		expect(decoder.atBoundary).toBe(false);
-		expect(decoder.push(frame.subarray(7))).toEqual([{ type: 3, payload: Buffer.from("ped") }]);
+		expect(framesOf(decoder, frame.subarray(7))).toEqual([{ type: 3, payload: Buffer.from("ped") }]);
 		const long = Buffer.from([3, 0, 1, 0x86, 0xa1]);
-		expect(() => decoder.push(long)).toThrow(
+		expect(() => framesOf(decoder, long)).toThrow(
 			badRequest("a frame of type 3 announces 100001 bytes; the limit is 100000"),
 		);
 	});
@@ -160,7 +161,7 @@ describe("frames of a streamed type", () => {
 describe("a limit", () => {
 	test("is checked with the header: 4 GiB are refused before a byte of them is held", () => {
 		const decoder = new FrameDecoder(limits);
-		expect(() => decoder.push(headerOf(3, 0xffff_ffff))).toThrow(
+		expect(() => framesOf(decoder, headerOf(3, 0xffff_ffff))).toThrow(
 			badRequest("a frame of type 3 announces 4294967295 bytes; the limit is 100000"),
 		);
 	});
@@ -168,22 +169,30 @@ describe("a limit", () => {
 	test("is checked when the last byte of the header comes alone, too", () => {
 		const decoder = new FrameDecoder(limits);
 		const header = headerOf(2, 9);
-		decoder.push(header.subarray(0, 4));
-		expect(() => decoder.push(header.subarray(4))).toThrow(
+		framesOf(decoder, header.subarray(0, 4));
+		expect(() => framesOf(decoder, header.subarray(4))).toThrow(
 			badRequest("a frame of type 2 announces 9 bytes; the limit is 8"),
 		);
 	});
 
 	test("lets through what just fits", () => {
 		const decoder = new FrameDecoder(limits);
-		expect(decoder.push(encodeFrame(2, Buffer.alloc(8)))).toHaveLength(1);
-		expect(() => new FrameDecoder(limits).push(encodeFrame(2, Buffer.alloc(9)))).toThrow(/the limit is 8/);
-		expect(() => new FrameDecoder(limits).push(encodeFrame(1, Buffer.alloc(1)))).toThrow(/the limit is 0/);
+		expect(framesOf(decoder, encodeFrame(2, Buffer.alloc(8)))).toHaveLength(1);
+		expect(() => framesOf(new FrameDecoder(limits), encodeFrame(2, Buffer.alloc(9)))).toThrow(/the limit is 8/);
+		expect(() => framesOf(new FrameDecoder(limits), encodeFrame(1, Buffer.alloc(1)))).toThrow(/the limit is 0/);
+	});
+
+	test("that is broken takes nothing from the frames before it, in whatever chunk", () => {
+		const decoder = new FrameDecoder(limits);
+		const received: Frame[] = [];
+		const stream = Buffer.concat([encodeFrame(2, Buffer.from("exit")), headerOf(2, 9)]);
+		expect(() => decoder.push(stream, (frame) => received.push(frame))).toThrow(/the limit is 8/);
+		expect(received).toEqual([{ type: 2, payload: Buffer.from("exit") }]);
 	});
 
 	test("also is that only listed types pass", () => {
 		for (const type of [0, 4, 255]) {
-			expect(() => new FrameDecoder(limits).push(headerOf(type, 0))).toThrow(
+			expect(() => framesOf(new FrameDecoder(limits), headerOf(type, 0))).toThrow(
 				badRequest(`a frame of unknown type ${type} arrived`),
 			);
 		}
@@ -195,7 +204,7 @@ test("arbitrary bytes give frames within their limits, or a BadRequest", () => {
 		fc.property(fc.array(fc.uint8Array({ maxLength: 64 }), { maxLength: 8 }), (chunks) => {
 			const decoder = new FrameDecoder(limits);
 			try {
-				for (const { type, payload } of chunks.flatMap((chunk) => decoder.push(Buffer.from(chunk)))) {
+				for (const { type, payload } of framesOf(decoder, ...chunks.map((chunk) => Buffer.from(chunk)))) {
 					expect(payload.length).toBeLessThanOrEqual(limits.get(type) ?? -1);
 				}
 			} catch (error) {

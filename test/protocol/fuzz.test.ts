@@ -160,11 +160,13 @@ function decode(chunks: readonly Buffer[], { limits, streamed }: (typeof directi
 	const decoder = new FrameDecoder(limits, streamed);
 	const frames: Decoded["frames"] = [];
 	try {
-		for (const { type, payload } of chunks.flatMap((chunk) => decoder.push(chunk))) {
-			expect(payload.length).toBeLessThanOrEqual(limits.get(type) ?? -1);
-			const last = frames.at(-1);
-			if (streamed.has(type) && last?.type === type) last.bytes = Buffer.concat([last.bytes, payload]);
-			else if (!streamed.has(type) || payload.length > 0) frames.push({ type, bytes: payload });
+		for (const chunk of chunks) {
+			decoder.push(chunk, ({ type, payload }) => {
+				expect(payload.length).toBeLessThanOrEqual(limits.get(type) ?? -1);
+				const last = frames.at(-1);
+				if (streamed.has(type) && last?.type === type) last.bytes = Buffer.concat([last.bytes, payload]);
+				else if (!streamed.has(type) || payload.length > 0) frames.push({ type, bytes: payload });
+			});
 		}
 	} catch (error) {
 		if (!(error instanceof QubesLiteError)) throw error;

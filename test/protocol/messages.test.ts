@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { QubesLiteError } from "../../src/errors.ts";
 import { FrameDecoder, frameHeaderBytes } from "../../src/protocol/frame.ts";
+import { framesOf } from "./frames-of.ts";
 import { type Json, placesOf } from "./json-places.ts";
 import { type Message, messages } from "./messages.ts";
 
@@ -30,7 +31,7 @@ function othersThan(value: Json): Json[] {
 describe.each(messages)("$name", ({ parse, samples, limits, type, optional = [] }) => {
 	test("arrives as it was sent, within its limit, in a frame of its type", () => {
 		for (const { frame, value } of samples) {
-			expect(new FrameDecoder(limits).push(frame)).toEqual([{ type, payload: frame.subarray(frameHeaderBytes) }]);
+			expect(framesOf(new FrameDecoder(limits), frame)).toEqual([{ type, payload: frame.subarray(frameHeaderBytes) }]);
 			expect(parse(frame.subarray(frameHeaderBytes))).toEqual(value);
 		}
 	});

@@ -11,6 +11,7 @@ import * as session from "../../src/protocol/session.ts";
 import { signalNames } from "../../src/protocol/signals.ts";
 import { stdinWindowBytes, streamWindowBytes } from "../../src/protocol/stream-window.ts";
 import { ourVersions } from "../../src/protocol/version.ts";
+import { framesOf } from "./frames-of.ts";
 
 const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
 const text = read("docs/protocol.md");
@@ -218,7 +219,7 @@ describe("the example in the document", () => {
 		const types: Record<string, number> = { ...control.controlFrame, ...session.sessionFrame };
 		for (const [index, [title, bytes]] of readExample().entries()) {
 			const decoder = new FrameDecoder(made[index]?.[1] ?? new Map());
-			const [frame, ...more] = decoder.push(bytes);
+			const [frame, ...more] = framesOf(decoder, bytes);
 			expect([more.length, decoder.atBoundary]).toEqual([0, true]);
 			const name = title.slice(title.lastIndexOf(" ") + 1);
 			expect(frame?.type, title).toBe(name === "hello" ? session.sessionFrame.hello : types[name]);

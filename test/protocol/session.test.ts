@@ -22,6 +22,7 @@ import {
 	streamedFromClient,
 	toClientLimits,
 } from "../../src/protocol/session.ts";
+import { framesOf } from "./frames-of.ts";
 
 const payload = (value: object): Buffer => Buffer.from(JSON.stringify(value));
 const ticket = Buffer.alloc(ticketBytes, 7);
@@ -44,16 +45,16 @@ test("the ends of streams carry nothing", () => {
 describe("a command with its ticket", () => {
 	test("comes apart as it was put together", () => {
 		const exec = encodeExec({ argv: ["true"], env: {}, cwd: null, user: null, tty: null, detach: false });
-		const [frame] = new FrameDecoder(fromClientLimits).push(encodeTicketedExec(ticket, exec));
+		const [frame] = framesOf(new FrameDecoder(fromClientLimits), encodeTicketedExec(ticket, exec));
 		expect(frame?.type).toBe(sessionFrame.exec);
 		expect(splitTicketed(frame?.payload ?? Buffer.alloc(0))).toEqual({ ticket, bytes: exec });
 	});
 
 	test("fits its frame when the command is as large as it may be", () => {
 		const frame = encodeTicketedExec(ticket, Buffer.alloc(execMaxBytes));
-		expect(new FrameDecoder(fromClientLimits).push(frame)).toHaveLength(1);
+		expect(framesOf(new FrameDecoder(fromClientLimits), frame)).toHaveLength(1);
 		const larger = encodeTicketedExec(ticket, Buffer.alloc(execMaxBytes + 1));
-		expect(() => new FrameDecoder(fromClientLimits).push(larger)).toThrow(/the limit is/);
+		expect(() => framesOf(new FrameDecoder(fromClientLimits), larger)).toThrow(/the limit is/);
 	});
 
 	test("that is shorter than a ticket has a short ticket, and no command", () => {
@@ -63,7 +64,7 @@ describe("a command with its ticket", () => {
 
 	test("is no attachment with its ticket, which also comes apart as it was put together", () => {
 		const attach = encodeAttach({ session: Number.MAX_SAFE_INTEGER, tty: { rows: 65_535, columns: 65_535 } });
-		const [frame] = new FrameDecoder(fromClientLimits).push(encodeTicketedAttach(ticket, attach));
+		const [frame] = framesOf(new FrameDecoder(fromClientLimits), encodeTicketedAttach(ticket, attach));
 		expect(frame?.type).toBe(sessionFrame.attach);
 		expect(splitTicketed(frame?.payload ?? Buffer.alloc(0))).toEqual({ ticket, bytes: attach });
 	});
@@ -106,7 +107,7 @@ describe("a failure", () => {
 		["characters of four bytes", "🦊".repeat(10_000)],
 		["a surrogate pair that the cut would halve", `${"x".repeat(1_023)}🦊`],
 	])("that quotes %s still arrives, cut", (_what, message) => {
-		const [frame] = new FrameDecoder(toClientLimits).push(encodeFailed("notFound", message));
+		const [frame] = framesOf(new FrameDecoder(toClientLimits), encodeFailed("notFound", message));
 		const failed = parseFailed(frame?.payload ?? Buffer.alloc(0));
 		expect(failed.failure).toBe("notFound");
 		expect(message.startsWith(failed.message)).toBe(true);
@@ -121,7 +122,7 @@ describe("a failure", () => {
 
 	test("of any kind fits its frame, however long the message", () => {
 		for (const failure of failures) {
-			const [frame] = new FrameDecoder(toClientLimits).push(encodeFailed(failure, "\0".repeat(9_999)));
+			const [frame] = framesOf(new FrameDecoder(toClientLimits), encodeFailed(failure, "\0".repeat(9_999)));
 			expect(parseFailed(frame?.payload ?? Buffer.alloc(0)).failure).toBe(failure);
 		}
 	});

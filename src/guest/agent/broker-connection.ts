@@ -76,7 +76,7 @@ export class BrokerConnection {
 		this.#socket = socket;
 		socket.on("data", (chunk: Buffer) => {
 			try {
-				for (const frame of decoder.push(chunk)) this.#receive(frame);
+				decoder.push(chunk, (frame) => this.#receive(frame));
 			} catch (cause) {
 				this.#host.log(`the broker is not understood: ${QubesLiteError.from(cause).message}`);
 				socket.destroy();

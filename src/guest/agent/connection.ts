@@ -63,7 +63,7 @@ export class Connection {
 		const deadline = setTimeout(() => socket.destroy(), execWithinMs);
 		socket.on("data", (chunk: Buffer) => {
 			try {
-				for (const frame of this.#decoder.push(chunk)) this.#receive(frame, deadline);
+				this.#decoder.push(chunk, (frame) => this.#receive(frame, deadline));
 			} catch (cause) {
 				const error = QubesLiteError.from(cause);
 				const own = error.code === "Internal" ? "internal" : "refused";
