@@ -166,7 +166,7 @@ function isLeftAlone(directory: string): boolean {
 	});
 }
 
-await setUpOrExit({ forTests: false });
+await setUpOrExit("use");
 /** Short, since a socket's path has room for 107 bytes. */
 const directory = await mkdtemp(join(tmpdir(), "ql-demo-"));
 try {

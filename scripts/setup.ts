@@ -32,8 +32,17 @@ const requirements: readonly Requirement[] = [
 	{ file: "/usr/share/keyrings/debian-archive-keyring.gpg", debianPackage: "debian-archive-keyring" },
 ];
 
-/** What only the tests need: a terminal to look at. */
-const testRequirements: readonly Requirement[] = [{ file: "tmux", debianPackage: "tmux" }];
+/** What else is needed: by the tests a terminal to look at, by the bench what we are compared with. */
+const extras: Readonly<Record<Purpose, readonly Requirement[]>> = {
+	use: [],
+	tests: [{ file: "tmux", debianPackage: "tmux" }],
+	bench: [
+		{ file: "socat", debianPackage: "socat" },
+		{ file: "ssh", debianPackage: "openssh-client" },
+	],
+};
+
+export type Purpose = "use" | "tests" | "bench";
 
 /** Older lists name packages that the mirror may have replaced. */
 const listsMaxAgeMs = 7 * 24 * 60 * 60 * 1000;
@@ -165,9 +174,9 @@ async function buildImage(): Promise<void> {
 }
 
 /** setUp() for programs: a failure is said on stderr, and ends the program with status 1. */
-export async function setUpOrExit(options: { readonly forTests: boolean }): Promise<void> {
+export async function setUpOrExit(purpose: Purpose): Promise<void> {
 	try {
-		await setUp(options.forTests ? [...requirements, ...testRequirements] : requirements);
+		await setUp([...requirements, ...extras[purpose]]);
 	} catch (thrown) {
 		const error = QubesLiteError.from(thrown);
 		console.error(error.message);
@@ -177,6 +186,6 @@ export async function setUpOrExit(options: { readonly forTests: boolean }): Prom
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-	await setUpOrExit({ forTests: false });
+	await setUpOrExit("use");
 	console.error("qubes-lite is ready.");
 }

@@ -30,7 +30,7 @@ function run({ argv: [program, ...words] }: Step): Promise<number> {
 }
 
 await buildAll();
-await setUpOrExit({ forTests: true });
+await setUpOrExit("tests");
 const beganAt = performance.now();
 for (const [index, step] of steps.entries()) {
 	console.log(`\n[${index + 1}/${steps.length}] ${step.name}`);
