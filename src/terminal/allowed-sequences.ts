@@ -9,7 +9,8 @@
  *   one as soon as they are switched on (ghostty #2196 says why);
  * - every string: OSC, DCS, APC, PM, SOS. So no title, clipboard, palette, notification, graphics, nor hyperlink (OSC 8):
  *   its target need not be what its text says, and the text itself passes;
- * - what changes the keyboard or outlives the program: KAM, SRM, LNM, XTMODKEYS, the keyboard protocol (CSI > u), LEDs;
+ * - what changes the keyboard or outlives the program: KAM, SRM, LNM, XTMODKEYS, the keyboard protocol (CSI > u), LEDs,
+ *   tab stops (HTS, TBC), which nothing puts back as they were;
  * - printing (MC), resizing (DECCOLM), full reset (RIS) and erasing the scrollback (ED 3), which is the user's;
  * - other character sets than these two, locking shifts, and leaving UTF-8 (ESC %); VT52 mode; margins left and right;
  *   synchronized output (?2026), which holds back what others write.
@@ -69,7 +70,6 @@ const controlSequences: Readonly<Record<string, ParameterRule>> = {
 	u: none, // SCORC, restore cursor
 	I: one, // CHT, tab forward
 	Z: one, // CBT, tab back
-	g: among(0, 3), // TBC, clear tab stops
 	J: among(0, 1, 2), // ED, erase in display
 	K: among(0, 1, 2), // EL, erase in line
 	X: one, // ECH, erase characters
@@ -98,7 +98,6 @@ const escapeSequences: ReadonlySet<string> = new Set([
 	"D", // IND, line down
 	"E", // NEL, next line
 	"M", // RI, line up
-	"H", // HTS, set tab stop
 	"=", // DECKPAM, application keypad
 	">", // DECKPNM, numeric keypad
 	...["(B", ")B", "(0", ")0"], // SCS: ASCII or line drawing as G0 or G1; SO and SI choose between those

@@ -3,7 +3,8 @@
  *
  * Text, in both modes: printable UTF-8 passes. A character that is not, and each piece that is not UTF-8, is shown as one
  * U+FFFD, also in `auto`: a raw 0x80–0x9f or U+0080–U+009F would be a control to some terminals. ZWJ and ZWNJ pass after a
- * character that is not ASCII (emoji, Persian, Indic scripts), so they can't hide in a command or an address.
+ * character that is not ASCII (emoji, Persian, Indic scripts), and one variation selector there and behind what keycaps are
+ * made of (0–9 # *), so they can't hide in a command or an address, nor hide much anywhere.
  *
  * `strict`: tab, newline and carriage return pass; every other control, ESC among them, is shown as U+FFFD.
  *
@@ -18,7 +19,7 @@
  */
 import { judgeSequence } from "./allowed-sequences.ts";
 import { FilteredOutput } from "./filtered-output.ts";
-import { decodeAt, joiner, kindOf, printable, privateUse, sizeOf } from "./utf8.ts";
+import { decodeAt, joiner, kindOf, printable, privateUse, selector, sizeOf } from "./utf8.ts";
 
 /**
  * `push` gives what may be shown so far; it may share memory with the chunk, so leave chunks alone. `end` gives what is
@@ -67,14 +68,22 @@ const stringsByIntroducer: ReadonlyMap<number, Swallowing> = new Map([
 	...[..."PX^_"].map((introducer) => [introducer.charCodeAt(0), "string"] as const),
 ]);
 
+/** "other" is a visible character that is not ASCII; "keycap" is ASCII that emoji keycaps begin with. */
+type Last = "ascii" | "keycap" | "other" | "joiner" | "selector";
+
+const lastOfKind: Readonly<Record<number, Last>> = { [joiner]: "joiner", [selector]: "selector" };
+
+/** 0–9, # and *: UTS #51, emoji keycap sequences. */
+const isKeycap = (byte: number): boolean => (byte >= 0x30 && byte <= 0x39) || byte === 0x23 || byte === 0x2a;
+
 class StreamFilter implements EscapeFilter {
 	readonly #mode: "strict" | "auto";
 	/** The beginning of a sequence or a character, at most mostSequenceBytes: met again when more has come. */
 	#held = nothing;
 	#swallowing: Swallowing = "no";
 	#swallowed = 0;
-	/** The last character that passed was not ASCII, nor a joiner itself. */
-	#mayJoin = false;
+	/** What the last character that passed was. */
+	#last: Last = "ascii";
 
 	constructor(mode: "strict" | "auto") {
 		this.#mode = mode;
@@ -99,7 +108,7 @@ class StreamFilter implements EscapeFilter {
 				if (byteClass !== passes) break;
 				at++;
 			}
-			if (at > from) this.#mayJoin = false;
+			if (at > from) this.#last = isKeycap(bytes[at - 1] as number) ? "keycap" : "ascii";
 			if (byteClass === passes) break;
 			const next =
 				byteClass === notAscii
@@ -121,7 +130,7 @@ class StreamFilter implements EscapeFilter {
 		const isCharacter = this.#held.length > 0 && this.#held[0] !== esc;
 		this.#held = nothing;
 		this.#swallowing = "no";
-		this.#mayJoin = false;
+		this.#last = "ascii";
 		return isCharacter ? replacement : nothing;
 	}
 
@@ -130,20 +139,34 @@ class StreamFilter implements EscapeFilter {
 		const codePoint = decodeAt(bytes, at);
 		if (codePoint === 0) return -1;
 		if (codePoint < 0) {
-			this.#mayJoin = false;
+			this.#last = "ascii";
 			return output.replace(at, at - codePoint, replacement);
 		}
 		const next = at + sizeOf(codePoint);
 		const kind = kindOf(codePoint);
-		const isShown =
-			kind === printable || (kind === privateUse && this.#mode === "auto") || (kind === joiner && this.#mayJoin);
-		this.#mayJoin = isShown && kind !== joiner;
+		const isShown = this.#isShown(kind);
+		this.#last = isShown ? (lastOfKind[kind] ?? "other") : "ascii";
 		return isShown ? next : output.replace(at, next, replacement);
+	}
+
+	#isShown(kind: number): boolean {
+		switch (kind) {
+			case printable:
+				return true;
+			case privateUse:
+				return this.#mode === "auto";
+			case joiner:
+				return this.#last === "other" || this.#last === "selector";
+			case selector:
+				return this.#last === "other" || this.#last === "keycap";
+			default:
+				return false;
+		}
 	}
 
 	#refuseControl(at: number, output: FilteredOutput): number {
 		if (this.#mode === "auto") return output.replace(at, at + 1, nothing);
-		this.#mayJoin = false;
+		this.#last = "ascii";
 		return output.replace(at, at + 1, replacement);
 	}
 

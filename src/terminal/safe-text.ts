@@ -6,7 +6,7 @@ export function toSafeText(text: string | Buffer): string {
 	const decoded = typeof text === "string" ? text : text.toString("utf8");
 	return decoded
 		.replace(/\r\n?/g, "\n")
-		.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/gu, (character) =>
+		.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu, (character) =>
 			character === "\n" || character === "\t" ? character : "\uFFFD",
 		);
 }

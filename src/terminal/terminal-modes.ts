@@ -12,21 +12,36 @@ const normally: ReadonlyMap<number, "h" | "l"> = new Map([
 ]);
 
 const switching = /\x1b\[\?([0-9;]*)([hl])/g;
-const introducer = Buffer.from("\x1b[?");
+
+/** What else stays behind, and what puts it right. A scroll region's end moves the cursor, so that is kept meanwhile. */
+const leftovers: readonly { readonly seen: RegExp; readonly restored: string }[] = [
+	{ seen: /\x1b[()]0|\x0e/, restored: "\x0f\x1b(B\x1b)B" }, // SCS, SO: line drawing
+	{ seen: /\x1b=/, restored: "\x1b>" }, // DECKPAM
+	{ seen: /\x1b\[[0-9;]*h/, restored: "\x1b[4l" }, // SM, of which only IRM passes
+	{ seen: /\x1b\[[0-9;]*r/, restored: "\x1b7\x1b[r\x1b8" }, // DECSTBM
+];
+
+/** A sequence that has begun: only without the filter is one cut in the middle. No longer one switches anything here. */
+const begun = /\x1b(?:[()]|\[\??[0-9;]{0,60})?$/;
 const esc = 0x1b;
+const shiftOut = 0x0e;
 
 export class TerminalModes {
 	readonly #switched = new Map<number, "h" | "l">();
+	readonly #left = new Set<string>();
 	#sawEscape = false;
+	#tail = "";
 
-	/** `chunk` holds whole sequences only, as the filter gives them. */
+	/** Chunks may be cut anywhere. */
 	saw(chunk: Buffer): void {
-		if (!chunk.includes(esc)) return;
+		if (this.#tail === "" && !chunk.includes(esc) && !chunk.includes(shiftOut)) return;
 		this.#sawEscape = true;
-		if (!chunk.includes(introducer)) return;
-		for (const [, modes, to] of chunk.toString("latin1").matchAll(switching)) {
+		const text = this.#tail + chunk.toString("latin1");
+		for (const [, modes, to] of text.matchAll(switching)) {
 			for (const mode of modes?.split(";").map(Number) ?? []) this.#note(mode, to as "h" | "l");
 		}
+		for (const { seen, restored } of leftovers) if (seen.test(text)) this.#left.add(restored);
+		this.#tail = begun.exec(text)?.[0] ?? "";
 	}
 
 	#note(mode: number, to: "h" | "l"): void {
@@ -38,10 +53,12 @@ export class TerminalModes {
 
 	/** What to write so that the terminal is as it was: "" where nothing was touched. */
 	restore(): string {
-		const modes = [...this.#switched.keys()].map((mode) => `\x1b[?${mode}${normally.get(mode)}`).join("");
-		this.#switched.clear();
+		const modes = [...this.#switched.keys()].map((mode) => `\x1b[?${mode}${normally.get(mode)}`);
 		const attributes = this.#sawEscape ? "\x1b[m" : "";
+		const restored = [...modes, ...this.#left, attributes].join("");
+		this.#switched.clear();
+		this.#left.clear();
 		this.#sawEscape = false;
-		return modes + attributes;
+		return restored;
 	}
 }

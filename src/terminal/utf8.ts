@@ -29,18 +29,21 @@ export const sizeOf = (codePoint: number): number => (codePoint < 0x800 ? 2 : co
 export const printable = 0;
 /**
  * Controls; format characters, among them all that turn the direction of text (Trojan Source, CVE-2021-42574) and tags;
- * line and paragraph separators; surrogates; what is unassigned in our Node's Unicode, so its look and width are unknown.
+ * what else is not seen (Default_Ignorable_Code_Point: fillers, the grapheme joiner); line and paragraph separators;
+ * surrogates; what is unassigned in our Node's Unicode, so its look and width are unknown.
  */
 export const unprintable = 1;
 /** Private use: the glyphs of Powerline and Nerd Fonts, else anything. */
 export const privateUse = 2;
 /** ZWNJ and ZWJ: format characters, but Persian, Indic scripts and emoji are misspelt without. */
 export const joiner = 3;
+/** Variation selectors: not seen, and emoji and CJK are misspelt without. */
+export const selector = 4;
 
 /** Kinds by blocks of 256 code points, each filled when it is first met: all at once would cost the client's start 50 ms. */
 const blocks: (Uint8Array | undefined)[] = [];
 
-/** One of the four kinds above. Marks and variation selectors are printable. */
+/** One of the kinds above. Marks are printable. */
 export function kindOf(codePoint: number): number {
 	const block = blocks[codePoint >> 8] ?? fillBlock(codePoint >> 8);
 	return block[codePoint & 0xff] as number;
@@ -51,8 +54,9 @@ function fillBlock(number: number): Uint8Array {
 		const codePoint = (number << 8) | index;
 		if (codePoint === 0x200c || codePoint === 0x200d) return joiner;
 		const character = String.fromCodePoint(codePoint);
+		if (/\p{Variation_Selector}/u.test(character)) return selector;
 		if (/\p{Co}/u.test(character)) return privateUse;
-		return /[\p{C}\p{Zl}\p{Zp}]/u.test(character) ? unprintable : printable;
+		return /[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/u.test(character) ? unprintable : printable;
 	});
 	blocks[number] = block;
 	return block;

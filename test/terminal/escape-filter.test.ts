@@ -67,6 +67,22 @@ describe.each<Mode>(["strict", "auto"])("%s", (mode) => {
 		);
 	});
 
+	it.each(["\u034f", "\u115f", "\u3164", "\uffa0", "\u17b4", "\ufe0f", "\u{e0101}"])(
+		"shows what nobody sees in a word: %j",
+		(hidden) => {
+			expect(text(mode, `pay${hidden}pal`)).toBe("pay\uFFFDpal");
+		},
+	);
+
+	it("leaves emoji, keycaps and ideographs with variations alone, and one variation of each", () => {
+		const written = "❤️‍🔥 1️⃣ #️⃣ 葛\u{e0101}";
+		for (const cut of [0, 1, 4, 9, 15]) {
+			const bytes = Buffer.from(written);
+			expect(text(mode, bytes.subarray(0, cut), bytes.subarray(cut))).toBe(written);
+		}
+		expect(text(mode, "葛\u{e0101}\u{e0102}")).toBe("葛\u{e0101}\uFFFD");
+	});
+
 	it("leaves ordinary text alone, without a copy", () => {
 		const bytes = Buffer.from("total 4\n\tnaïve – 日本語 👩‍🚀 ok\r\n");
 		expect(createEscapeFilter(mode).push(bytes)).toEqual(bytes);
@@ -138,6 +154,7 @@ describe("auto", () => {
 		["leaving UTF-8", "\x1b%@"],
 		["a full reset", "\x1bc"],
 		["erasing the scrollback", "\x1b[3J"],
+		["tab stops", "\x1bH\x1b[3g"],
 		["a control inside a sequence", "\x1b[3\x18"],
 	])("drops %s", (_, sequence) => {
 		expect(text("auto", `a${sequence}b`)).toBe("ab");
@@ -158,7 +175,7 @@ describe("auto", () => {
 
 	it("has no control sequence that a small reader of its own doesn't know", () => {
 		const known =
-			/^(?:[^\x00-\x1f\x7f-\x9f]|[\x07-\x0f]|\x1b[78DEMH=>]|\x1b[()][B0]|\x1b\[[\d;:]*[A-HJKLMPSTXZ@`abdefgmrsuI]|\x1b\[\??[\d;]*[hl]|\x1b\[!p|\x1b\[\d* q)*$/u;
+			/^(?:[^\x00-\x1f\x7f-\x9f]|[\x07-\x0f]|\x1b[78DEM=>]|\x1b[()][B0]|\x1b\[[\d;:]*[A-HJKLMPSTXZ@`abdefmrsuI]|\x1b\[\??[\d;]*[hl]|\x1b\[!p|\x1b\[\d* q)*$/u;
 		fc.assert(
 			fc.property(hostile, (bytes) => {
 				expect(text("auto", bytes)).toMatch(known);

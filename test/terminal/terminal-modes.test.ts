@@ -31,3 +31,17 @@ it("says it once", () => {
 	expect(modes.restore()).toBe("\x1b[?25h\x1b[m");
 	expect(modes.restore()).toBe("");
 });
+
+it("puts back what has no mode: line drawing, the keypad, inserting, a scroll region", () => {
+	expect(after("\x1b(0lqk", "\x1b=", "\x1b[4h", "\x1b[5;10r")).toBe(
+		"\x0f\x1b(B\x1b)B\x1b>\x1b[4l\x1b7\x1b[r\x1b8\x1b[m",
+	);
+	expect(after("\x0eqqq")).toBe("\x0f\x1b(B\x1b)B\x1b[m");
+});
+
+it("sees a sequence that comes in two pieces, as it may without a filter", () => {
+	for (const cut of [1, 2, 3, 5]) {
+		const sequence = "\x1b[?1049h";
+		expect(after(`text${sequence.slice(0, cut)}`, sequence.slice(cut))).toBe("\x1b[?1049l\x1b[m");
+	}
+});
