@@ -2,10 +2,12 @@
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { errnoOf, QubesLiteError } from "../errors.ts";
-import { brokerFrame, fromBrokerLimits, type Progress, parseProgress, parseRefused } from "../protocol/broker.ts";
-import { type Frame, FrameDecoder } from "../protocol/frame.ts";
+import { brokerFrame, type Progress, parseProgress, parseRefused } from "../protocol/broker.ts";
+import type { Frame } from "../protocol/frame.ts";
 import { brokerSocketName, openRuntimeDirectory } from "../runtime-directory.ts";
+import { BrokerConnection } from "./broker-connection.ts";
 import { startBroker } from "./broker-start.ts";
+import { orAborted } from "./on-abort.ts";
 
 /** While somebody else starts the broker: a look every so often, for at most the time a start may take. */
 const lookEveryMs = 20;
@@ -24,13 +26,17 @@ export interface BrokerAnswers {
 /** Lost before an answer came: the request may be sent again. */
 class BrokerLost extends Error {}
 
-export async function connectBroker(env: NodeJS.ProcessEnv): Promise<Socket> {
+const never = new AbortController().signal;
+
+/** Rejects with the reason of `deadline`, too. */
+async function connectBroker(env: NodeJS.ProcessEnv, deadline: AbortSignal): Promise<BrokerConnection> {
 	const runtimeDirectory = openRuntimeDirectory(env);
 	const path = join(runtimeDirectory, brokerSocketName);
 	for (let look = 0; look < looksMax; look++) {
+		deadline.throwIfAborted();
 		const socket = await tryConnect(path);
-		if (socket !== undefined) return socket;
-		if (look % 10 === 0) await startBroker(runtimeDirectory, env);
+		if (socket !== undefined) return new BrokerConnection(socket);
+		if (look % 10 === 0) await orAborted(deadline, startBroker(runtimeDirectory, env));
 		else await new Promise((resolve) => setTimeout(resolve, lookEveryMs));
 	}
 	throw new QubesLiteError("Internal", "the broker does not answer", { remedy: `rm ${path}` });
@@ -50,21 +56,22 @@ function tryConnect(path: string): Promise<Socket | undefined> {
 }
 
 /**
- * Sends `frames` and waits until `onFrame` says that it has its answer; resolves with the open connection. Rejects with
- * the broker's refusal. A broker that goes away before is asked again, which is safe until a ticket has been used.
+ * Sends `frames` and waits until `onFrame` says that it has its answer; resolves with the open connection, to which
+ * nobody listens then. Rejects with the broker's refusal. A broker that goes away before is asked again, which is safe
+ * until a ticket has been used.
  */
 export async function askBroker(
 	env: NodeJS.ProcessEnv,
 	frames: readonly Buffer[],
 	answers: BrokerAnswers,
-): Promise<Socket> {
+): Promise<BrokerConnection> {
 	for (let attempt = 1; ; attempt++) {
-		answers.deadline?.throwIfAborted();
-		const socket = await connectBroker(env);
+		const connection = await connectBroker(env, answers.deadline ?? never);
 		try {
-			return await converse(socket, frames, answers);
+			await converse(connection, frames, answers);
+			return connection;
 		} catch (cause) {
-			socket.destroy();
+			connection.close();
 			if (!(cause instanceof BrokerLost)) throw cause;
 			if (attempt === attemptsMax) {
 				throw new QubesLiteError("Internal", `the broker went away ${attemptsMax} times without an answer`);
@@ -73,44 +80,35 @@ export async function askBroker(
 	}
 }
 
-function converse(socket: Socket, frames: readonly Buffer[], answers: BrokerAnswers): Promise<Socket> {
-	const decoder = new FrameDecoder(fromBrokerLimits);
-	return new Promise((resolve, reject) => {
-		const lost = (): void => reject(new BrokerLost());
-		const read = (chunk: Buffer): void => {
-			try {
-				decoder.push(chunk, (frame) => {
-					if (frame.type === brokerFrame.progress) answers.onProgress?.(parseProgress(frame.payload));
-					else if (frame.type === brokerFrame.refused) throw QubesLiteError.fromFacts(parseRefused(frame.payload));
-					else if (answers.onFrame(frame)) {
-						socket.off("data", read);
-						socket.off("close", lost);
-						resolve(socket);
-					}
-				});
-			} catch (cause) {
-				reject(QubesLiteError.from(cause));
-			}
-		};
-		answers.deadline?.addEventListener("abort", () => reject(answers.deadline?.reason));
-		socket.on("data", read);
-		socket.once("close", lost);
-		/** `close` follows, and says what there is to say. */
-		socket.on("error", () => {});
-		for (const frame of frames) socket.write(frame);
+function converse(connection: BrokerConnection, frames: readonly Buffer[], answers: BrokerAnswers): Promise<void> {
+	const answered = new Promise<void>((resolve, reject) => {
+		connection.listen({
+			frame: (frame) => {
+				if (frame.type === brokerFrame.progress) answers.onProgress?.(parseProgress(frame.payload));
+				else if (frame.type === brokerFrame.refused) throw QubesLiteError.fromFacts(parseRefused(frame.payload));
+				else if (answers.onFrame(frame)) {
+					connection.listen(null);
+					resolve();
+				}
+			},
+			failed: reject,
+			closed: () => reject(new BrokerLost()),
+		});
 	});
+	for (const frame of frames) connection.send(frame);
+	return orAborted(answers.deadline ?? never, answered);
 }
 
 /** The JSON of the reply to a request that is answered at once. */
 export async function callBroker(env: NodeJS.ProcessEnv, request: Buffer): Promise<unknown> {
 	let reply: unknown;
-	const socket = await askBroker(env, [request], {
+	const connection = await askBroker(env, [request], {
 		onFrame: (frame) => {
 			if (frame.type !== brokerFrame.reply) return false;
 			reply = JSON.parse(frame.payload.toString("utf8"));
 			return true;
 		},
 	});
-	socket.destroy();
+	connection.close();
 	return reply;
 }

@@ -2,12 +2,12 @@
  * The broker's side of a session in progress: an open connection, whose end tells the broker that we are gone, and over
  * which it says why the vm ended under us. A broker that is replaced meanwhile is told anew.
  */
-import { connect, type Socket } from "node:net";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { QubesLiteError } from "../errors.ts";
-import { brokerFrame, encodeRequest, fromBrokerLimits, parseRefused } from "../protocol/broker.ts";
-import { FrameDecoder } from "../protocol/frame.ts";
+import { brokerFrame, encodeRequest, parseRefused } from "../protocol/broker.ts";
 import { brokerSocketName, openRuntimeDirectory } from "../runtime-directory.ts";
+import { BrokerConnection } from "./broker-connection.ts";
 
 const redialMs = 500;
 /** After the guest's connection broke, the broker may know why; it does at once if it does at all. */
@@ -22,77 +22,75 @@ export interface Held {
 export class BrokerHold {
 	readonly #held: Held;
 	readonly #env: NodeJS.ProcessEnv;
-	#socket: Socket | undefined;
+	readonly #told = Promise.withResolvers<QubesLiteError>();
+	/** undefined while no broker is connected. */
+	#connection: BrokerConnection | undefined;
+	#lost = Promise.withResolvers<undefined>();
 	#timer: NodeJS.Timeout | undefined;
-	#reason: QubesLiteError | undefined;
-	#tell: (() => void) | undefined;
 	#isOver = false;
 
-	/** `socket` is the connection on which the session was granted. */
-	constructor(socket: Socket, held: Held, env: NodeJS.ProcessEnv) {
+	/** `connection` is the one on which the session was granted. */
+	constructor(connection: BrokerConnection, held: Held, env: NodeJS.ProcessEnv) {
 		this.#held = held;
 		this.#env = env;
-		this.#watch(socket);
+		this.#watch(connection);
 	}
 
-	/** What the broker says about the end of the vm under our session, or undefined. */
+	/** Resolves with what the broker says about the end of the vm under our session; maybe never. */
+	get told(): Promise<QubesLiteError> {
+		return this.#told.promise;
+	}
+
+	/** The same, or undefined where no broker says it soon. */
 	async reason(): Promise<QubesLiteError | undefined> {
-		if (this.#reason !== undefined || this.#socket === undefined) return this.#reason;
-		await new Promise<void>((resolve) => {
-			this.#tell = resolve;
-			setTimeout(resolve, reasonWithinMs);
+		let timer: NodeJS.Timeout | undefined;
+		const late = new Promise<undefined>((resolve) => {
+			timer = setTimeout(resolve, reasonWithinMs, undefined);
 		});
-		return this.#reason;
+		return await Promise.race([this.told, this.#lost.promise, late]).finally(() => clearTimeout(timer));
 	}
 
 	/** An open connection would keep us, and the session's place in the broker, for ever. */
 	end(): void {
 		this.#isOver = true;
 		clearTimeout(this.#timer);
-		this.#socket?.destroy();
+		this.#connection?.close();
 	}
 
-	#watch(socket: Socket): void {
-		this.#socket = socket;
-		const decoder = new FrameDecoder(fromBrokerLimits);
-		socket.on("data", (chunk: Buffer) => {
-			try {
-				decoder.push(chunk, ({ type, payload }) => {
-					if (type === brokerFrame.refused) this.#told(QubesLiteError.fromFacts(parseRefused(payload)));
-				});
-			} catch {
-				socket.destroy();
-			}
+	#watch(connection: BrokerConnection): void {
+		this.#connection = connection;
+		this.#lost = Promise.withResolvers();
+		connection.listen({
+			frame: ({ type, payload }) => {
+				if (type !== brokerFrame.refused) return;
+				this.#isOver = true;
+				this.#told.resolve(QubesLiteError.fromFacts(parseRefused(payload)));
+			},
+			failed: () => {},
+			closed: () => {
+				this.#connection = undefined;
+				this.#lost.resolve(undefined);
+				this.#redialLater();
+			},
 		});
-		socket.on("error", () => {});
-		if (socket.destroyed) this.#lost();
-		else socket.once("close", () => this.#lost());
 	}
 
-	#told(reason: QubesLiteError): void {
-		this.#reason ??= reason;
-		this.#tell?.();
-	}
-
-	#lost(): void {
-		this.#socket = undefined;
-		this.#tell?.();
-		/** Who has told us the end has nothing more to say. */
-		if (!this.#isOver && this.#reason === undefined) this.#timer = setTimeout(() => this.#redial(), redialMs).unref();
+	/** Who has told us the end has nothing more to say. */
+	#redialLater(): void {
+		if (!this.#isOver) this.#timer = setTimeout(() => this.#redial(), redialMs).unref();
 	}
 
 	/** A broker is not started for this: who needs one starts it. */
 	#redial(): void {
-		if (this.#isOver) return;
 		let path: string;
 		try {
 			path = join(openRuntimeDirectory(this.#env), brokerSocketName);
 		} catch {
+			this.#redialLater();
 			return;
 		}
-		const socket = connect(path, () => {
-			socket.write(encodeRequest({ method: "hold", ...this.#held, pid: process.pid }));
-		});
-		this.#watch(socket);
+		const connection = new BrokerConnection(connect(path));
+		connection.send(encodeRequest({ method: "hold", ...this.#held, pid: process.pid }));
+		this.#watch(connection);
 	}
 }

@@ -8,7 +8,7 @@ import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
-import { QubesLiteError } from "../errors.ts";
+import { errnoOf, QubesLiteError } from "../errors.ts";
 
 /** What flock exits with when somebody else has the lock: our choice, unlike any status of node's. */
 const lockedStatus = 75;
@@ -41,33 +41,38 @@ export async function startBroker(runtimeDirectory: string, env: NodeJS.ProcessE
 		},
 	);
 	closeSync(log);
-	const ready = child.stdio[3] as Readable;
+	/** Where no process can be made there are no streams either. */
+	const ready = child.stdio?.[3] as Readable | undefined;
+	let timer: NodeJS.Timeout | undefined;
 	try {
 		await new Promise<void>((resolve, reject) => {
 			const fail = (message: string, remedy?: string): void =>
 				reject(new QubesLiteError("Internal", message, { remedy }));
-			const timer = setTimeout(() => {
+			timer = setTimeout(() => {
 				child.kill("SIGKILL");
 				fail(`the broker did not start within ${startWithinMs / 1000} s`, `look at ${logPath(env)}`);
 			}, startWithinMs);
 			let said = "";
-			ready.on("data", (chunk: Buffer) => {
+			ready?.on("data", (chunk: Buffer) => {
 				said += chunk.toString("utf8");
 			});
-			ready.once("end", () => {
-				clearTimeout(timer);
+			ready?.once("end", () => {
 				if (said !== "") settle(said, resolve, reject);
 			});
-			child.once("error", () => fail("flock is missing, which starts the broker", "sudo apt-get install util-linux"));
+			child.once("error", (cause) => {
+				const errno = errnoOf(cause);
+				if (errno === "ENOENT") fail("flock is missing, which starts the broker", "sudo apt-get install util-linux");
+				else fail(`the broker can't be started (${errno ?? cause.message})`);
+			});
 			child.once("exit", (code, signal) => {
-				clearTimeout(timer);
 				/** Killed from outside: whoever looks for it next starts another. */
 				if (code === lockedStatus || signal === "SIGKILL") resolve();
 				else setImmediate(() => fail(`the broker ended at its start (${signal ?? code})`, `look at ${logPath(env)}`));
 			});
 		});
 	} finally {
-		ready.destroy();
+		clearTimeout(timer);
+		ready?.destroy();
 		child.unref();
 	}
 }

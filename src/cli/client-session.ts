@@ -18,11 +18,13 @@ import {
 	parseExit,
 	parseFailed,
 	parseSessionHello,
+	parseStarted,
 	sessionFrame,
 	toClientLimits,
 } from "../protocol/session.ts";
 import type { SignalName } from "../protocol/signals.ts";
 import { agreeOnVersion } from "../protocol/version.ts";
+import { onAbort } from "./on-abort.ts";
 import { Input, Output, type OutputSink, send } from "./session-streams.ts";
 
 export type SessionEnd =
@@ -32,11 +34,14 @@ export type SessionEnd =
 	| { readonly kind: "lost" }
 	/** Nobody reads our output any more (EPIPE): what SIGPIPE is to a local command. */
 	| { readonly kind: "outputClosed" }
+	/** The command has ended, but this signal came before our reader had taken all of its output. */
+	| { readonly kind: "interrupted"; readonly signal: SignalName }
 	/** We left it (SessionStreams.leave). */
 	| { readonly kind: "left" };
 
 /** What can be told to the command while it runs. */
 export interface RemoteCommand {
+	/** Once the command has ended, a signal that ends programs ends the wait for its output's reader. */
 	signal(signal: SignalName): void;
 	resize(size: TerminalSize): void;
 }
@@ -44,6 +49,8 @@ export interface RemoteCommand {
 export interface SessionStreams {
 	/** null: the command gets an empty standard input. */
 	readonly stdin: Readable | null;
+	/** Our input is read from when this resolves. */
+	readonly mayRead: Promise<void>;
 	readonly stdout: OutputSink;
 	readonly stderr: OutputSink;
 	/** Called once the command runs; `attached` where it did before we came. Before any output. */
@@ -61,7 +68,7 @@ export interface SessionGrant {
 	readonly startBy: AbortSignal;
 }
 
-/** Resolves with the end; by then all output has been handed on. Rejects on a peer that breaks the protocol. */
+/** Resolves with the end; by then the reader of our output has all of it that came, if the end is the command's. Rejects on a peer that breaks the protocol. */
 export async function runSession(socket: Socket, grant: SessionGrant, streams: SessionStreams): Promise<SessionEnd> {
 	const session = new ClientSession(socket, grant, streams);
 	const leave = (): void => session.leave();
@@ -83,7 +90,7 @@ class ClientSession {
 	readonly #stdout: Output;
 	readonly #stderr: Output;
 	/** What may come next: nothing reaches the user's terminal before it is known how to show it. */
-	#phase: "hello" | "answer" | "running" | "over" = "hello";
+	#phase: "hello" | "answer" | "running" | "draining" | "over" = "hello";
 	readonly #end = Promise.withResolvers<SessionEnd>();
 	readonly ended = this.#end.promise;
 
@@ -100,13 +107,17 @@ class ClientSession {
 			try {
 				decoder.push(chunk, (frame) => this.#receive(frame));
 			} catch (cause) {
-				this.#fail(QubesLiteError.from(cause));
+				/** Behind the exit it says nothing that counts. */
+				if (this.#phase !== "draining") this.#fail(QubesLiteError.from(cause));
 			}
 		});
-		socket.once("close", () => this.#finish({ kind: "lost" }));
+		socket.once("close", () => {
+			if (this.#phase !== "draining") this.#finish({ kind: "lost" });
+		});
 		socket.on("error", () => {});
-		const { startBy } = grant;
-		startBy.addEventListener("abort", () => this.#fail(startBy.reason));
+		onAbort(grant.startBy, (reason) => {
+			if (this.#phase === "hello" || this.#phase === "answer") this.#fail(reason);
+		});
 		const encode = grant.kind === "exec" ? encodeTicketedExec : encodeTicketedAttach;
 		socket.write(Buffer.concat([encodeSessionHello(), encode(grant.ticket, grant.bytes)]));
 		socket.resume();
@@ -132,9 +143,19 @@ class ClientSession {
 		this.#end.reject(cause);
 	}
 
+	/** A command that has ended by itself keeps its status where its last words find no reader, as a local one does. */
 	#outputFailed(error: Error): void {
-		if (errnoOf(error) === "EPIPE") this.#finish({ kind: "outputClosed" });
-		else this.#fail(new QubesLiteError("Internal", `the output cannot be written: ${error.message}`, { cause: error }));
+		if (errnoOf(error) !== "EPIPE") {
+			const message = `the output cannot be written: ${error.message}`;
+			this.#fail(new QubesLiteError("Internal", message, { cause: error }));
+		} else if (this.#phase !== "draining") this.#finish({ kind: "outputClosed" });
+	}
+
+	/** The command has ended; what it wrote is still on its way to our reader. */
+	async #drain(end: SessionEnd): Promise<void> {
+		this.#phase = "draining";
+		await Promise.all([this.#stdout.drained, this.#stderr.drained]);
+		this.#finish(end);
 	}
 
 	#receive(frame: Frame): void {
@@ -152,8 +173,10 @@ class ClientSession {
 	#answer(frame: Frame): void {
 		const { kind } = this.#grant;
 		if (frame.type === sessionFrame.failed) this.#finish({ kind: "failed", ...parseFailed(frame.payload) });
-		else if (frame.type === sessionFrame.started && kind === "exec") this.#begin(null);
-		else if (frame.type === sessionFrame.attached && kind === "attach") this.#begin(parseAttached(frame.payload));
+		else if (frame.type === sessionFrame.started && kind === "exec") {
+			parseStarted(frame.payload);
+			this.#begin(null);
+		} else if (frame.type === sessionFrame.attached && kind === "attach") this.#begin(parseAttached(frame.payload));
 		else throw unexpected(frame);
 	}
 
@@ -162,14 +185,24 @@ class ClientSession {
 		this.#phase = "running";
 		this.#streams.onStarted(
 			{
-				signal: (signal) => send(this.#socket, encodeSignal(signal)),
+				signal: (signal) => this.#signal(signal),
 				resize: (size) => send(this.#socket, encodeResize(size)),
 			},
 			attached,
 		);
 		if (this.#phase !== "running") return;
-		/** Without a terminal its input was closed when it was left alone. */
-		if (attached === null || attached.isTerminal) this.#input.start();
+		const { stdin, mayRead } = this.#streams;
+		const isAttached = attached !== null;
+		/** Without a terminal its input was closed when it was left alone; with one, it does not end with who came back. */
+		if (isAttached && (stdin === null || !attached.isTerminal)) return;
+		if (stdin === null) this.#input.start(true);
+		else void mayRead.then(() => this.#input.start(!isAttached));
+	}
+
+	#signal(signal: SignalName): void {
+		if (this.#phase === "running") send(this.#socket, encodeSignal(signal));
+		else if (this.#phase === "draining" && endingSignals.includes(signal))
+			this.#finish({ kind: "interrupted", signal });
 	}
 
 	#run(frame: Frame): void {
@@ -190,13 +223,17 @@ class ClientSession {
 				this.#input.credited(parseCredit(frame.payload));
 				break;
 			case sessionFrame.exit:
-				this.#finish({ kind: "ended", ...parseExit(frame.payload) });
+				if (!this.#stdout.hasEnded || !this.#stderr.hasEnded) throw unexpected(frame);
+				void this.#drain({ kind: "ended", ...parseExit(frame.payload) });
 				break;
 			default:
 				throw unexpected(frame);
 		}
 	}
 }
+
+/** They end a program that does not care; USR1 and USR2 do so too, but are nobody's way to say "enough". */
+const endingSignals: readonly SignalName[] = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"];
 
 const unexpected = ({ type }: Frame): QubesLiteError =>
 	new QubesLiteError("BadRequest", `the guest broke the protocol: a frame of type ${type} has no place there`);

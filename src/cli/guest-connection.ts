@@ -33,6 +33,8 @@ export function connectGuest(vsock: string): Promise<Socket> {
 			socket.off("data", read);
 			socket.off("close", closed);
 			socket.removeAllListeners("error");
+			/** It may break before anybody has taken it over: `close` tells that. */
+			socket.on("error", () => {});
 			/** Paused first: unshift() on a flowing socket would lose the bytes. */
 			socket.pause();
 			if (end + 1 < answer.length) socket.unshift(answer.subarray(end + 1));

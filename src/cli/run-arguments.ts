@@ -4,6 +4,8 @@ import { nearestName } from "../nearest-name.ts";
 import { parseSessionId, type SessionId } from "../protocol/session-id.ts";
 import { type Option, parseOptions } from "./options.ts";
 
+export const program = "run-in-vm";
+
 export type FilterMode = "auto" | "strict" | "off";
 
 /** What a run and an attachment have in common. */
@@ -39,7 +41,9 @@ export interface AttachArguments extends Common {
 	readonly id: SessionId;
 }
 
-export type ParsedRun = RunArguments | AttachArguments | { readonly kind: "help" | "version" };
+export type Options = RunArguments | AttachArguments;
+
+export type ParsedRun = Options | { readonly kind: "help" | "version" };
 
 export const runUsage = `usage: run-in-vm [options] VM [--] COMMAND [ARG…]
        run-in-vm [options] --disposable[=BASE] [--] COMMAND [ARG…]

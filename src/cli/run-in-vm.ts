@@ -1,50 +1,70 @@
 /** `run-in-vm VM COMMAND…`: the program. */
 import { exitStatusOf, QubesLiteError } from "../errors.ts";
+import type { SignalName } from "../protocol/signals.ts";
 import { checkArguments, formatError } from "./command-line.ts";
 import { ProgressLine } from "./progress-line.ts";
-import { type Options, program, run, targetOf } from "./run.ts";
-import { parseRunArguments, runUsage } from "./run-arguments.ts";
-import { checkStatusFd, toErrorResult, toInterruptedResult, writeStatus } from "./run-result.ts";
-import { SignalForwarder } from "./signal-forwarder.ts";
+import { run } from "./run.ts";
+import { type Options, parseRunArguments, program, runUsage } from "./run-arguments.ts";
+import { checkStatusFd, type RunResult, toErrorResult, toInterruptedResult, writeStatus } from "./run-result.ts";
+import { say } from "./say.ts";
+import { ignoredSignals, SignalForwarder } from "./signal-forwarder.ts";
+import { targetOf } from "./start-deadline.ts";
 import { version } from "./version.ts";
 
 /** The line for --status-fd is written however the run ended. */
 async function runAndReport(options: Options): Promise<number> {
 	checkStatusFd(options.statusFd);
 	const line = ProgressLine.on(process.stderr, targetOf(options), options.quiet, process.env);
-	const signals = new SignalForwarder((signal) => {
+	const interrupted = (signal: SignalName): void => {
 		line?.end();
 		const result = toInterruptedResult(signal);
 		writeStatus(options.statusFd, result);
-		/** Nothing of a command's has been said yet, so nothing can be lost. */
+		/** Nothing of a command's has been said yet, or who reads it has no time for it. */
 		process.exit(result.status);
-	});
+	};
+	const signals = new SignalForwarder(interrupted, ignoredSignals(ignoredAtStart), () => performance.now());
+	let result: RunResult;
 	try {
-		const result = await run(options, { signals, line });
-		writeStatus(options.statusFd, result);
-		return result.status;
+		result = await run(options, { signals, line });
 	} catch (cause) {
 		const error = QubesLiteError.from(cause);
+		signals.end();
 		writeStatus(options.statusFd, toErrorResult(error));
 		throw error;
 	}
+	signals.end();
+	writeStatus(options.statusFd, result);
+	/** Who said "enough" does not wait for the reader of what is left. */
+	if (result.facts.by === "interrupted") process.exit(result.status);
+	return result.status;
 }
 
 async function main(): Promise<number> {
 	checkArguments();
 	const parsed = parseRunArguments(process.argv.slice(2));
 	if (parsed.kind === "run" || parsed.kind === "attach") return runAndReport(parsed);
-	process.stdout.write(parsed.kind === "help" ? runUsage : `${version}\n`);
+	await say(parsed.kind === "help" ? runUsage : `${version}\n`);
 	return 0;
 }
+
+function fail(cause: unknown): number {
+	const error = QubesLiteError.from(cause);
+	process.stderr.write(formatError(program, error));
+	return exitStatusOf(error);
+}
+
+/** bin/run-in-vm's word for us alone, not for a broker that we start. */
+const ignoredAtStart = process.env.QUBES_LITE_IGNORED;
+delete process.env.QUBES_LITE_IGNORED;
 
 /** An EPIPE on our own output is the session's to see (SessionEnd); here it only must not crash us. */
 for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
 
+/** A fault of ours must not look like an exit status of the command's. Node gives the terminal back at its end. */
+process.on("uncaughtException", (cause) => process.exit(fail(cause)));
+
 try {
 	process.exitCode = await main();
 } catch (cause) {
-	const error = QubesLiteError.from(cause);
-	process.stderr.write(formatError(program, error));
-	process.exitCode = exitStatusOf(error);
+	process.exitCode = fail(cause);
 }

@@ -1,5 +1,5 @@
 /** How a run ended: its exit status, and the line for `--status-fd`, which says whose status it is without guessing. */
-import { fstatSync, writeSync } from "node:fs";
+import { fstatSync, readdirSync, readFileSync, readlinkSync, writeSync } from "node:fs";
 import { constants } from "node:os";
 import { exitStatus, exitStatusOf, QubesLiteError } from "../errors.ts";
 import type { Failure } from "../protocol/session.ts";
@@ -42,10 +42,12 @@ export function toResult(end: Exclude<SessionEnd, { readonly kind: "lost" | "lef
 			return { status: failureStatus[end.failure], facts: { by: "start", failure: end.failure } };
 		case "outputClosed":
 			return { status: brokenPipeStatus, facts: { by: "output" } };
+		case "interrupted":
+			return toInterruptedResult(end.signal);
 	}
 }
 
-/** We were told to go before the command ran, or our terminal went away under it. */
+/** We were told to go: before the command ran, before its output was read, or our terminal went away under it. */
 export function toInterruptedResult(signal: SignalName): RunResult {
 	return { status: exitStatus.signalBase + constants.signals[signal], facts: { by: "interrupted", signal } };
 }
@@ -58,16 +60,36 @@ export function toErrorResult(error: QubesLiteError): RunResult {
 export function checkStatusFd(fd: number | null): void {
 	if (fd === null) return;
 	let cause: unknown;
+	let what = "no such file descriptor is open";
 	try {
-		/** What is none of these is an event queue of node's own, whose numbers a user's may hit. */
 		const stat = fstatSync(fd);
-		if (stat.isFile() || stat.isFIFO() || stat.isSocket() || stat.isCharacterDevice()) return;
+		const isOurs = isOwnPipe(fd) || !(stat.isFile() || stat.isFIFO() || stat.isSocket() || stat.isCharacterDevice());
+		if (!isOurs && isWritable(fd)) return;
+		if (!isOurs) what = "it is open for reading only";
 	} catch (error) {
 		cause = error;
 	}
-	throw new QubesLiteError("BadRequest", `--status-fd ${fd}: no such file descriptor is open`, {
-		remedy: `add ${fd}>FILE to the command`,
-		cause,
+	const remedy = `add ${fd}>FILE to the command`;
+	throw new QubesLiteError("BadRequest", `--status-fd ${fd}: ${what}`, { remedy, cause });
+}
+
+/** proc_pid_fdinfo(5): the flags of open(2) in octal; the last two bits are the access mode, O_RDONLY is 0. */
+function isWritable(fd: number | string): boolean {
+	const flags = /^flags:\t([0-7]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "utf8"))?.[1] ?? "0";
+	return (Number.parseInt(flags, 8) & 0o3) !== 0;
+}
+
+/** Node has pipes of its own, and writing into those is its end; a user's numbers may hit them. It holds both their ends. */
+function isOwnPipe(fd: number): boolean {
+	const link = (name: number | string): string => readlinkSync(`/proc/self/fd/${name}`);
+	const target = link(fd);
+	if (!target.startsWith("pipe:")) return false;
+	return readdirSync("/proc/self/fd").some((other) => {
+		try {
+			return other !== String(fd) && link(other) === target && isWritable(other) !== isWritable(fd);
+		} catch {
+			return false;
+		}
 	});
 }
 

@@ -12,11 +12,13 @@ import {
 	type Ready,
 } from "../protocol/broker.ts";
 import { askBroker } from "./broker-client.ts";
+import { BrokerHold } from "./broker-hold.ts";
 import { connectGuest } from "./guest-connection.ts";
+import { orAborted } from "./on-abort.ts";
 
 export interface Opened {
-	/** Kept open while the session runs: its end tells the broker that we are gone. */
-	readonly broker: Socket;
+	/** To be ended with the session: its end tells the broker that we are gone. */
+	readonly hold: BrokerHold;
 	readonly guest: Socket;
 	readonly ready: Ready;
 	readonly granted: Granted;
@@ -27,10 +29,14 @@ export interface GrantRequest {
 	/** The exec or attach bytes. */
 	readonly bytes: Buffer;
 	readonly onProgress: (phase: string) => void;
+	/** Its reason ends the wait. */
 	readonly deadline: AbortSignal;
 }
 
-/** The way to the guest is opened while the agent takes in the ticket. Rejects with nothing left open. */
+/**
+ * The way to the guest is opened while the agent takes in the ticket. Rejects with nothing left open: with what the broker
+ * says, also where the guest can't be reached because its vm has just ended.
+ */
 export async function openGrant({ request, bytes, onProgress, deadline }: GrantRequest): Promise<Opened> {
 	let guest: Promise<Socket> | undefined;
 	let ready: Ready | undefined;
@@ -38,32 +44,36 @@ export async function openGrant({ request, bytes, onProgress, deadline }: GrantR
 	const closeGuest = (): void => {
 		guest?.then((socket) => socket.destroy()).catch(() => {});
 	};
-	const broker = await askBroker(process.env, [encodeRequest(request), encodeExecBytes(bytes)], {
-		deadline,
-		onProgress: (progress) => onProgress(progress.phase),
-		onFrame: (frame) => {
-			if (frame.type === brokerFrame.ready) {
-				closeGuest();
-				ready = parseReady(frame.payload);
-				guest = connectGuest(ready.vsock);
-				guest.catch(() => {});
-			} else if (frame.type === brokerFrame.granted) {
-				granted = parseGranted(frame.payload);
-			}
-			return granted !== undefined;
-		},
-	}).catch((cause: unknown) => {
-		closeGuest();
-		throw cause;
-	});
-	if (guest === undefined || ready === undefined || granted === undefined) {
-		broker.destroy();
-		throw new QubesLiteError("Internal", "the broker granted a session without the way to it");
-	}
 	try {
-		return { broker, guest: await guest, ready, granted };
+		const connection = await askBroker(process.env, [encodeRequest(request), encodeExecBytes(bytes)], {
+			deadline,
+			onProgress: (progress) => onProgress(progress.phase),
+			onFrame: (frame) => {
+				if (frame.type === brokerFrame.ready) {
+					closeGuest();
+					ready = parseReady(frame.payload);
+					guest = connectGuest(ready.vsock);
+					guest.catch(() => {});
+				} else if (frame.type === brokerFrame.granted) {
+					granted = parseGranted(frame.payload);
+				}
+				return granted !== undefined;
+			},
+		});
+		if (guest === undefined || ready === undefined || granted === undefined) {
+			connection.close();
+			throw new QubesLiteError("Internal", "the broker granted a session without the way to it");
+		}
+		const hold = new BrokerHold(connection, { vm: ready.vm, boot: ready.boot, session: granted.session }, process.env);
+		try {
+			return { hold, guest: await orAborted(deadline, guest), ready, granted };
+		} catch (cause) {
+			const reason = deadline.aborted ? undefined : await hold.reason();
+			hold.end();
+			throw reason ?? cause;
+		}
 	} catch (cause) {
-		broker.destroy();
+		closeGuest();
 		throw cause;
 	}
 }

@@ -6,26 +6,33 @@ import { encodeFrame } from "../protocol/frame.ts";
 import { dataMaxBytes } from "../protocol/limits.ts";
 import { encodeCredit, type Stream, sessionFrame } from "../protocol/session.ts";
 import { ReceiveWindow, SendWindow, stdinWindowBytes } from "../protocol/stream-window.ts";
+import { Pieces } from "./pieces.ts";
 
 /** Where one output goes. */
 export interface OutputSink {
-	/** Calls `written` when more may come, with the error of a write that failed. */
+	/** Calls `written` once, when more may come, with the error of a write that failed. */
 	write(bytes: Buffer, written: (error?: Error | null) => void): void;
-	/** Nothing more comes. */
-	end(): void;
+	/** Nothing more comes. Calls `written` like a write. */
+	end(written: (error?: Error | null) => void): void;
 }
 
 export function send(socket: Socket, frame: Buffer): void {
 	if (!socket.destroyed) socket.write(frame);
 }
 
-/** One output of the command: written on as it comes, with credit for the agent once our reader has taken it. */
+/**
+ * One output of the command: written on as it comes, one write at a time, with credit for the agent once our reader has
+ * taken it. What waits meanwhile is at most a window and a frame, in pieces that are worth their keeping.
+ */
 export class Output {
 	readonly #socket: Socket;
 	readonly #stream: Stream;
 	readonly #target: OutputSink;
 	readonly #onError: (error: Error) => void;
 	readonly #window = new ReceiveWindow();
+	readonly #waiting = new Pieces();
+	readonly #drained = Promise.withResolvers<void>();
+	#isWriting = false;
 	#hasEnded = false;
 
 	constructor(socket: Socket, stream: Stream, target: OutputSink, onError: (error: Error) => void) {
@@ -35,22 +42,57 @@ export class Output {
 		this.#onError = onError;
 	}
 
-	/** Throws BadRequest on more than the guest has credit for, and on what comes after the end. */
-	write(payload: Buffer): void {
-		if (this.#hasEnded)
-			throw new QubesLiteError("BadRequest", `the guest broke the protocol: ${this.#stream} had ended`);
-		this.#window.received(payload.length);
-		this.#target.write(payload, (error) => {
-			if (error !== null && error !== undefined) this.#onError(error);
-			const credit = this.#window.consumed(payload.length);
-			if (credit > 0) send(this.#socket, encodeCredit(this.#stream, credit));
-		});
+	get hasEnded(): boolean {
+		return this.#hasEnded;
 	}
 
+	/** Resolves when the output has ended and our reader has all of it, or a write has failed, of which `onError` was told. */
+	get drained(): Promise<void> {
+		return this.#drained.promise;
+	}
+
+	/** Throws BadRequest on more than the guest has credit for, on nothing, which costs no credit, and on what comes after the end. */
+	write(payload: Buffer): void {
+		if (this.#hasEnded || payload.length === 0) {
+			const why = this.#hasEnded ? `${this.#stream} had ended` : `it sent ${this.#stream} without a byte`;
+			throw new QubesLiteError("BadRequest", `the guest broke the protocol: ${why}`);
+		}
+		this.#window.received(payload.length);
+		if (this.#isWriting) this.#waiting.add(payload);
+		else this.#pass(payload);
+	}
+
+	/** Idempotent. */
 	end(): void {
 		if (this.#hasEnded) return;
 		this.#hasEnded = true;
-		this.#target.end();
+		if (!this.#isWriting) this.#finish();
+	}
+
+	#pass(bytes: Buffer): void {
+		this.#isWriting = true;
+		this.#target.write(bytes, (error) => {
+			this.#isWriting = false;
+			if (this.#hasFailed(error)) return;
+			const credit = this.#window.consumed(bytes.length);
+			if (credit > 0) send(this.#socket, encodeCredit(this.#stream, credit));
+			const next = this.#waiting.take();
+			if (next !== undefined) this.#pass(next);
+			else if (this.#hasEnded) this.#finish();
+		});
+	}
+
+	#finish(): void {
+		this.#target.end((error) => {
+			if (!this.#hasFailed(error)) this.#drained.resolve();
+		});
+	}
+
+	#hasFailed(error: Error | null | undefined): boolean {
+		if (error === null || error === undefined) return false;
+		this.#onError(error);
+		this.#drained.resolve();
+		return true;
 	}
 }
 
@@ -60,6 +102,7 @@ export class Input {
 	readonly #stdin: Readable | null;
 	readonly #window = new SendWindow(stdinWindowBytes);
 	#started = false;
+	#hasStopped = false;
 
 	/** null: the command gets an empty standard input. */
 	constructor(socket: Socket, stdin: Readable | null) {
@@ -67,18 +110,24 @@ export class Input {
 		this.#stdin = stdin;
 	}
 
-	/** Not before the command has started: what was read for a session that is refused would be missing in the next one. */
-	start(): void {
-		if (this.#started) return;
+	/**
+	 * Not before the command has started: what was read for a session that is refused would be missing in the next one.
+	 * Without `endsCommands` the end of our input is not the end of the command's.
+	 */
+	start(endsCommands: boolean): void {
+		if (this.#hasStopped) return;
 		this.#started = true;
+		const end = (): void => {
+			if (endsCommands) send(this.#socket, encodeFrame(sessionFrame.stdinEof));
+		};
 		if (this.#stdin === null) {
-			this.#end();
+			end();
 			return;
 		}
 		this.#stdin.on("data", (chunk: Buffer) => this.#send(chunk));
-		this.#stdin.once("end", () => this.#end());
+		this.#stdin.once("end", end);
 		/** A closed or unreadable standard input is an empty one. */
-		this.#stdin.once("error", () => this.#end());
+		this.#stdin.once("error", end);
 	}
 
 	/** Throws BadRequest on credit that nobody owes. */
@@ -87,7 +136,9 @@ export class Input {
 		if (this.#window.credited(bytes)) this.#stdin?.resume();
 	}
 
+	/** Idempotent. */
 	stop(): void {
+		this.#hasStopped = true;
 		if (!this.#started) return;
 		this.#stdin?.removeAllListeners("data");
 		this.#stdin?.destroy();
@@ -99,9 +150,5 @@ export class Input {
 		}
 		this.#window.sent(chunk.length);
 		if (!this.#window.isOpen) this.#stdin?.pause();
-	}
-
-	#end(): void {
-		send(this.#socket, encodeFrame(sessionFrame.stdinEof));
 	}
 }

@@ -2,6 +2,7 @@
  * Signals that we get, on their way to the command. Before it runs they mean us: the run is given up, with the status
  * that a command has which such a signal ends.
  */
+import { constants } from "node:os";
 import { type SignalName, signalNames } from "../protocol/signals.ts";
 
 /** What is done about a signal. */
@@ -13,19 +14,43 @@ export interface SignalHandler {
 	/** We are about to be stopped (Ctrl-Z), and go on again. */
 	suspending(): void;
 	resumed(): void;
+	/** Who sends it insists: the command is to be left, whatever it does. */
+	insisted(signal: SignalName): void;
 }
 
 /** They change nothing for who waits. */
 const harmless: readonly SignalName[] = ["SIGWINCH", "SIGCONT"];
 
+/** So often within so long is no way to speak to a program: a guest that has frozen must not hold its user. */
+const insistence = { times: 3, withinMs: 2_000 };
+const insistent: readonly SignalName[] = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"];
+
+/**
+ * Node forgets which signals were ignored at its start, as they are under nohup(1) and for a shell's background jobs. The
+ * launcher tells: SigIgn of proc_pid_status(5). `mask` is hexadecimal; undefined where nobody told.
+ */
+export function ignoredSignals(mask: string | undefined): SignalName[] {
+	if (mask === undefined || !/^[0-9a-f]{1,16}$/.test(mask)) return [];
+	const bits = BigInt(`0x${mask}`);
+	return signalNames.filter((name) => ((bits >> BigInt(constants.signals[name] - 1)) & 1n) === 1n);
+}
+
 export class SignalForwarder {
 	readonly #interrupted: (signal: SignalName) => void;
+	readonly #listeners = new Map<SignalName, () => void>();
+	readonly #now: () => number;
+	#recent: { readonly signal: SignalName; readonly at: number }[] = [];
 	#handler: SignalHandler | undefined;
 
-	/** `interrupted` is called for a signal that comes while nothing runs. */
-	constructor(interrupted: (signal: SignalName) => void) {
+	/** `interrupted` is called for a signal that comes while nothing runs; those in `ignored` do nothing at all. */
+	constructor(interrupted: (signal: SignalName) => void, ignored: readonly SignalName[], now: () => number) {
 		this.#interrupted = interrupted;
-		for (const signal of signalNames) process.on(signal, () => this.#take(signal));
+		this.#now = now;
+		for (const signal of signalNames) {
+			const listener = ignored.includes(signal) ? (): void => {} : (): void => this.#take(signal);
+			this.#listeners.set(signal, listener);
+			process.on(signal, listener);
+		}
 	}
 
 	/** From now on the command is meant. */
@@ -38,13 +63,19 @@ export class SignalForwarder {
 		this.#handler = undefined;
 	}
 
+	/** All is said: from here on signals do to us what they do to any program. */
+	end(): void {
+		for (const [signal, listener] of this.#listeners) process.off(signal, listener);
+	}
+
 	#take(signal: SignalName): void {
 		const handler = this.#handler;
 		if (signal === "SIGTSTP") {
 			handler?.forward(signal);
 			handler?.suspending();
-			/** What the signal would have done, had we not asked to hear of it. */
-			process.kill(process.pid, "SIGSTOP");
+			this.#stopOurselves();
+			/** Where nothing could stop us, nothing would let it go on. */
+			handler?.forward("SIGCONT");
 		} else if (handler === undefined) {
 			if (!harmless.includes(signal)) this.#interrupted(signal);
 		} else if (signal === "SIGWINCH") {
@@ -52,6 +83,25 @@ export class SignalForwarder {
 		} else {
 			if (signal === "SIGCONT") handler.resumed();
 			handler.forward(signal);
+			if (this.#isInsisting(signal)) handler.insisted(signal);
 		}
+	}
+
+	/** What the signal does where nobody has asked to hear of it: it stops us, unless no shell is there to let us go on. */
+	#stopOurselves(): void {
+		const listener = this.#listeners.get("SIGTSTP") as () => void;
+		process.off("SIGTSTP", listener);
+		process.kill(process.pid, "SIGTSTP");
+		process.on("SIGTSTP", listener);
+	}
+
+	#isInsisting(signal: SignalName): boolean {
+		if (!insistent.includes(signal)) return false;
+		const at = this.#now();
+		this.#recent = [
+			...this.#recent.filter((one) => one.signal === signal && at - one.at < insistence.withinMs),
+			{ signal, at },
+		];
+		return this.#recent.length >= insistence.times;
 	}
 }

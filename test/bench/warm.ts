@@ -7,7 +7,10 @@ import type { TestUser } from "../e2e/harness.ts";
 import { alternately, type Figure, median, medianRatio, quantile, show, wall } from "./measure.ts";
 
 const never = new AbortController().signal;
-const noSink = { write: (_bytes: Buffer, written: () => void): void => written(), end: (): void => {} };
+const noSink = {
+	write: (_bytes: Buffer, written: () => void): void => written(),
+	end: (written: () => void): void => written(),
+};
 
 /** One run by the client's own modules in this process: what of it the broker takes, and what the session does. */
 async function runHere(vm: string): Promise<{ grantMs: number; sessionMs: number; guestMs: number }> {
@@ -19,10 +22,10 @@ async function runHere(vm: string): Promise<{ grantMs: number; sessionMs: number
 	const end = await runSession(
 		opened.guest,
 		{ ticket: opened.granted.ticket, kind: "exec", bytes, startBy: never },
-		{ stdin: null, stdout: noSink, stderr: noSink, leave: never, onStarted: () => {} },
+		{ stdin: null, mayRead: Promise.resolve(), stdout: noSink, stderr: noSink, leave: never, onStarted: () => {} },
 	);
 	const endedAt = performance.now();
-	opened.broker.destroy();
+	opened.hold.end();
 	if (end.kind !== "ended") throw new Error(`the session ended as ${end.kind}`);
 	return { grantMs: grantedAt - beganAt, sessionMs: endedAt - grantedAt, guestMs: end.guestMicros / 1000 };
 }

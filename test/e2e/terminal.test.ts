@@ -1,4 +1,5 @@
 /** What a person sees and types: a real terminal, a real guest. */
+import { readFileSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { nothingLeft, TestUser } from "./harness.ts";
 import { Terminal } from "./tmux.ts";
@@ -28,6 +29,9 @@ const clients = (): number[] =>
 		.processes()
 		.filter(({ words }) => /\/node .*run-in-vm\.mjs /.test(words))
 		.map(({ pid }) => pid);
+
+/** proc_pid_stat(5). */
+const stateOf = (pid: number): string => /\) (\S)/.exec(readFileSync(`/proc/${pid}/stat`, "utf8"))?.[1] ?? "";
 
 /** Runs `line`, then shows its status and whether the terminal is set as it was before. */
 function typeChecked(line: string): void {
@@ -71,6 +75,15 @@ describe("an interactive command", () => {
 		await terminal.shows(/^now 22 77$/m);
 		terminal.type("exit 3");
 		await terminal.shows(/same:3/);
+	});
+
+	it("has the size that ours has when it starts, also where that changed during the boot", async () => {
+		await user.sh("qubes-lite stop shopping");
+		typeChecked("run-in-vm shopping sh -c 'sleep 0.3; stty size'");
+		await terminal.shows(/Starting shopping…/);
+		terminal.resize(71, 19);
+		await terminal.shows(/^19 71$/m);
+		await terminal.shows(/same:0/);
 	});
 
 	it("takes Ctrl-C and Ctrl-D as the guest's terminal does", async () => {
@@ -142,6 +155,42 @@ describe("Ctrl-Z without a terminal in the guest", () => {
 		await terminal.shows(/\^C[\s\S]*\$$/);
 		terminal.type('echo "status $?"');
 		await terminal.shows(/status 130/);
+	});
+});
+
+describe("a client that is stopped and goes on", () => {
+	/** Nobody types Ctrl-Z to it: in raw mode that is the guest's. */
+	async function stopped(): Promise<void> {
+		terminal.type("run-in-vm shopping sh");
+		await terminal.shows(/^~ \$$/m);
+		for (const pid of clients()) process.kill(pid, "SIGSTOP");
+		await terminal.shows(/Stopped/);
+	}
+
+	it("has the terminal raw again, in the size that it has by then", async () => {
+		await stopped();
+		terminal.resize(81, 25);
+		terminal.type("fg");
+		await user.until("it goes on", () => clients().every((pid) => stateOf(pid) !== "T"));
+		terminal.type('echo "now $(stty size)"');
+		await terminal.shows(/^now 25 81$/m);
+		/** In a terminal that is only half raw it is typed twice. */
+		expect(terminal.screen().match(/now \$/g)).toHaveLength(1);
+		terminal.type("exit 4");
+		/** Until then what is typed is the command's. */
+		await terminal.shows(/exit 4\n\$$/);
+		terminal.type('echo "status $?"');
+		await terminal.shows(/status 4/);
+	});
+
+	it("in the background leaves the keys to the shell", async () => {
+		terminal.type(`run-in-vm shopping sh -c 'sleep 2; echo over' >'${user.directory}/background' &`);
+		await user.until("it runs", async () => (await user.status("shopping")).sessions === 1);
+		terminal.type("echo typed");
+		await terminal.shows(/^typed$/m);
+		terminal.type("wait; echo waited $?");
+		await terminal.shows(/waited 0/);
+		expect(terminal.screen()).not.toContain("Stopped");
 	});
 });
 

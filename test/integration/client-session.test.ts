@@ -4,8 +4,12 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { BrokerConnection } from "../../src/cli/broker-connection.ts";
+import { BrokerHold } from "../../src/cli/broker-hold.ts";
 import { runSession, type SessionEnd } from "../../src/cli/client-session.ts";
-import { encodeFrame } from "../../src/protocol/frame.ts";
+import { QubesLiteError } from "../../src/errors.ts";
+import { brokerFrame, encodeGranted } from "../../src/protocol/broker.ts";
+import { encodeFrame, encodeJsonFrame } from "../../src/protocol/frame.ts";
 import {
 	encodeAttached,
 	encodeCredit,
@@ -49,11 +53,17 @@ async function session(kind: "exec" | "attach" = "exec"): Promise<Seen> {
 			seen[name] += seen.starts === 1 ? bytes.toString() : "(not started) ";
 			written();
 		},
-		end(): void {},
+		end: (written: () => void): void => written(),
 	});
 	const grant = { ticket: Buffer.alloc(32), kind, bytes: Buffer.alloc(0), startBy: new AbortController().signal };
 	const streams = {
-		...{ stdin: null, stdout: sink("stdout"), stderr: sink("stderr"), leave: new AbortController().signal },
+		...{
+			stdin: null,
+			mayRead: Promise.resolve(),
+			stdout: sink("stdout"),
+			stderr: sink("stderr"),
+			leave: new AbortController().signal,
+		},
 		onStarted: () => {
 			seen.starts += 1;
 		},
@@ -102,6 +112,23 @@ describe("a guest that breaks the protocol", () => {
 		expect(await session()).toMatchObject({ end: "the guest broke the protocol: stdout had ended", stdout: "" });
 	});
 
+	it("by an exit before the ends of both outputs, which would pass for a whole output", async () => {
+		says(hello, started, out, outEnd, exit);
+		expect(await session()).toMatchObject({
+			end: "the guest broke the protocol: a frame of type 22 has no place there",
+		});
+	});
+
+	it("by output without a byte, of which no window would bound how much", async () => {
+		says(hello, started, encodeFrame(sessionFrame.stdout), outEnd, errEnd, exit);
+		expect(await session()).toMatchObject({ end: "the guest broke the protocol: it sent stdout without a byte" });
+	});
+
+	it("by a start of what is no process", async () => {
+		says(hello, encodeJsonFrame(sessionFrame.started, { pid: 0 }), outEnd, errEnd, exit);
+		expect(await session()).toMatchObject({ end: expect.stringContaining("pid"), starts: 0 });
+	});
+
 	it("by credit for what was never sent", async () => {
 		says(hello, started, encodeCredit("stdin", 1));
 		expect(await session()).toMatchObject({ end: "credit came for bytes that were not sent" });
@@ -148,5 +175,35 @@ describe("the end of a session", () => {
 			expect(end).toEqual(isLost ? { kind: "lost" } : { kind: "ended", end: { code }, guestMicros: 1 });
 			expect(stdout).toBe("out");
 		}
+	});
+});
+
+describe("the broker's word", () => {
+	/** `refused` right behind `granted`, in one write, while nobody listens yet. */
+	it("that comes before anybody listens is kept for who does", async () => {
+		behave = (socket) => {
+			socket.write(
+				Buffer.concat([
+					encodeGranted({ ticket: Buffer.alloc(32), session: 1 }),
+					encodeJsonFrame(brokerFrame.refused, new QubesLiteError("NotRunning", "its vmm was killed").toFacts()),
+				]),
+			);
+		};
+		const connection = new BrokerConnection(connect(path));
+		await new Promise<void>((resolve) => {
+			connection.listen({
+				frame: () => {
+					connection.listen(null);
+					resolve();
+				},
+				failed: () => {},
+				closed: () => {},
+			});
+			connection.send(Buffer.of(0));
+		});
+		await new Promise((resolve) => setImmediate(resolve));
+		const hold = new BrokerHold(connection, { vm: "shopping", boot: "0000", session: 1 }, {});
+		expect(await hold.reason()).toMatchObject({ code: "NotRunning", message: "its vmm was killed" });
+		hold.end();
 	});
 });
