@@ -29,7 +29,7 @@ export async function benchThroughput(user: TestUser, vm: string, pairs: number,
 	const listen = (port: number): string => `VSOCK-LISTEN:${port},fork,reuseaddr`;
 	const socat = ["/opt/bench/socat", "-b", String(block)];
 	serveInGuest(user, vm, ...socat, "-U", listen(ports.output), `SYSTEM:${quietly(writes(bytes))},pipes`);
-	serveInGuest(user, vm, ...socat, "-t", "60", listen(ports.input), `SYSTEM:${quietly(reads(bytes))}; echo done,pipes`);
+	serveInGuest(user, vm, ...socat, "-t", "0", listen(ports.input), `SYSTEM:${quietly(reads(bytes))}; echo done,pipes`);
 	inGuest(user, vm, "sh", "-c", "until pidof socat >/dev/null; do sleep 0.1; done");
 	return [...(await benchOutput(user, vm, pairs, bytes)), ...(await benchInput(user, vm, pairs, bytes))];
 }

@@ -6,6 +6,7 @@
 import { randomBytes } from "node:crypto";
 import { writeSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
+import type { Take } from "../../src/guest/agent/blocks.ts";
 import { createStartCommand } from "../../src/guest/agent/command.ts";
 import { Connection } from "../../src/guest/agent/connection.ts";
 import { Sessions } from "../../src/guest/agent/sessions.ts";
@@ -76,6 +77,12 @@ function takeSessionOrder(): SessionOrder | undefined {
 	return "expired";
 }
 
+/** An ordinary socket gives fresh memory for each read. */
+const read =
+	(socket: Socket) =>
+	(take: Take): Socket =>
+		socket.on("data", (chunk: Buffer) => take(chunk, () => () => {}));
+
 /** The hybrid vsock: `CONNECT 5000`, `OK …`, and then the guest's port. */
 function listen(): void {
 	const server = createServer((socket) => {
@@ -87,8 +94,8 @@ function listen(): void {
 			}
 			socket.write("OK 1234\n");
 			const order = takeSessionOrder();
-			if (order === undefined) new Connection(socket, sessions);
-			else if (order === "noExit") new Connection(withoutExit(socket), sessions);
+			if (order === undefined) new Connection(read(socket), sessions);
+			else if (order === "noExit") new Connection(read(withoutExit(socket)), sessions);
 			else new FakeSession(socket, order);
 		});
 	});

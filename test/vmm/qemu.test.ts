@@ -178,7 +178,7 @@ describe("names and paths are data", () => {
 					`${runtimeDirectory}/${name}/qmp.sock`,
 					`${runtimeDirectory}/${name}/vhost-vsock.sock`,
 				]);
-				expect(helpers[0]?.argv.at(-1)).toBe(`${runtimeDirectory}/${name}/vsock`);
+				expect(wordAfter(helpers[0]?.argv ?? [], "--uds-path")).toBe(`${runtimeDirectory}/${name}/vsock`);
 				expect(wordAfter(vmm.argv, "-kernel")).toBe(kernel);
 				expect(wordAfter(vmm.argv, "-initrd")).toBe(initramfs);
 				expect(optionsOf(vmm.argv, "-name")).toEqual([

@@ -19,6 +19,7 @@ import {
 } from "../../protocol/session.ts";
 import { ReceiveWindow, stdinWindowBytes } from "../../protocol/stream-window.ts";
 import { agreeOnVersion } from "../../protocol/version.ts";
+import type { Take } from "./blocks.ts";
 import { StartFailure } from "./command.ts";
 import type { Session } from "./session.ts";
 import type { Redeemed } from "./tickets.ts";
@@ -48,6 +49,7 @@ export interface SessionHost {
 export class Connection {
 	readonly #socket: Socket;
 	readonly #host: SessionHost;
+	readonly #deadline: NodeJS.Timeout;
 	readonly #decoder = new FrameDecoder(fromClientLimits, streamedFromClient);
 	readonly #stdinWindow = new ReceiveWindow(stdinWindowBytes);
 	/** The ticket's number, once it has been shown. */
@@ -57,19 +59,21 @@ export class Connection {
 	/** Nothing is said any more, and nothing heard: the client has only to close. */
 	#over = false;
 
-	constructor(socket: Socket, host: SessionHost) {
-		this.#socket = socket;
-		this.#host = host;
-		const deadline = setTimeout(() => socket.destroy(), execWithinMs);
-		socket.on("data", (chunk: Buffer) => {
+	/** `open` gives the socket, and what it reads to the function that it is given. */
+	constructor(open: (take: Take) => Socket, host: SessionHost) {
+		const socket = open((bytes, keep) => {
 			try {
-				this.#decoder.push(chunk, (frame) => this.#receive(frame, deadline));
+				this.#decoder.push(bytes, (frame) => this.#receive(frame, keep));
 			} catch (cause) {
 				const error = QubesLiteError.from(cause);
 				const own = error.code === "Internal" ? "internal" : "refused";
 				this.#fail(cause instanceof StartFailure ? cause.failure : own, error.message);
 			}
 		});
+		this.#socket = socket;
+		this.#host = host;
+		const deadline = setTimeout(() => socket.destroy(), execWithinMs);
+		this.#deadline = deadline;
 		socket.on("error", () => {});
 		socket.once("close", () => {
 			clearTimeout(deadline);
@@ -85,7 +89,7 @@ export class Connection {
 		this.#socket.destroy();
 	}
 
-	#receive(frame: Frame, deadline: NodeJS.Timeout): void {
+	#receive(frame: Frame, keep: () => () => void): void {
 		if (this.#over) return;
 		if (!this.#greeted) {
 			if (frame.type !== sessionFrame.hello)
@@ -96,13 +100,13 @@ export class Connection {
 			throw new QubesLiteError("BadRequest", "the session has its hello already");
 		} else if (frame.type === sessionFrame.exec || frame.type === sessionFrame.attach) {
 			if (this.#id !== undefined) throw new QubesLiteError("BadRequest", "the connection has its session already");
-			clearTimeout(deadline);
+			clearTimeout(this.#deadline);
 			this.#open(frame);
 		} else if (this.#session === undefined) {
 			throw new QubesLiteError("BadRequest", "a session must be asked for first");
 		} else {
 			if (frame.type === sessionFrame.stdin) this.#stdinWindow.received(frame.payload.length);
-			this.#pass(frame, this.#session);
+			this.#pass(frame, this.#session, keep);
 		}
 	}
 
@@ -128,11 +132,15 @@ export class Connection {
 		}
 	}
 
-	#pass(frame: Frame, session: Session): void {
+	#pass(frame: Frame, session: Session, keep: () => () => void): void {
 		switch (frame.type) {
 			case sessionFrame.stdin: {
 				const bytes = frame.payload.length;
-				session.write(frame.payload, () => this.#consumed(bytes));
+				const leave = keep();
+				session.write(frame.payload, () => {
+					leave();
+					this.#consumed(bytes);
+				});
 				return;
 			}
 			case sessionFrame.stdinEof:

@@ -3,9 +3,9 @@
  * and says hello, and reports what lives. Ends only with the guest.
  */
 import { spawn } from "node:child_process";
-import { createServer } from "node:net";
 import { guestCommandPort } from "../../protocol/ports.ts";
 import { ourVersions } from "../../protocol/version.ts";
+import { readInto } from "./blocks.ts";
 import { BrokerConnection } from "./broker-connection.ts";
 import { SessionCgroups } from "./cgroup.ts";
 import { baseEnvironment, createStartCommand } from "./command.ts";
@@ -16,22 +16,11 @@ import { Sessions } from "./sessions.ts";
 import { findUser } from "./users.ts";
 import { listenVsock } from "./vsock.ts";
 
-/** More than the 50 parallel runs that users make; the rest waits in the kernel's backlog. */
-const connectionsMax = 256;
+/** More than the 50 parallel runs that users make. */
 const backlog = 128;
 
 function log(text: string): void {
 	process.stdout.write(`qubes-lite: agent: ${text}\n`);
-}
-
-function listen(sessions: Sessions): Promise<void> {
-	const server = createServer((socket) => new Connection(socket, sessions));
-	server.maxConnections = connectionsMax;
-	return new Promise((resolve, reject) => {
-		server.once("error", reject);
-		server.once("listening", resolve);
-		listenVsock(server, guestCommandPort, backlog);
-	});
 }
 
 const nonce = bootNonce();
@@ -44,7 +33,7 @@ const sessions = new Sessions({
 	knocked: () => connection?.look(),
 	log,
 });
-await listen(sessions);
+listenVsock(guestCommandPort, backlog, (open) => new Connection((take) => open(readInto(take)), sessions));
 connection = new BrokerConnection({
 	hello: () => ({ ...ourVersions, nonce, vm: vmName(), phases: phaseTimes(), ...sessions.report() }),
 	report: () => {

@@ -4,6 +4,7 @@ import { encodeFrame, frameHeaderBytes } from "../../protocol/frame.ts";
 import { dataMaxBytes } from "../../protocol/limits.ts";
 import { type Stream, sessionFrame } from "../../protocol/session.ts";
 import { SendWindow } from "../../protocol/stream-window.ts";
+import { giveBack, takeBlock } from "./blocks.ts";
 import type { OutputSource } from "./command.ts";
 import { OutputRing } from "./output-ring.ts";
 
@@ -186,22 +187,7 @@ class Source {
 	}
 }
 
-/**
- * Blocks go round: read into behind a frame's header, written with it, read into again. A fresh 64 KiB for each read costs
- * a third of the throughput where the guest is emulated.
- */
-const blockBytes = frameHeaderBytes + 64 * 1024;
-const sparesMax = 32;
-const spares: Buffer[] = [];
-
-function takeBlock(): Buffer {
-	return spares.pop() ?? Buffer.allocUnsafeSlow(blockBytes);
-}
-
-function giveBack(block: Buffer): void {
-	if (spares.length < sparesMax) spares.push(block);
-}
-
+/** A block is read into behind room for a frame's header, and written with it. */
 function writeBlock(socket: Socket, type: number, block: Buffer, bytes: number): void {
 	if (socket.destroyed) {
 		giveBack(block);

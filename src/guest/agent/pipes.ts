@@ -3,12 +3,16 @@
  * name: `echo oops >/dev/stderr` fails with ENXIO (open(2)).
  */
 import { closeSync, fchownSync } from "node:fs";
+import { blockBytes } from "./blocks.ts";
 import { libc } from "./libc.ts";
 
 /** <bits/fcntl-linux.h>. */
 const O_CLOEXEC = 0o2000000;
 
 const pipe2 = libc("int pipe2(void *fds, int flags)");
+const fcntl = libc("int fcntl(int fd, int command, int size)");
+/** <bits/fcntl-linux.h>. */
+const F_SETPIPE_SZ = 1031;
 
 export interface StreamPipes {
 	/** Given to the child: blocking, as programs expect. */
@@ -24,6 +28,7 @@ export function openPipes(uid: number): StreamPipes {
 		if (pipe2(fds, O_CLOEXEC) !== 0) throw new Error("no pipe can be made: too many are open");
 		const [reader = -1, writer = -1] = fds;
 		opened.push(reader, writer);
+		fcntl(reader, F_SETPIPE_SZ, blockBytes);
 		fchownSync(reader, uid, -1);
 		return [reader, writer];
 	};

@@ -1,5 +1,5 @@
 /** The guest's users, from /etc/passwd (passwd(5)). */
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { QubesLiteError } from "../../errors.ts";
 
 export interface GuestUser {
@@ -33,7 +33,7 @@ export function parsePasswd(text: string): Omit<GuestUser, "groups">[] {
 
 /** null is the default user, or root in an image that has none. Throws NoSuchUser's sentence as BadRequest. */
 export function findUser(name: string | null): GuestUser {
-	const users = parsePasswd(readFileSync("/etc/passwd", "utf8"));
+	const users = readUsers();
 	const wanted = name ?? defaultUser;
 	const user = users.find((candidate) => candidate.name === wanted);
 	if (user !== undefined) return withGroups(user);
@@ -42,9 +42,21 @@ export function findUser(name: string | null): GuestUser {
 	throw new QubesLiteError("BadRequest", `the guest has no user '${wanted}'`);
 }
 
-function withGroups(user: Omit<GuestUser, "groups">): GuestUser {
-	return {
-		...user,
-		groups: existsSync("/etc/group") ? parseGroups(readFileSync("/etc/group", "utf8"), user.name) : [],
+const withGroups = (user: Omit<GuestUser, "groups">): GuestUser => ({
+	...user,
+	groups: parseGroups(readGroups(), user.name),
+});
+
+const readUsers = keepUntilChanged("/etc/passwd", parsePasswd);
+const readGroups = keepUntilChanged("/etc/group", (text) => text);
+
+/** Reads and parses a file when it is another than before: each time would be a tenth of what an emulated guest does for `true`. */
+function keepUntilChanged<T>(path: string, parse: (text: string) => T): () => T {
+	let kept: { readonly mark: string; readonly value: T } | undefined;
+	return () => {
+		const stat = statSync(path, { throwIfNoEntry: false });
+		const mark = `${stat?.ino} ${stat?.size} ${stat?.mtimeMs} ${stat?.ctimeMs}`;
+		if (kept?.mark !== mark) kept = { mark, value: parse(stat === undefined ? "" : readFileSync(path, "utf8")) };
+		return kept.value;
 	};
 }

@@ -3,8 +3,9 @@
  * address family, only at read, write, accept and shutdown. All that is unusual about that is in this file.
  */
 import { closeSync } from "node:fs";
-import { type Server, Socket } from "node:net";
+import { Socket } from "node:net";
 import { errno, libc } from "./libc.ts";
+import type { OnRead } from "./stdio.ts";
 
 /** <linux/vm_sockets.h>, <bits/socket.h>. */
 const AF_VSOCK = 40;
@@ -18,6 +19,8 @@ const connectWithinMs = 500;
 
 interface TcpHandle {
 	open(fd: number): number;
+	listen(backlog: number): number;
+	onconnection: (status: number, client: TcpHandle) => void;
 }
 interface TcpWrap {
 	readonly TCP: new (type: number) => TcpHandle;
@@ -52,12 +55,27 @@ function toHandle(fd: number, type: number): TcpHandle {
 	return handle;
 }
 
-/** Makes `server` listen on `port` of this guest; it emits "listening" or "error". */
-export function listenVsock(server: Server, port: number, backlog: number): void {
+/** Gives a connection that has come as a socket, which is read as it says. */
+export type OpenConnection = (onread: OnRead) => Socket;
+
+/** Listens on `port` of this guest, for ever. */
+export function listenVsock(port: number, backlog: number, accept: (open: OpenConnection) => void): void {
 	const fd = open();
 	const address = toAddress(anyCid, port);
 	if (bind(fd, address, address.length) < 0) throw new Error(`bind(vsock port ${port}): errno ${errno()}`);
-	server.listen(toHandle(fd, constants.SERVER), backlog);
+	const server = toHandle(fd, constants.SERVER);
+	server.onconnection = (status, client) => {
+		if (status === 0) accept((onread) => toSocket(client, onread));
+	};
+	const status = server.listen(backlog);
+	if (status < 0) throw new Error(`listen(vsock port ${port}): ${status}`);
+}
+
+/** libuv's handle as Node's socket. */
+function toSocket(handle: TcpHandle, onread?: OnRead): Socket {
+	const socket = new Socket({ handle, readable: true, writable: true, onread } as object);
+	if (onread !== undefined) socket.resume();
+	return socket;
 }
 
 /** Rejects where nobody answers. Waits in a thread. */
@@ -73,7 +91,7 @@ export function connectVsock(cid: number, port: number): Promise<Socket> {
 			if (status !== 0) {
 				closeSync(fd);
 				reject(cause ?? new Error(`nobody answers on vsock port ${port} of ${cid}`));
-			} else resolve(new Socket({ handle: toHandle(fd, constants.SOCKET), readable: true, writable: true } as object));
+			} else resolve(toSocket(toHandle(fd, constants.SOCKET)));
 		});
 	});
 }
