@@ -1,4 +1,8 @@
 import { defineConfig } from "vitest/config";
+import { isSoak } from "./test/rounds.ts";
+
+/** A hang bound: the full counts take minutes each. */
+const patience = isSoak ? 30 : 1;
 
 const rooms =
 	"test/{config,protocol,statemachines,vmm,activation,guest,broker,cli,guest-image,structure,terminal}/**/*.test.ts";
@@ -6,12 +10,12 @@ const rooms =
 export default defineConfig({
 	test: {
 		projects: [
-			{ test: { name: "unit", include: [rooms, "test/*.test.ts"], testTimeout: 10_000 } },
+			{ test: { name: "unit", include: [rooms, "test/*.test.ts"], testTimeout: 10_000 * patience } },
 			{
 				test: {
 					name: "integration",
 					include: ["test/integration/**/*.test.ts"],
-					testTimeout: 60_000,
+					testTimeout: 60_000 * patience,
 					hookTimeout: 60_000,
 					fileParallelism: false,
 				},
@@ -20,7 +24,7 @@ export default defineConfig({
 				test: {
 					name: "e2e",
 					include: ["test/e2e/**/*.test.ts"],
-					testTimeout: 180_000,
+					testTimeout: 180_000 * patience,
 					hookTimeout: 180_000,
 					fileParallelism: false,
 				},

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { rounds } from "../rounds.ts";
 import { nothingLeft, type Running, sha256Of, TestUser } from "./harness.ts";
 
 let user: TestUser;
@@ -308,10 +309,10 @@ describe("a broker that is killed in the middle", () => {
 		await idle();
 	});
 
-	it("loses no request, ten times in a row, beside an output that nobody reads", async () => {
+	it("loses no request, many times in a row, beside an output that nobody reads", async () => {
 		const stalled = user.start("/bin/sh", ["-c", "exec run-in-vm shopping yes | sleep 1000"]);
 		await user.until("it runs", async () => (await user.status("shopping")).sessions === 1);
-		for (let round = 0; round < 10; round++) {
+		for (let round = 0; round < rounds(10, 80); round++) {
 			const running = user.run("shopping", "echo", String(round));
 			await new Promise((resolve) => setTimeout(resolve, round * 17));
 			for (const pid of user.brokerPids()) process.kill(pid, "SIGKILL");
@@ -381,7 +382,7 @@ describe("input that is bad or large", () => {
 					for (const [key, value] of Object.entries(env)) expect(rest).toContain(`${key}=${value}`);
 				},
 			),
-			{ numRuns: 25 },
+			{ numRuns: rounds(25, 200) },
 		);
 	});
 
@@ -431,6 +432,45 @@ describe("input that is bad or large", () => {
 			status: 125,
 			stderr: expect.stringMatching(/^run-in-vm: the output cannot be written: /),
 		});
+	});
+});
+
+describe("a slow reader", () => {
+	/** VmRSS of proc_pid_status(5), MiB. */
+	const rssIn = (status: string): number => Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024;
+	const rssOf = (pid: number): number => rssIn(readFileSync(`/proc/${pid}/status`, "utf8"));
+	const agentRss = async (): Promise<number> => {
+		const { stdout } = await user.run("-u", "root", "shopping", "sh", "-c", "cat /proc/$(pidof node)/status");
+		return rssIn(stdout);
+	};
+
+	it("gets 64 MiB of standard output and 64 MiB of standard error whole", async () => {
+		const bytes = "dd if=/usr/bin/node bs=65536 count=1024 2>/dev/null";
+		const errors = join(user.directory, "errors");
+		const slow = "{ sleep 1; sha256sum; }";
+		const outcome = await user.sh(
+			`{ run-in-vm shopping sh -c '{ ${bytes}; } >&2 & ${bytes}; wait' 2>&1 >&3 | ${slow} >'${errors}'; } 3>&1 | ${slow}`,
+		);
+		const expected = (await user.sh(`head -c ${64 * 1024 * 1024} '${process.execPath}' | sha256sum`)).stdout;
+		expect([outcome.stdout, readFileSync(errors, "utf8")]).toEqual([expected, expected]);
+	});
+
+	it("that is stopped holds the command back, and memory stays flat on both sides", async () => {
+		const client = user.start("sh", ["-c", "exec run-in-vm shopping yes >/dev/null"]);
+		await user.until("it runs", async () => (await user.status("shopping")).sessions === 1);
+		client.kill("SIGSTOP");
+		const [broker = 0] = user.brokerPids();
+		const measure = async () => ({ client: rssOf(client.pid), broker: rssOf(broker), agent: await agentRss() });
+		/** What is on its way is a window. */
+		await new Promise((resolve) => setTimeout(resolve, 1_000));
+		const before = await measure();
+		await new Promise((resolve) => setTimeout(resolve, rounds(4_000, 60_000)));
+		const after = await measure();
+		for (const side of ["client", "broker", "agent"] as const) expect(after[side] - before[side]).toBeLessThan(16);
+		client.kill("SIGCONT");
+		client.kill("SIGTERM");
+		expect((await client.done).status).toBe(143);
+		await idle();
 	});
 });
 

@@ -1,7 +1,7 @@
 /**
  * Bytes that nobody would send by mistake: damaged messages, any JSON, noise, and what has broken a parser before
  * (corpus/: what a run finds is added there). Each parser gives a value or says no, soon, and within bounds.
- * `FUZZ_RUNS=100000` looks longer.
+ * `npm run soak` looks longer.
  */
 import { readFileSync } from "node:fs";
 import { Worker } from "node:worker_threads";
@@ -12,11 +12,12 @@ import { fromBrokerLimits, toBrokerLimits } from "../../src/protocol/broker.ts";
 import { fromAgentLimits, toAgentLimits } from "../../src/protocol/control.ts";
 import { encodeFrame, FrameDecoder, type FrameLimits } from "../../src/protocol/frame.ts";
 import { fromClientLimits, streamedFromClient, toClientLimits } from "../../src/protocol/session.ts";
+import { rounds } from "../rounds.ts";
 import type { LargestInputs } from "./fuzz-worker.ts";
 import { type Json, placesOf } from "./json-places.ts";
 import { type Parser, parsers } from "./parsers.ts";
 
-const numRuns = Number(process.env.FUZZ_RUNS ?? 300);
+const numRuns = rounds(300, 20_000);
 /** A hang bound: it takes microseconds. */
 const withinMs = 1_000;
 
