@@ -27,12 +27,11 @@ const insistent: readonly SignalName[] = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUI
 
 /**
  * Node forgets which signals were ignored at its start, as they are under nohup(1) and for a shell's background jobs. The
- * launcher tells: SigIgn of proc_pid_status(5). `mask` is hexadecimal; undefined where nobody told.
+ * launcher tells: sigignore of proc_pid_stat(5), a decimal number. undefined where nobody told.
  */
 export function ignoredSignals(mask: string | undefined): SignalName[] {
-	if (mask === undefined || !/^[0-9a-f]{1,16}$/.test(mask)) return [];
-	const bits = BigInt(`0x${mask}`);
-	return signalNames.filter((name) => ((bits >> BigInt(constants.signals[name] - 1)) & 1n) === 1n);
+	if (mask === undefined || !/^\d{1,10}$/.test(mask)) return [];
+	return signalNames.filter((name) => ((Number(mask) >>> (constants.signals[name] - 1)) & 1) === 1);
 }
 
 export class SignalForwarder {
