@@ -14,10 +14,12 @@ export class ClientConnection {
 	constructor(socket: Socket) {
 		this.#socket = socket;
 		socket.on("error", () => {});
-		socket.once("close", () => this.#gone.abort());
+		socket.once("close", this.#left);
 	}
 
-	/** Aborts when the client is gone. */
+	readonly #left = (): void => this.#gone.abort();
+
+	/** Aborts when the client is gone; not when it was cut. */
 	get gone(): AbortSignal {
 		return this.#gone.signal;
 	}
@@ -52,6 +54,12 @@ export class ClientConnection {
 				}
 			});
 		});
+	}
+
+	/** The broker leaves, and the client does not: nobody is told that it is gone, and it asks the next broker. */
+	cut(): void {
+		this.#socket.off("close", this.#left);
+		this.#socket.destroy();
 	}
 
 	send(frame: Buffer): void {

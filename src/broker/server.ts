@@ -1,6 +1,6 @@
 /** broker.sock: accepts clients, asks the policy, and serves their requests. */
 import { chmodSync, rmSync } from "node:fs";
-import { createServer, type Server, type Socket } from "node:net";
+import { createServer, type Server } from "node:net";
 import type { Logger } from "pino";
 import { QubesLiteError } from "../errors.ts";
 import type { BrokerRequest, SessionStatus } from "../protocol/broker.ts";
@@ -30,19 +30,20 @@ export interface ServerDependencies {
 export class BrokerServer {
 	readonly #dependencies: ServerDependencies;
 	readonly #server: Server;
-	readonly #clients = new Set<Socket>();
+	readonly #clients = new Set<ClientConnection>();
 	#requests = 0;
 
 	constructor(dependencies: ServerDependencies) {
 		this.#dependencies = dependencies;
 		this.#server = createServer((socket) => {
-			this.#clients.add(socket);
+			const client = new ClientConnection(socket);
+			this.#clients.add(client);
 			dependencies.clientsChanged();
 			socket.once("close", () => {
-				this.#clients.delete(socket);
+				this.#clients.delete(client);
 				dependencies.clientsChanged();
 			});
-			void this.#serve(new ClientConnection(socket));
+			void this.#serve(client);
 		});
 		this.#server.maxConnections = clientsMax;
 	}
@@ -61,10 +62,10 @@ export class BrokerServer {
 		chmodSync(path, 0o600);
 	}
 
-	/** No new clients; those that are connected are cut, and ask the next broker. */
+	/** No new clients; those that are connected are cut, and ask the next broker. What runs goes on, as after a kill. */
 	close(): void {
 		this.#server.close();
-		for (const socket of this.#clients) socket.destroy();
+		for (const client of this.#clients) client.cut();
 	}
 
 	async #serve(client: ClientConnection): Promise<void> {

@@ -20,8 +20,8 @@ afterAll(async () => {
 	expect(await user.leave(["shopping", "banking", "disp"])).toEqual(nothingLeft);
 });
 
-function killBroker(): void {
-	for (const pid of user.brokerPids()) process.kill(pid, "SIGKILL");
+function killBroker(signal: NodeJS.Signals = "SIGKILL"): void {
+	for (const pid of user.brokerPids()) process.kill(pid, signal);
 }
 
 async function stopAll(): Promise<void> {
@@ -29,22 +29,35 @@ async function stopAll(): Promise<void> {
 	expect((await user.sh("qubes-lite stop --force shopping banking disp")).status).toBe(0);
 }
 
-it("gives a run that waits for a boot its result although the broker is killed, with one vmm", async () => {
-	user.order("shopping", { helloDelayMs: 800 });
-	const starts = user.starts("shopping");
-	const running = user.start("run-in-vm", ["shopping", "echo", "here"]);
-	await user.until("the vmm runs", () => user.starts("shopping") === starts + 1);
-	killBroker();
-	expect(await running.done).toMatchObject({ status: 0, stdout: "here\n", stderr: "" });
-	expect(user.starts("shopping")).toBe(starts + 1);
-	await stopAll();
-});
+/** Killed, or asked to leave: neither may end what runs. */
+const ends = [
+	["killed", "SIGKILL"],
+	["told to leave", "SIGTERM"],
+] as const;
 
-it("lets a session go on when the broker is killed, and counts it as a lease again", async () => {
+it.each(ends)(
+	"gives a run that waits for a boot its result although the broker is %s, with one vmm",
+	async (_, signal) => {
+		for (const vm of ["shopping", "disp"]) {
+			user.order(vm, { helloDelayMs: 800 });
+			const starts = user.starts(vm);
+			const running = user.start("run-in-vm", [vm, "echo", "here"]);
+			await user.until("the vmm runs", () => user.starts(vm) === starts + 1);
+			killBroker(signal);
+			expect(await running.done).toMatchObject({ status: 0, stdout: "here\n", stderr: "" });
+			expect(user.starts(vm)).toBe(starts + 1);
+		}
+		user.order("disp", {});
+		await stopAll();
+	},
+);
+
+it.each(ends)("lets a session go on when the broker is %s, and counts it as a lease again", async (_, signal) => {
 	const running = user.start("run-in-vm", ["shopping", "sh", "-c", "echo up; read line; echo $line; exit 3"]);
 	await user.until("the session is there", async () => (await user.status("shopping")).sessions === 1);
 	const pid = user.vmmPid("shopping");
-	killBroker();
+	killBroker(signal);
+	await user.until("the broker is gone", () => user.brokerPids().length === 0);
 	const listed = JSON.parse((await user.sh("qubes-lite ls --json")).stdout);
 	expect(listed.vms[0]).toMatchObject({ name: "shopping", state: "ready" });
 	await user.until("it is a lease again", async () => (await user.status("shopping")).sessions === 1);
