@@ -41,7 +41,9 @@ export async function serveSession(client: ClientConnection, opening: Opening): 
 			if (!(cause instanceof GuestGoingDown) || !opening.mayBoot) throw cause;
 			/** The broker that asked for it is gone, and its successor learns of it here: the request waits, and boots it anew. */
 			vm.withdraw(request);
-			vm.stop(false);
+			const { state } = vm.snapshot();
+			/** Once is enough: a second stop would refuse those who wait for the next boot already. */
+			if (state === "ready" || state === "idle") vm.stop(false);
 			await bounded(client, opening, vm.request(request, { type, label }));
 			if (!client.gone.aborted) await grant(client, opening);
 		});
