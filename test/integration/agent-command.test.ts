@@ -112,7 +112,10 @@ describe("the end of a command", () => {
 	it("is known of 100 at once, and leaves no descriptor open", async () => {
 		await sh("true");
 		const before = readdirSync("/proc/self/fd").length;
-		const ends = await Promise.all(Array.from({ length: 100 }, (_, index) => sh(`exit ${index}`)));
+		const tty = { rows: 24, columns: 80 };
+		const ends = await Promise.all(
+			Array.from({ length: 100 }, (_, index) => sh(`exit ${index}`, index % 2 === 0 ? { tty } : {})),
+		);
 		expect(ends.map(({ end }) => end)).toEqual(Array.from({ length: 100 }, (_, code) => ({ code })));
 		expect(readdirSync("/proc/self/fd").length).toBe(before);
 	});
@@ -231,6 +234,13 @@ describe("a terminal", () => {
 		const { end, stdout } = await sh("stty raw -echo; seq 600000", { tty });
 		expect(end).toEqual({ code: 0 });
 		expect(stdout).toBe(Array.from({ length: 600_000 }, (_, index) => `${index + 1}\n`).join(""));
+	});
+
+	it("may be let go by a command that goes on, and takes nothing of its end or of its output", async () => {
+		const { end, stdout } = await sh("echo first; exec </dev/null >/dev/null 2>&1; sleep 0.5; exit 3", { tty });
+		expect({ end, stdout }).toEqual({ end: { code: 3 }, stdout: "first\r\n" });
+		const { stdout: late } = await sh("exec 3>$(tty) </dev/null >/dev/null 2>&1; sleep 0.2; echo last >&3", { tty });
+		expect(late).toBe("last\r\n");
 	});
 
 	it("takes keys: Ctrl-C ends what runs in the foreground", async () => {

@@ -99,6 +99,8 @@ function startInTerminal(place: Place, size: TerminalSize): Command {
 	const { master, slave, path } = openTerminal(size, place.user.uid);
 	try {
 		const control = start(place, path);
+		/** A command may let go of its terminal and go on: nobody having it open would be its end, and EIO for us (pty(7)). */
+		void control.ended.then(() => closeSync(slave));
 		let stream: Socket | undefined;
 		return {
 			...{ ...control, isTerminal: true, stderr: null },
@@ -116,10 +118,9 @@ function startInTerminal(place: Place, size: TerminalSize): Command {
 			},
 		};
 	} catch (cause) {
+		closeSync(slave);
 		closeSync(master);
 		throw cause;
-	} finally {
-		closeSync(slave);
 	}
 }
 

@@ -15,7 +15,7 @@ const IUTF8 = 0o40000;
 
 export interface Terminal {
 	readonly master: number;
-	/** Keeps the terminal alive until the command has opened it. */
+	/** Keeps the terminal alive, whether or not anybody else has it open. */
 	readonly slave: number;
 	readonly path: string;
 }
