@@ -166,6 +166,24 @@ describe("a command", () => {
 		expect(failureOf(["tool"], { env: { PATH: "/bin" } })).toBe("notFound: tool: not found in the guest");
 	});
 
+	it("is found from its own directory, not from the agent's", async () => {
+		mkdirSync(join(directory, "project/tools"), { recursive: true });
+		const cwd = join(directory, "project");
+		file("project/run", "#!/bin/sh\necho run\n");
+		file("project/plain", "echo plain\n");
+		file("project/lost", "#!/no/such/interpreter\n");
+		file("project/tools/tool", "#!/bin/sh\necho tool\n");
+		expect((await run(["./run"], { cwd })).stdout).toBe("run\n");
+		expect((await run(["./plain"], { cwd })).stdout).toBe("plain\n");
+		expect((await run(["tool"], { cwd, env: { PATH: "tools" } })).stdout).toBe("tool\n");
+		expect((await run(["run"], { cwd, env: { PATH: "/bin:" } })).stdout).toBe("run\n");
+		expect(failureOf(["./tools"], { cwd })).toBe("notExecutable: ./tools: not executable in the guest");
+		const missing = "what it is to be run by is not found in the guest";
+		expect(failureOf(["./lost"], { cwd })).toBe(`notFound: ./lost: ${missing}`);
+		expect(failureOf(["lost"], { cwd, env: { PATH: "." } })).toBe("notFound: lost: not found in the guest");
+		expect(failureOf(["test/e2e"], { cwd })).toBe("notFound: test/e2e: not found in the guest");
+	});
+
 	it("that is a script without #! is run by sh", async () => {
 		expect((await run([file("plain", 'echo "plain $1"\n'), "word"])).stdout).toBe("plain word\n");
 	});

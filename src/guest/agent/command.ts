@@ -2,6 +2,7 @@
 import { accessSync, closeSync, existsSync, constants as fsConstants, readFileSync, statSync } from "node:fs";
 import type { Socket } from "node:net";
 import { constants } from "node:os";
+import { resolve } from "node:path";
 import { errnoOf, QubesLiteError } from "../../errors.ts";
 import type { Exec, TerminalSize } from "../../protocol/exec.ts";
 import type { CommandEnd, Failure } from "../../protocol/session.ts";
@@ -64,7 +65,7 @@ export function createStartCommand(host: CommandHost): StartCommand {
 		try {
 			return exec.tty === null ? startWithPipes(place) : startInTerminal(place, exec.tty);
 		} catch (cause) {
-			throw cause instanceof StartFailure ? cause : toStartFailure(exec, cause);
+			throw cause instanceof StartFailure ? cause : toStartFailure(exec, cwd, cause);
 		}
 	};
 }
@@ -196,12 +197,12 @@ export const baseEnvironment = (user: GuestUser): Record<string, string> => ({
 });
 
 /** errno(3) names that execve(2) gives. */
-function toStartFailure(exec: Exec, cause: unknown): StartFailure {
+function toStartFailure(exec: Exec, cwd: string, cause: unknown): StartFailure {
 	const name = exec.argv[0];
 	switch (errnoOf(cause)) {
 		case "ENOENT":
 		case "ENOTDIR":
-			return name?.includes("/") === true && existsSync(name)
+			return name?.includes("/") === true && existsSync(resolve(cwd, name))
 				? new StartFailure("notFound", `${name}: what it is to be run by is not found in the guest`)
 				: new StartFailure("notFound", `${name}: not found in the guest`);
 		case "EACCES":

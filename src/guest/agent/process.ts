@@ -4,6 +4,7 @@
  */
 import { existsSync, constants as fsConstants, statSync } from "node:fs";
 import { constants } from "node:os";
+import { resolve } from "node:path";
 import { errnoOf } from "../../errors.ts";
 import type { CommandEnd } from "../../protocol/session.ts";
 import { asUser, type Credentials } from "./credentials.ts";
@@ -74,7 +75,7 @@ function load(): { native: Native; attributes: Buffer } {
 export function startProcess(options: ProcessOptions): Process {
 	const [name = ""] = options.argv;
 	let code = "ENOENT";
-	for (const file of candidates(name, options.env.PATH)) {
+	for (const file of candidates(name, options)) {
 		try {
 			return spawn(file, options);
 		} catch (cause) {
@@ -82,20 +83,21 @@ export function startProcess(options: ProcessOptions): Process {
 			if (errno === "ENOEXEC") {
 				return spawn("/bin/sh", { ...options, argv: ["sh", file, ...options.argv.slice(1)] });
 			}
-			if (errno === "EACCES" || (errno === "ENOENT" && existsSync(file))) code = errno;
+			if (errno === "EACCES" || (errno === "ENOENT" && existsSync(resolve(options.cwd, file)))) code = errno;
 			else if (errno !== "ENOENT" && errno !== "ENOTDIR") throw cause;
 		}
 	}
 	throw toError(name, code);
 }
 
-/** What is not there is not tried, so that a search costs no fork for each directory. */
-function candidates(name: string, path = "/bin:/usr/bin"): string[] {
-	if (name.includes("/") || name === "") return [name];
-	return path
+/** What is not there is not tried, so that a search costs no fork for each directory. A relative word is the command's, not ours. */
+function candidates(name: string, { env, cwd }: ProcessOptions): string[] {
+	if (name === "") return [];
+	if (name.includes("/")) return [name];
+	return (env.PATH ?? "/bin:/usr/bin")
 		.split(":")
 		.map((directory) => `${directory || "."}/${name}`)
-		.filter((file) => file.startsWith("./") || existsSync(file));
+		.filter((file) => existsSync(resolve(cwd, file)));
 }
 
 const errnoNames = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));
@@ -103,7 +105,7 @@ const errnoNames = new Map(Object.entries(constants.errno).map(([name, number]) 
 const toError = (what: string, code: string): Error => Object.assign(new Error(`${what}: ${code}`), { code });
 
 function spawn(file: string, { argv, env, cwd, credentials, stdio }: ProcessOptions): Process {
-	if (statSync(file, { throwIfNoEntry: false })?.isDirectory() === true) throw toError(file, "EACCES");
+	if (statSync(resolve(cwd, file), { throwIfNoEntry: false })?.isDirectory() === true) throw toError(file, "EACCES");
 	const libc = load();
 	const actions = Buffer.alloc(attributeBytes);
 	const words = toVector(argv);
@@ -123,7 +125,7 @@ function spawn(file: string, { argv, env, cwd, credentials, stdio }: ProcessOpti
 	} finally {
 		libc.native.destroy(actions);
 	}
-	return { pid: pid[0] ?? 0, ended: new Promise((resolve) => watch(pid[0] ?? 0, resolve)) };
+	return { pid: pid[0] ?? 0, ended: new Promise((ended) => watch(pid[0] ?? 0, ended)) };
 }
 
 interface Vector {
