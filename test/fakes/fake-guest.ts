@@ -6,7 +6,6 @@
 import { randomBytes } from "node:crypto";
 import { writeSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
-import type { Take } from "../../src/guest/agent/blocks.ts";
 import { createStartCommand } from "../../src/guest/agent/command.ts";
 import { Connection } from "../../src/guest/agent/connection.ts";
 import { Sessions } from "../../src/guest/agent/sessions.ts";
@@ -28,6 +27,7 @@ import { ourVersions, type Versions } from "../../src/protocol/version.ts";
 import { noteStart, type Orders, readOrders, type SessionOrder } from "./fake-guest-orders.ts";
 import { fakeProcessGroups } from "./fake-guest-processes.ts";
 import { FakeSession, withoutExit } from "./fake-guest-session.ts";
+import { readSocket } from "./read-socket.ts";
 
 const [ordersDirectory = "", ...words] = process.argv.slice(2);
 const vsock = find(/^socket,id=vsock,path=(.*)\/vhost-vsock\.sock$/, "/vsock");
@@ -77,12 +77,6 @@ function takeSessionOrder(): SessionOrder | undefined {
 	return "expired";
 }
 
-/** An ordinary socket gives fresh memory for each read. */
-const read =
-	(socket: Socket) =>
-	(take: Take): Socket =>
-		socket.on("data", (chunk: Buffer) => take(chunk, () => () => {}));
-
 /** The hybrid vsock: `CONNECT 5000`, `OK …`, and then the guest's port. */
 function listen(): void {
 	const server = createServer((socket) => {
@@ -94,8 +88,8 @@ function listen(): void {
 			}
 			socket.write("OK 1234\n");
 			const order = takeSessionOrder();
-			if (order === undefined) new Connection(read(socket), sessions);
-			else if (order === "noExit") new Connection(read(withoutExit(socket)), sessions);
+			if (order === undefined) new Connection(readSocket(socket), sessions);
+			else if (order === "noExit") new Connection(readSocket(withoutExit(socket)), sessions);
 			else new FakeSession(socket, order);
 		});
 	});

@@ -23,19 +23,17 @@ import {
 } from "../../protocol/control.ts";
 import { type Frame, FrameDecoder } from "../../protocol/frame.ts";
 import { heartbeatIntervalMs } from "../../protocol/limits.ts";
-import { hostControlPort } from "../../protocol/ports.ts";
 import { agreeOnVersion } from "../../protocol/version.ts";
-import { connectVsock } from "./vsock.ts";
 
 const redialMs = 200;
 /** A broker that has not answered a hello or a heartbeat by then is gone. */
 const answerWithinMs = 10_000;
 /** When there is a reason to look: also a host that is short of time has answered by then. */
 const lookWithinMs = 1_000;
-/** The host's CID: vsock(7), VMADDR_CID_HOST. */
-const hostCid = 2;
 
 export interface BrokerConnectionHost {
+	/** Rejects where nobody answers. */
+	connect(): Promise<Socket>;
 	hello(): AgentHello;
 	/** Everything of a heartbeat but its number. */
 	report(): Omit<Heartbeat, "seq">;
@@ -65,7 +63,7 @@ export class BrokerConnection {
 		const again = (): void => {
 			setTimeout(() => this.dial(), redialMs);
 		};
-		connectVsock(hostCid, hostControlPort).then((socket) => {
+		this.#host.connect().then((socket) => {
 			socket.once("close", again);
 			this.#speak(socket);
 		}, again);
@@ -83,6 +81,8 @@ export class BrokerConnection {
 			}
 		});
 		socket.on("error", () => {});
+		/** There is no half-close: what waits to be written would wait for ever. */
+		socket.once("end", () => socket.destroy());
 		socket.once("close", () => {
 			this.#answered();
 			this.#welcomed = false;

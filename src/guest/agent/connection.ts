@@ -75,6 +75,8 @@ export class Connection {
 		const deadline = setTimeout(() => socket.destroy(), execWithinMs);
 		this.#deadline = deadline;
 		socket.on("error", () => {});
+		/** There is no half-close: what waits to be written would wait for ever. */
+		socket.once("end", () => socket.destroy());
 		socket.once("close", () => {
 			clearTimeout(deadline);
 			if (this.#id !== undefined) host.disconnected(this.#id);

@@ -3,7 +3,7 @@
  * and says hello, and reports what lives. Ends only with the guest.
  */
 import { spawn } from "node:child_process";
-import { guestCommandPort } from "../../protocol/ports.ts";
+import { guestCommandPort, hostControlPort } from "../../protocol/ports.ts";
 import { ourVersions } from "../../protocol/version.ts";
 import { readInto } from "./blocks.ts";
 import { BrokerConnection } from "./broker-connection.ts";
@@ -14,10 +14,12 @@ import { bootNonce, memory, phaseTimes, vmName } from "./guest-state.ts";
 import { agentPaths } from "./paths.ts";
 import { Sessions } from "./sessions.ts";
 import { findUser } from "./users.ts";
-import { listenVsock } from "./vsock.ts";
+import { connectVsock, listenVsock } from "./vsock.ts";
 
 /** More than the 50 parallel runs that users make. */
 const backlog = 128;
+/** The host's CID: vsock(7), VMADDR_CID_HOST. */
+const hostCid = 2;
 
 function log(text: string): void {
 	process.stdout.write(`qubes-lite: agent: ${text}\n`);
@@ -35,6 +37,7 @@ const sessions = new Sessions({
 });
 listenVsock(guestCommandPort, backlog, (open) => new Connection((take) => open(readInto(take)), sessions));
 connection = new BrokerConnection({
+	connect: () => connectVsock(hostCid, hostControlPort),
 	hello: () => ({ ...ourVersions, nonce, vm: vmName(), phases: phaseTimes(), ...sessions.report() }),
 	report: () => {
 		const { sessions: living, cgroups } = sessions.report();

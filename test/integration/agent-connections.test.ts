@@ -1,0 +1,101 @@
+/** The agent's ends of its connections, over sockets of this machine: the test is the broker, or the client. */
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { connect, createServer, type Server, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, it } from "vitest";
+import { BrokerConnection, type BrokerConnectionHost } from "../../src/guest/agent/broker-connection.ts";
+import { Connection, type SessionHost } from "../../src/guest/agent/connection.ts";
+import { ourVersions } from "../../src/protocol/version.ts";
+import { readSocket } from "../fakes/read-socket.ts";
+
+let directory: string;
+let server: Server;
+const opened: Socket[] = [];
+
+beforeEach(async () => {
+	directory = mkdtempSync(join(tmpdir(), "ql-agent-"));
+	server = createServer({ allowHalfOpen: true });
+	server.listen(join(directory, "socket"));
+	await once(server, "listening");
+});
+
+afterEach(() => {
+	for (const socket of opened.splice(0)) socket.destroy();
+	server.close();
+	rmSync(directory, { recursive: true });
+});
+
+/** Both ends of a connection, the agent's as it is in a guest. */
+async function pair(): Promise<{ ours: Socket; theirs: Socket }> {
+	const accepted = once(server, "connection");
+	const ours = connect(join(directory, "socket"));
+	await once(ours, "connect");
+	const [theirs] = (await accepted) as [Socket];
+	opened.push(ours, theirs);
+	return { ours, theirs };
+}
+
+/** More than any socket's buffers hold. */
+const muchOutput = Buffer.alloc(8 * 1024 * 1024);
+
+const nobody: SessionHost = {
+	redeem: () => ({ session: null, refusal: "refused" }),
+	connected: () => {},
+	disconnected: () => {},
+	start: () => {
+		throw new Error("nothing is started here");
+	},
+	find: () => {
+		throw new Error("nothing is found here");
+	},
+	nowMicros: () => 0,
+	knocked: () => {},
+	refused: () => {},
+};
+
+const nothing = { sessions: [], cgroups: [] };
+
+/** A broker connection over `socket`, which is dialled once. */
+function connectAgent(socket: Socket): BrokerConnection {
+	let dial: BrokerConnectionHost["connect"] = async () => {
+		dial = () => new Promise(() => {});
+		return socket;
+	};
+	const hello = { ...ourVersions, ...nothing, nonce: "0".repeat(32), vm: "shopping", phases: [], lastSession: 0 };
+	const connection = new BrokerConnection({
+		connect: () => dial(),
+		hello: () => hello,
+		report: () => ({ ...nothing, memory: { totalKiB: 1, availableKiB: 1 } }),
+		isGoingDown: () => false,
+		announce: () => true,
+		list: () => [],
+		clientGone: () => {},
+		powerOff: () => {},
+		log: () => {},
+	});
+	connection.dial();
+	return connection;
+}
+
+/** Sooner than a connection without a ticket, or without an answer, is closed anyway. */
+describe("a peer that has closed its end, and reads no more", { timeout: 5_000 }, () => {
+	it("is a client that has left, though output waits for it", async () => {
+		const { ours, theirs } = await pair();
+		const closed = once(ours, "close");
+		new Connection(readSocket(ours), nobody);
+		ours.write(muchOutput);
+		theirs.end();
+		await closed;
+	});
+
+	it("is a broker that has left, though a frame waits for it", async () => {
+		const { ours, theirs } = await pair();
+		const closed = once(ours, "close");
+		connectAgent(ours);
+		ours.write(muchOutput);
+		theirs.end();
+		await closed;
+	});
+});
