@@ -4,9 +4,11 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { BrokerConnection, type BrokerConnectionHost } from "../../src/guest/agent/broker-connection.ts";
 import { Connection, type SessionHost } from "../../src/guest/agent/connection.ts";
+import { encodeSeen, encodeWelcome } from "../../src/protocol/control.ts";
+import { heartbeatIntervalMs } from "../../src/protocol/limits.ts";
 import { ourVersions } from "../../src/protocol/version.ts";
 import { readSocket } from "../fakes/read-socket.ts";
 
@@ -22,6 +24,7 @@ beforeEach(async () => {
 });
 
 afterEach(() => {
+	vi.useRealTimers();
 	for (const socket of opened.splice(0)) socket.destroy();
 	server.close();
 	rmSync(directory, { recursive: true });
@@ -58,7 +61,7 @@ const nobody: SessionHost = {
 const nothing = { sessions: [], cgroups: [] };
 
 /** A broker connection over `socket`, which is dialled once. */
-function connectAgent(socket: Socket): BrokerConnection {
+function connectAgent(socket: Socket): void {
 	let dial: BrokerConnectionHost["connect"] = async () => {
 		dial = () => new Promise(() => {});
 		return socket;
@@ -76,7 +79,6 @@ function connectAgent(socket: Socket): BrokerConnection {
 		log: () => {},
 	});
 	connection.dial();
-	return connection;
 }
 
 /** Sooner than a connection without a ticket, or without an answer, is closed anyway. */
@@ -97,5 +99,42 @@ describe("a peer that has closed its end, and reads no more", { timeout: 5_000 }
 		ours.write(muchOutput);
 		theirs.end();
 		await closed;
+	});
+});
+
+describe("a broker that answers heartbeats", { timeout: 5_000 }, () => {
+	/** The agent has beaten for the first time. */
+	async function welcomed(): Promise<{ ours: Socket; seen: (seq: number) => Promise<unknown> }> {
+		vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval"] });
+		const { ours, theirs } = await pair();
+		connectAgent(ours);
+		await once(theirs, "data");
+		const say = (frame: Buffer): Promise<unknown> => {
+			const heard = once(ours, "data");
+			theirs.write(frame);
+			return heard;
+		};
+		await say(encodeWelcome());
+		return { ours, seen: (seq) => say(encodeSeen(seq)) };
+	}
+
+	it("is not given up, although it is always some behind", async () => {
+		const { ours, seen } = await welcomed();
+		for (let seq = 1; seq <= 10; seq++) {
+			vi.advanceTimersByTime(heartbeatIntervalMs);
+			expect(ours.destroyed).toBe(false);
+			await seen(seq);
+		}
+	});
+
+	it("is given up when no answer comes to one for 10 s", async () => {
+		const { ours, seen } = await welcomed();
+		await seen(1);
+		vi.advanceTimersByTime(heartbeatIntervalMs);
+		await seen(1);
+		vi.advanceTimersByTime(9_999);
+		expect(ours.destroyed).toBe(false);
+		vi.advanceTimersByTime(1);
+		expect(ours.destroyed).toBe(true);
 	});
 });

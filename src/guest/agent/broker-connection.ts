@@ -52,6 +52,8 @@ export class BrokerConnection {
 	#welcomed = false;
 	#seq = 0;
 	#answer: NodeJS.Timeout | undefined;
+	/** The heartbeat that #answer waits for; 0 is the hello. */
+	#awaited = 0;
 	#isLooking = false;
 
 	constructor(host: BrokerConnectionHost) {
@@ -88,6 +90,7 @@ export class BrokerConnection {
 			this.#welcomed = false;
 			this.#socket = undefined;
 		});
+		this.#seq = 0;
 		socket.write(encodeHello(this.#host.hello()));
 		this.#await(answerWithinMs);
 	}
@@ -103,6 +106,7 @@ export class BrokerConnection {
 
 	#await(withinMs: number): void {
 		const socket = this.#socket;
+		this.#awaited = this.#seq;
 		this.#answer = setTimeout(() => {
 			this.#host.log("the broker does not answer");
 			socket?.destroy();
@@ -133,7 +137,6 @@ export class BrokerConnection {
 				agreeOnVersion("the broker", parseWelcome(frame.payload));
 				this.#answered();
 				this.#welcomed = true;
-				this.#seq = 0;
 				this.beat();
 				return;
 			}
@@ -148,7 +151,7 @@ export class BrokerConnection {
 				this.#host.clientGone(parseSessionNumber("clientGone", frame.payload));
 				return;
 			case controlFrame.seen:
-				if (parseSeen(frame.payload) === this.#seq) this.#answered();
+				if (parseSeen(frame.payload) >= this.#awaited) this.#answered();
 				return;
 			case controlFrame.list:
 				this.#send(encodeSessions(this.#host.list()));
