@@ -1,6 +1,6 @@
 /** A vm's state in the words that every client sees. */
 import type { VmState, VmStatus } from "../protocol/broker.ts";
-import { describeLease, type Lease, leasesOf, unknownCommand } from "../statemachines/leases.ts";
+import { describeLease, type Lease, type Leases, leasesOf, unknownCommand } from "../statemachines/leases.ts";
 import { stopsAt, type VmContext } from "../statemachines/vm-context.ts";
 import type { Instance } from "./instance.ts";
 import type { Vm } from "./vm.ts";
@@ -21,7 +21,9 @@ export function toStatus(vm: Vm, isConfigured: boolean, now: number, wallMs: num
 		flags: toFlags(state, context, isConfigured),
 		since: toWall(context.since),
 		reason: context.reason?.sentence ?? null,
-		leases: [...context.leases.values()].slice(0, leasesShownMax).map((lease) => describe(lease, instance)),
+		leases: shown(context.leases)
+			.slice(0, leasesShownMax)
+			.map((lease) => describe(lease, instance)),
 		sessions: leasesOf(context.leases, "session").length,
 		stopsAt: state === "idle" && due !== null ? toWall(due) : null,
 		disposable: vm.config.disposable,
@@ -33,6 +35,12 @@ export function toStatus(vm: Vm, isConfigured: boolean, now: number, wallMs: num
 		phase: state === "booting" ? context.phase : null,
 		bootMs: context.bootMs === null ? null : Math.round(context.bootMs),
 	};
+}
+
+/** A ticket that both we and the guest hold is one to whoever looks. */
+function shown(leases: Leases): Lease[] {
+	const ours = new Set(leasesOf(leases, "ticket").map(({ session }) => session));
+	return [...leases.values()].filter(({ kind, id }) => kind !== "announced" || !ours.has(id));
 }
 
 /** Of what ran before this broker the machine knows numbers only. */

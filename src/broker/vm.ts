@@ -9,7 +9,7 @@ import type { VmConfig } from "../config/schema.ts";
 import { QubesLiteError } from "../errors.ts";
 import type { GuestEvent } from "../guest/guest-link.ts";
 import type { LaunchPlan } from "../launch-plan.ts";
-import type { Heartbeat } from "../protocol/control.ts";
+import type { GuestReport } from "../statemachines/leases.ts";
 import { vmMachine } from "../statemachines/vm.machine.ts";
 import { defaultShutdownBounds, type VmContext } from "../statemachines/vm-context.ts";
 import type { Reason } from "../statemachines/vm-events.ts";
@@ -247,4 +247,4 @@ export class Vm {
 }
 
 /** What a hello and a heartbeat have in common. */
-const toReport = ({ sessions, cgroups }: Pick<Heartbeat, "sessions" | "cgroups">) => ({ sessions, cgroups });
+const toReport = ({ sessions, cgroups, tickets }: GuestReport): GuestReport => ({ sessions, cgroups, tickets });

@@ -1,7 +1,7 @@
 /** Throttles a guest that talks too much, by not reading: its writes then wait in its own memory. */
 import type { Socket } from "node:net";
 
-/** A real agent sends two or three frames for each session; no desktop starts eighty programs a second for long. */
+/** A real agent sends four or five frames for each session; no desktop starts fifty programs a second for long. */
 const unitsPerSecond = 256;
 /** A large frame is more work than a small one: it counts as many. A heartbeat of a busy desktop is smaller. */
 const bytesPerUnit = 4096;

@@ -8,7 +8,7 @@
 
 import { Fields } from "./fields.ts";
 import { encodeJsonFrame, type FrameLimits } from "./frame.ts";
-import { endedKeptMax, hashBytes, messageMaxBytes, sessionsMax, ticketLifeMs } from "./limits.ts";
+import { endedKeptMax, hashBytes, messageMaxBytes, sessionsMax, ticketLifeMs, ticketsMax } from "./limits.ts";
 import { type CommandEnd, parseCommandEnd } from "./session.ts";
 import { ourVersions, parseVersions, type Versions } from "./version.ts";
 
@@ -59,14 +59,15 @@ export interface AgentHello extends Versions {
 	readonly vm: string;
 	/** Guest uptime at which each phase began, in ms. */
 	readonly phases: readonly { readonly name: string; readonly uptimeMs: number }[];
-	/** Sessions and living cgroups, as in a heartbeat: an adopting broker learns them at once. */
+	/** Sessions, living cgroups and tickets, as in a heartbeat: an adopting broker learns them at once. */
 	readonly sessions: readonly number[];
 	readonly cgroups: readonly number[];
+	readonly tickets?: readonly number[];
 	/** The highest session number ever used in this boot. */
 	readonly lastSession: number;
 }
 
-/** Sent every heartbeatIntervalMs, and at once when a session begins or ends or its cgroup empties. */
+/** Sent every heartbeatIntervalMs, and at once when a ticket, a session or a cgroup comes or goes. */
 export interface Heartbeat {
 	/** From 1 up, by one each; a reordered or repeated one is dropped by the host. */
 	readonly seq: number;
@@ -74,6 +75,8 @@ export interface Heartbeat {
 	readonly sessions: readonly number[];
 	/** Ended sessions whose cgroup still has processes: double forks count. */
 	readonly cgroups: readonly number[];
+	/** Announced, not shown yet, and not expired. Absent: none. */
+	readonly tickets?: readonly number[];
 	readonly memory: { readonly totalKiB: number; readonly availableKiB: number };
 }
 
@@ -145,6 +148,7 @@ export function parseHello(payload: Uint8Array): AgentHello {
 		}),
 		sessions: fields.ids("sessions", sessionsMax),
 		cgroups: fields.ids("cgroups", sessionsMax),
+		...parseTickets(fields),
 		lastSession: fields.integer("lastSession", 0, sessionNumberMax),
 	};
 }
@@ -156,12 +160,16 @@ export function parseHeartbeat(payload: Uint8Array): Heartbeat {
 		seq: fields.integer("seq", 1, Number.MAX_SAFE_INTEGER),
 		sessions: fields.ids("sessions", sessionsMax),
 		cgroups: fields.ids("cgroups", sessionsMax),
+		...parseTickets(fields),
 		memory: {
 			totalKiB: memory.integer("totalKiB", 0, kiBMax),
 			availableKiB: memory.integer("availableKiB", 0, kiBMax),
 		},
 	};
 }
+
+const parseTickets = (fields: Fields): Pick<Heartbeat, "tickets"> =>
+	fields.has("tickets") ? { tickets: fields.ids("tickets", ticketsMax) } : {};
 
 export const parseWelcome = (payload: Uint8Array): Versions => parseVersions(Fields.parse("welcome", payload));
 

@@ -3,15 +3,16 @@
  *
  * request   somebody waits for the vm              until answered
  * ticket    a session has been permitted           until the guest reports it open, the client is gone, or it expires
+ * announced the guest has that ticket, too         as the guest reports
  * session   a command runs                         as the guest reports
  * cgroup    processes that outlive their command   as the guest reports
  */
 
-export type LeaseKind = "request" | "ticket" | "session" | "cgroup";
+export type LeaseKind = "request" | "ticket" | "announced" | "session" | "cgroup";
 
 export interface Lease {
 	readonly kind: LeaseKind;
-	/** Request id (request, ticket) or session number (session, cgroup). */
+	/** Request id (request, ticket) or session number (announced, session, cgroup). */
 	readonly id: number;
 	/** What a person would call it: the command's name. */
 	readonly label: string;
@@ -54,33 +55,39 @@ export function isLastRun(leases: Leases, request: number): boolean {
 	return leases.size === 1 && leases.get(keyOf({ kind: "request", id: request }))?.wants === "session";
 }
 
+/** Session numbers, each of which holds the vm. */
+export interface GuestReport {
+	readonly sessions: readonly number[];
+	readonly cgroups: readonly number[];
+	/** Announced, and not used yet. */
+	readonly tickets?: readonly number[] | undefined;
+}
+
 /**
  * What the guest reports replaces what it reported before, and redeems the tickets of the sessions it lists. A lease
  * that goes on keeps its age and label; a session that the host never permitted is still a lease: unknown means busy.
+ * A ticket that the guest has is a lease beside the host's own: it stays when the client leaves right after its start.
  */
-export function withGuestReport(
-	leases: Leases,
-	report: { readonly sessions: readonly number[]; readonly cgroups: readonly number[] },
-	now: number,
-): Leases {
+export function withGuestReport(leases: Leases, report: GuestReport, now: number): Leases {
 	const next = new Map<string, Lease>();
 	const labels = new Map<number, string>();
 	for (const lease of leases.values()) {
 		const session = lease.kind === "ticket" ? lease.session : lease.id;
 		if (lease.kind === "request") next.set(keyOf(lease), lease);
-		else if (session !== undefined) labels.set(session, lease.label);
+		else if (session !== undefined && lease.label !== unknownCommand) labels.set(session, lease.label);
 	}
 	const reported = new Set([...report.sessions, ...report.cgroups]);
 	for (const ticket of leasesOf(leases, "ticket")) {
 		if (ticket.session === undefined || !reported.has(ticket.session)) next.set(keyOf(ticket), ticket);
 	}
-	const add = (kind: "session" | "cgroup", id: number): void => {
+	const add = (kind: "announced" | "session" | "cgroup", id: number): void => {
 		const known = leases.get(keyOf({ kind, id }));
 		next.set(keyOf({ kind, id }), known ?? { kind, id, label: labels.get(id) ?? unknownCommand, since: now });
 	};
 	for (const id of report.sessions) add("session", id);
 	const living = new Set(report.sessions);
 	for (const id of report.cgroups) if (!living.has(id)) add("cgroup", id);
+	for (const id of report.tickets ?? []) if (!reported.has(id)) add("announced", id);
 	return next;
 }
 
@@ -95,6 +102,7 @@ export function describeLease(lease: Lease): string {
 		case "request":
 			return lease.wants === "ready" ? "a start request" : `${lease.label}, which waits to run`;
 		case "ticket":
+		case "announced":
 			return `${lease.label}, which is about to run`;
 		case "session":
 			return `${lease.label} (session ${lease.id})`;

@@ -150,7 +150,7 @@ function refuseWith(toRefusal: (context: VmContext) => Reason, isMeant: (request
 export const noteGuest = vmSetup.enqueueActions(({ context, event, enqueue }) => {
 	if (event.type !== "guest.hello" && event.type !== "guest.heartbeat") return;
 	const leases = withGuestReport(context.leases, event, context.now());
-	const isUsed = event.sessions.length > 0 || event.cgroups.length > 0;
+	const isUsed = [event.sessions, event.cgroups, event.tickets ?? []].some((ids) => ids.length > 0);
 	enqueue.assign({ leases, linked: true, unresponsive: false, used: context.used || isUsed });
 	armSilence(enqueue, context.boot);
 });

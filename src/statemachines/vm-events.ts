@@ -1,5 +1,6 @@
 /** What a vm's machine is told, and what it answers. `boot` counts the starts of this vm: a late event of an earlier boot is dropped. */
 import type { ErrorCode } from "../errors.ts";
+import type { GuestReport } from "./leases.ts";
 
 /** Boot phases, in order: the vmm runs; the guest's kernel handed over to init; its root is mounted; the agent starts. */
 export const bootPhases = ["vmm", "init", "root", "agent"] as const;
@@ -25,18 +26,8 @@ export type VmEvent =
 	| { readonly type: "boot.progressed"; readonly boot: number; readonly phase: BootPhase }
 	/** The vmm could not be started, or has ended; `failure` is null where it ended in good order. */
 	| { readonly type: "vmm.exited"; readonly boot: number; readonly failure: Reason | null; readonly retriable: boolean }
-	| {
-			readonly type: "guest.hello";
-			readonly boot: number;
-			readonly sessions: readonly number[];
-			readonly cgroups: readonly number[];
-	  }
-	| {
-			readonly type: "guest.heartbeat";
-			readonly boot: number;
-			readonly sessions: readonly number[];
-			readonly cgroups: readonly number[];
-	  }
+	| (GuestReport & { readonly type: "guest.hello"; readonly boot: number })
+	| (GuestReport & { readonly type: "guest.heartbeat"; readonly boot: number })
 	/** The control connection closed. */
 	| { readonly type: "guest.disconnected"; readonly boot: number }
 	/** The machine's own timers. */

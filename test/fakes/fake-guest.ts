@@ -98,8 +98,8 @@ function listen(): void {
 
 function beat(): void {
 	seq += 1;
-	const { sessions: living, cgroups } = sessions.report();
-	link?.write(encodeHeartbeat({ seq, sessions: living, cgroups, memory: { totalKiB: 1, availableKiB: 1 } }));
+	const { lastSession: _, ...living } = sessions.report();
+	link?.write(encodeHeartbeat({ seq, ...living, memory: { totalKiB: 1, availableKiB: 1 } }));
 }
 
 function dial(delayMs: number): void {
@@ -159,8 +159,9 @@ function receive(frame: Frame, socket: Socket): void {
 			const order = orders().tickets;
 			if (order === "unanswered") break;
 			const { session } = expect;
-			if (isGoingDown) socket.write(encodeExpected({ session, accepted: false, goingDown: true }));
-			else socket.write(encodeExpected({ session, accepted: order !== "tooMany" && sessions.announce(expect) }));
+			const accepted = !isGoingDown && order !== "tooMany" && sessions.announce(expect);
+			if (accepted) beat();
+			socket.write(encodeExpected({ session, accepted, ...(isGoingDown ? { goingDown: true } : {}) }));
 			break;
 		}
 		case controlFrame.clientGone:

@@ -7,7 +7,15 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { BrokerConnection, type BrokerConnectionHost } from "../../src/guest/agent/broker-connection.ts";
 import { Connection, type SessionHost } from "../../src/guest/agent/connection.ts";
-import { encodeSeen, encodeWelcome } from "../../src/protocol/control.ts";
+import {
+	controlFrame,
+	encodeExpect,
+	encodeSeen,
+	encodeWelcome,
+	fromAgentLimits,
+	parseHeartbeat,
+} from "../../src/protocol/control.ts";
+import { type Frame, FrameDecoder } from "../../src/protocol/frame.ts";
 import { heartbeatIntervalMs } from "../../src/protocol/limits.ts";
 import { ourVersions } from "../../src/protocol/version.ts";
 import { readSocket } from "../fakes/read-socket.ts";
@@ -66,13 +74,14 @@ function connectAgent(socket: Socket): void {
 		dial = () => new Promise(() => {});
 		return socket;
 	};
+	const tickets: number[] = [];
 	const hello = { ...ourVersions, ...nothing, nonce: "0".repeat(32), vm: "shopping", phases: [], lastSession: 0 };
 	const connection = new BrokerConnection({
 		connect: () => dial(),
 		hello: () => hello,
-		report: () => ({ ...nothing, memory: { totalKiB: 1, availableKiB: 1 } }),
+		report: () => ({ ...nothing, tickets, memory: { totalKiB: 1, availableKiB: 1 } }),
 		isGoingDown: () => false,
-		announce: () => true,
+		announce: ({ session }) => tickets.push(session) > 0,
 		list: () => [],
 		clientGone: () => {},
 		powerOff: () => {},
@@ -104,7 +113,12 @@ describe("a peer that has closed its end, and reads no more", { timeout: 5_000 }
 
 describe("a broker that answers heartbeats", { timeout: 5_000 }, () => {
 	/** The agent has beaten for the first time. */
-	async function welcomed(): Promise<{ ours: Socket; seen: (seq: number) => Promise<unknown> }> {
+	async function welcomed(): Promise<{
+		ours: Socket;
+		theirs: Socket;
+		say: (frame: Buffer) => Promise<unknown>;
+		seen: (seq: number) => Promise<unknown>;
+	}> {
 		vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval"] });
 		const { ours, theirs } = await pair();
 		connectAgent(ours);
@@ -115,8 +129,20 @@ describe("a broker that answers heartbeats", { timeout: 5_000 }, () => {
 			return heard;
 		};
 		await say(encodeWelcome());
-		return { ours, seen: (seq) => say(encodeSeen(seq)) };
+		return { ours, theirs, say, seen: (seq) => say(encodeSeen(seq)) };
 	}
+
+	it("hears of a ticket in a heartbeat before it hears that the ticket is there", async () => {
+		const { theirs, say } = await welcomed();
+		const frames: Frame[] = [];
+		const decoder = new FrameDecoder(fromAgentLimits);
+		theirs.on("data", (chunk: Buffer) => decoder.push(chunk, (frame) => frames.push(frame)));
+		const hash = "0".repeat(64);
+		await say(encodeExpect({ session: 7, ticketHash: hash, execHash: hash, lifeMs: 1 }));
+		while (frames.at(-1)?.type !== controlFrame.expected) await once(theirs, "data");
+		expect(frames.slice(-2).map(({ type }) => type)).toEqual([controlFrame.heartbeat, controlFrame.expected]);
+		expect(parseHeartbeat(frames.at(-2)?.payload ?? Buffer.of()).tickets).toEqual([7]);
+	});
 
 	it("is not given up, although it is always some behind", async () => {
 		const { ours, seen } = await welcomed();

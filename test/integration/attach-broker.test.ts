@@ -21,13 +21,17 @@ const facts: SessionFacts = {
 let user: FakeUser;
 
 beforeAll(async () => {
-	user = new FakeUser({ vms: [{ id: 5, name: "shopping", idleTimeout: 1, bootTimeout: 10 }] });
-	user.order("shopping", { hello: "never" });
+	const vms = [
+		{ id: 5, name: "shopping", idleTimeout: 1, bootTimeout: 10 },
+		{ id: 15, name: "disp", disposable: true, bootTimeout: 10 },
+	];
+	user = new FakeUser({ vms });
+	for (const { name } of vms) user.order(name, { hello: "never" });
 	await startBroker();
 });
 
 afterAll(async () => {
-	expect(await user.leave(["shopping"])).toEqual(nothingLeft);
+	expect(await user.leave(["shopping", "disp"])).toEqual(nothingLeft);
 });
 
 async function startBroker(): Promise<void> {
@@ -43,16 +47,21 @@ const leases = async (): Promise<readonly string[]> => (await user.status("shopp
 const ask = (changes: Partial<Extract<BrokerRequest, { method: "attach" }>> = {}): Promise<Client> =>
 	Client.ask(user, { method: "attach", vm: "shopping", boot, timeoutMs: 0, pid, ...changes }, attach);
 
-/** Boots shopping for a run of session 1, whose client then leaves. */
-async function detachedSession(): Promise<Agent> {
-	const client = await Client.ask(user, run, exec);
+/** Dials in a vm that has just been started, as soon as its broker listens. */
+async function dialFirst(vm: string): Promise<Agent> {
 	await user.until("the vmm listens", () =>
-		user.connect("shopping/vsock_5001").then(
+		user.connect(`${vm}/vsock_5001`).then(
 			(s) => !!s.destroy(),
 			() => false,
 		),
 	);
-	const agent = await Agent.dial(user, "shopping");
+	return Agent.dial(user, vm);
+}
+
+/** Boots shopping for a run of session 1, whose client then leaves. */
+async function detachedSession(): Promise<Agent> {
+	const client = await Client.ask(user, run, exec);
+	const agent = await dialFirst("shopping");
 	expect(await client.granted()).toMatchObject({ vm: "shopping", boot, session: 1 });
 	agent.beat([1]);
 	await user.until("it runs", async () => (await leases()).includes("firefox (session 1)"));
@@ -167,4 +176,46 @@ it("a vm that is not up is not booted by an attachment", async () => {
 	const hold = await Client.ask(user, { method: "hold", vm: "shopping", boot, session: 1, pid });
 	expect(await hold.refused()).toMatchObject({ code: "NotRunning" });
 	expect(user.starts("shopping")).toBe(starts);
+});
+
+describe("a disposable", () => {
+	const runInDisp: BrokerRequest = { ...run, vm: "disp" };
+	let agent: Agent;
+	let client: Client;
+
+	beforeEach(async () => {
+		client = await Client.ask(user, runInDisp, exec);
+		agent = await dialFirst("disp");
+		agent.reportsTickets = true;
+		await client.granted();
+	});
+
+	afterEach(async () => {
+		await agent.askedToPowerOff();
+		expect((await user.sh("qubes-lite stop --force disp")).status).toBe(0);
+		agent.close();
+	});
+
+	const dispLeases = async (): Promise<readonly string[]> => (await user.status("disp")).leases;
+
+	it("stays for a detached command whose client has left before the guest told of its session", async () => {
+		expect(await dispLeases()).toEqual(["firefox, which is about to run"]);
+		client.close();
+		expect(await agent.clientGone()).toBe(1);
+		expect(await dispLeases()).toEqual(["firefox, which is about to run"]);
+		agent.beat([1]);
+		await user.until("it is heard", async () => (await dispLeases()).includes("firefox (session 1)"));
+		expect(await user.status("disp")).toMatchObject({ state: "ready", sessions: 1 });
+		agent.beat([]);
+	});
+
+	it("stays for a client that has a ticket of a broker that was killed, and not for longer", async () => {
+		killBroker();
+		await agent.closed;
+		await startBroker();
+		agent = await Agent.dial(user, "disp", { tickets: [1], lastSession: 1 });
+		await user.until("it is heard", async () => (await user.status("disp")).flags.length === 0);
+		expect(await user.status("disp")).toMatchObject({ state: "ready", sessions: 0 });
+		agent.beat([]);
+	});
 });

@@ -122,6 +122,8 @@ export class Agent extends FramePeer {
 	readonly expected: Expect[] = [];
 	/** What it answers when it is asked for its sessions; undefined: nothing. */
 	sessions: readonly SessionFacts[] | undefined = [];
+	/** Its word for a ticket comes before its answer, as a real agent's does. */
+	reportsTickets = false;
 	/** How often it was asked. */
 	asked = 0;
 	#seq = 0;
@@ -138,6 +140,7 @@ export class Agent extends FramePeer {
 		if (frame.type === controlFrame.expect) {
 			const expect = parseExpect(frame.payload);
 			this.expected.push(expect);
+			if (this.reportsTickets) this.beat([], [], [expect.session]);
 			this.send(encodeExpected({ session: expect.session, accepted: true }));
 		} else if (frame.type === controlFrame.list) {
 			this.asked += 1;
@@ -147,9 +150,15 @@ export class Agent extends FramePeer {
 		}
 	}
 
-	beat(sessions: readonly number[], cgroups: readonly number[] = []): void {
+	beat(sessions: readonly number[], cgroups: readonly number[] = [], tickets: readonly number[] = []): void {
 		this.#seq += 1;
-		this.send(encodeHeartbeat({ seq: this.#seq, sessions, cgroups, memory: { totalKiB: 1, availableKiB: 1 } }));
+		const memory = { totalKiB: 1, availableKiB: 1 };
+		this.send(encodeHeartbeat({ seq: this.#seq, sessions, cgroups, tickets, memory }));
+	}
+
+	/** Resolves when the broker asks it to power off. */
+	async askedToPowerOff(): Promise<void> {
+		await this.next(controlFrame.poweroff);
 	}
 
 	/** Resolves with the next session whose client is gone, as the broker says. */

@@ -4,7 +4,7 @@ import * as broker from "../../src/protocol/broker.ts";
 import * as control from "../../src/protocol/control.ts";
 import type { TerminalSize } from "../../src/protocol/exec.ts";
 import { encodeJsonFrame, type FrameLimits } from "../../src/protocol/frame.ts";
-import { endedKeptMax, sessionsMax, ticketLifeMs } from "../../src/protocol/limits.ts";
+import { endedKeptMax, sessionsMax, ticketLifeMs, ticketsMax } from "../../src/protocol/limits.ts";
 import * as session from "../../src/protocol/session.ts";
 import { signalNames } from "../../src/protocol/signals.ts";
 import type { Versions } from "../../src/protocol/version.ts";
@@ -67,6 +67,7 @@ const largestHello: control.AgentHello = {
 	phases: Array.from({ length: 8 }, () => ({ name: "\0".repeat(16), uptimeMs: 366 * 24 * 3600 * 1000 })),
 	sessions: manyIds,
 	cgroups: manyIds,
+	tickets: manyIds.slice(0, ticketsMax),
 	lastSession: 2 ** 31,
 };
 const beat: control.Heartbeat = { seq: 1, sessions: [], cgroups: [], memory: { totalKiB: 0, availableKiB: 0 } };
@@ -74,6 +75,7 @@ const largestBeat: control.Heartbeat = {
 	seq: huge,
 	sessions: manyIds,
 	cgroups: manyIds,
+	tickets: manyIds.slice(0, ticketsMax),
 	memory: { totalKiB: 2 ** 40, availableKiB: 2 ** 40 },
 };
 
@@ -162,7 +164,7 @@ const fromAgent: Message[] = [
 		parse: control.parseHello,
 		encode: control.encodeHello,
 		values: [hello, largestHello],
-		optional: ["oldest"],
+		optional: ["oldest", "tickets"],
 	}),
 	messageOf({
 		name: "heartbeat",
@@ -171,6 +173,7 @@ const fromAgent: Message[] = [
 		parse: control.parseHeartbeat,
 		encode: control.encodeHeartbeat,
 		values: [beat, largestBeat],
+		optional: ["tickets"],
 	}),
 	messageOf({
 		name: "expected",

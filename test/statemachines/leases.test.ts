@@ -92,6 +92,23 @@ describe("what the guest reports", () => {
 		expect([...next.values()]).toEqual([{ kind: "session", id: 666, label: "a command", since: 99 }]);
 	});
 
+	test("that it has a ticket is a lease beside the host's own, until it says so no more", () => {
+		const both = withGuestReport(leasesWith(ticket), { ...report([]), tickets: [30] }, 99);
+		expect([...both.values()]).toEqual([ticket, { kind: "announced", id: 30, label: "gimp", since: 99 }]);
+		const left = withoutLease(both, "ticket", 3);
+		expect(keysOf(withGuestReport(left, { ...report([]), tickets: [30] }, 120))).toEqual(["announced:30"]);
+		expect([...withGuestReport(left, report([30]), 120).values()]).toEqual([
+			{ kind: "session", id: 30, label: "gimp", since: 120 },
+		]);
+		expect(withGuestReport(left, report([]), 120)).toEqual(noLeases);
+	});
+
+	test("of a ticket before the host knows its number takes nothing from its label", () => {
+		const early = withGuestReport(leasesWith(ungranted), { ...report([]), tickets: [31] }, 99);
+		const granted = withLease(early, { ...ungranted, session: 31 });
+		expect(withGuestReport(granted, report([31]), 120).get("session:31")?.label).toBe("mpv");
+	});
+
 	test("twice, as a session and as its cgroup, is one lease: the session", () => {
 		expect(keysOf(withGuestReport(noLeases, report([5, 5], [5]), 99))).toEqual(["session:5"]);
 	});
@@ -130,6 +147,7 @@ test.each([
 	[start, "a start request"],
 	[run, "firefox, which waits to run"],
 	[ticket, "gimp, which is about to run"],
+	[{ ...session, kind: "announced" }, "xterm, which is about to run"],
 	[session, "xterm (session 40)"],
 	[{ ...session, kind: "cgroup" }, "xterm (session 40 has ended, but left processes)"],
 ] as const)("a lease is described in words: %#", (lease, words) => {

@@ -79,6 +79,16 @@ describe("a vmm that an earlier broker left", () => {
 		expect(vm.answerTo(1)).toMatchObject({ code: "BootTimeout" });
 	});
 
+	test("and is a disposable waits for who has a ticket and has not shown it yet", () => {
+		const vm = new VmUnderTest({ disposable: true, adopted: { saidHello: true, ageMs: minuteMs } });
+		vm.hello({ tickets: [1] });
+		vm.beatFor(30_000, { tickets: [1] });
+		expect(vm.state).toBe("ready");
+		vm.beat();
+		vm.advance(0);
+		expect(vm.state).toBe("shutdown");
+	});
+
 	test("and is a disposable in no one's use stops at its agent's hello", () => {
 		const vm = new VmUnderTest({ disposable: true, adopted: { saidHello: true, ageMs: minuteMs } });
 		vm.hello();

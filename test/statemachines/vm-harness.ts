@@ -65,6 +65,7 @@ export const crash: Reason = { code: "BootFailed", sentence: "its vmm ended with
 interface Report {
 	readonly sessions?: readonly number[];
 	readonly cgroups?: readonly number[];
+	readonly tickets?: readonly number[];
 	readonly boot?: number;
 }
 
@@ -183,12 +184,12 @@ export class VmUnderTest {
 		this.send({ type: "boot.progressed", boot, phase });
 	}
 
-	hello({ sessions = [], cgroups = [], boot = this.context.boot }: Report = {}): void {
-		this.send({ type: "guest.hello", boot, sessions, cgroups });
+	hello({ sessions = [], cgroups = [], tickets, boot = this.context.boot }: Report = {}): void {
+		this.send({ type: "guest.hello", boot, sessions, cgroups, tickets });
 	}
 
-	beat({ sessions = [], cgroups = [], boot = this.context.boot }: Report = {}): void {
-		this.send({ type: "guest.heartbeat", boot, sessions, cgroups });
+	beat({ sessions = [], cgroups = [], tickets, boot = this.context.boot }: Report = {}): void {
+		this.send({ type: "guest.heartbeat", boot, sessions, cgroups, tickets });
 	}
 
 	/** Beats every 5 s for `ms`, as an agent does. */

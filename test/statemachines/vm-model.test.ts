@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { bootPhases } from "../../src/statemachines/vm-events.ts";
 import { crash, type VmOptions } from "./vm-harness.ts";
-import { type GuestReport, World } from "./vm-world.ts";
+import { emptyReport, type GuestReport, World } from "./vm-world.ts";
 
 /** A step of the history: what happens, and when it can. */
 class Step implements fc.Command<World, World> {
@@ -38,17 +38,17 @@ const hasEarlierBoot = (world: World): boolean => world.context.boot > 0;
 const delays = [0, 1, 200, 4_999, 5_000, 9_999, 10_000, 14_999, 15_000, 29_999, 30_000, 60_000, 600_000];
 const ids = fc.uniqueArray(fc.integer({ min: 1, max: 4 }), { maxLength: 2 });
 const reports = fc.oneof(
-	{ weight: 2, arbitrary: fc.constant<GuestReport>({ sessions: [], cgroups: [] }) },
-	{ weight: 1, arbitrary: fc.record({ sessions: ids, cgroups: ids }) },
+	{ weight: 2, arbitrary: fc.constant(emptyReport) },
+	{ weight: 1, arbitrary: fc.record({ sessions: ids, cgroups: ids, tickets: ids }) },
 );
-const reported = ({ sessions, cgroups }: GuestReport): string => `[${sessions}] [${cgroups}]`;
+const reported = ({ sessions, cgroups, tickets }: GuestReport): string => `[${sessions}] [${cgroups}] [${tickets}]`;
 
 const tenQuietMinutes = new Step(
 	"10 min of empty heartbeats",
 	(world) => {
 		for (let beat = 0; beat < 120 && world.isConnected && world.vmmAlive; beat++) {
 			world.advance(5_000);
-			world.report({ sessions: [], cgroups: [] });
+			world.report(emptyReport);
 		}
 	},
 	isConnected,

@@ -23,9 +23,10 @@ interface Ticket {
 export interface GuestReport {
 	readonly sessions: readonly number[];
 	readonly cgroups: readonly number[];
+	readonly tickets: readonly number[];
 }
 
-const emptyReport: GuestReport = { sessions: [], cgroups: [] };
+export const emptyReport: GuestReport = { sessions: [], cgroups: [], tickets: [] };
 const silenceMs = 15_000;
 
 /** How the reason of a stop by idleness begins. */
@@ -84,6 +85,7 @@ export class World extends VmUnderTest {
 		if (this.tickets.size > 0) yield "a ticket is out";
 		if (this.#report.sessions.length > 0) yield "a session runs";
 		if (this.#report.cgroups.length > 0) yield "a cgroup has processes";
+		if (this.#report.tickets.length > 0) yield "its guest has a ticket";
 		if (!this.isConnected) yield "its guest is not connected";
 		if (now - this.#heardAt > silenceMs) yield "its guest is not heard";
 		if (!this.#isDisposable && this.#idleTimeoutMs === 0) yield "its idleTimeout is 0";
@@ -190,7 +192,7 @@ export class World extends VmUnderTest {
 	#hear(report: GuestReport): void {
 		const now = this.clock.now();
 		this.#expireTickets();
-		const isHeld = (some: GuestReport): boolean => some.sessions.length + some.cgroups.length > 0;
+		const isHeld = (some: GuestReport): boolean => some.sessions.length + some.cgroups.length + some.tickets.length > 0;
 		if (isHeld(this.#report) || isHeld(report) || now - this.#heardAt > silenceMs) this.#use();
 		this.#heardAt = now;
 		this.#report = report;

@@ -143,8 +143,11 @@ export class BrokerConnection {
 			case controlFrame.expect: {
 				const expect = parseExpect(frame.payload);
 				const { session } = expect;
-				if (this.#host.isGoingDown()) this.#send(encodeExpected({ session, accepted: false, goingDown: true }));
-				else this.#send(encodeExpected({ session, accepted: this.#host.announce(expect) }));
+				const goingDown = this.#host.isGoingDown();
+				const accepted = !goingDown && this.#host.announce(expect);
+				/** Before the answer: by the time that the client has its ticket, our own word holds the vm. */
+				if (accepted) this.beat();
+				this.#send(encodeExpected({ session, accepted, ...(goingDown ? { goingDown } : {}) }));
 				return;
 			}
 			case controlFrame.clientGone:

@@ -40,8 +40,8 @@ connection = new BrokerConnection({
 	connect: () => connectVsock(hostCid, hostControlPort),
 	hello: () => ({ ...ourVersions, nonce, vm: vmName(), phases: phaseTimes(), ...sessions.report() }),
 	report: () => {
-		const { sessions: living, cgroups } = sessions.report();
-		return { sessions: living, cgroups, memory: memory() };
+		const { lastSession: _, ...living } = sessions.report();
+		return { ...living, memory: memory() };
 	},
 	isGoingDown: () => goingDown,
 	announce: (expect) => sessions.announce(expect),

@@ -13,7 +13,7 @@ const refusalsEveryMs = 60_000;
 export interface SessionsHost {
 	readonly cgroups: ProcessGroups;
 	readonly startCommand: StartCommand;
-	/** Called whenever a session begins or ends, or a cgroup empties. */
+	/** Called whenever a session begins or ends, a cgroup empties, or a ticket can't be used any more. */
 	changed(): void;
 	/** A broker waits for us. */
 	knocked(): void;
@@ -22,7 +22,10 @@ export interface SessionsHost {
 
 export class Sessions implements SessionHost {
 	readonly #host: SessionsHost;
-	readonly #tickets = new Tickets(() => performance.now());
+	readonly #tickets = new Tickets(
+		() => performance.now(),
+		() => this.#changed(),
+	);
 	/** By the ticket's number: of a session, or of an attachment to one. */
 	readonly #connections = new Map<number, Connection>();
 	readonly #living = new Map<number, Session>();
@@ -73,10 +76,10 @@ export class Sessions implements SessionHost {
 		return this.#living.has(id) || this.#connections.has(id);
 	}
 
-	report(): { sessions: number[]; cgroups: number[]; lastSession: number } {
+	report(): { sessions: number[]; cgroups: number[]; tickets: number[]; lastSession: number } {
 		const sessions = [...new Set([...this.#living.keys(), ...this.#connections.keys()])];
 		const cgroups = [...this.#populated.keys()].filter((id) => !this.#isAlive(id));
-		return { sessions, cgroups, lastSession: this.#last };
+		return { sessions, cgroups, tickets: this.#tickets.live(), lastSession: this.#last };
 	}
 
 	list(): SessionFacts[] {

@@ -12,6 +12,8 @@ interface Announced {
 	readonly ticketHash: Buffer;
 	readonly execHash: string;
 	readonly expiresAt: number;
+	/** Runs while it may still be used. */
+	life: NodeJS.Timeout | undefined;
 }
 
 export type Redeemed =
@@ -20,29 +22,40 @@ export type Redeemed =
 
 export class Tickets {
 	readonly #now: () => number;
+	readonly #ended: () => void;
 	readonly #announced = new Map<number, Announced>();
 
-	constructor(now: () => number) {
+	/** `ended` is called whenever a ticket can't be used any more: it was shown, withdrawn, or has expired. */
+	constructor(now: () => number, ended: () => void) {
 		this.#now = now;
+		this.#ended = ended;
+	}
+
+	/** The numbers of those that may still be used. */
+	live(): number[] {
+		return [...this.#announced.values()].filter(({ life }) => life !== undefined).map(({ session }) => session);
 	}
 
 	/** False where too many are outstanding, or the session's number has been announced before. */
 	announce(expect: Expect): boolean {
 		this.#forgetExpired();
-		const live = [...this.#announced.values()].filter((announced) => announced.expiresAt >= this.#now());
-		if (live.length >= ticketsMax || this.#announced.has(expect.session)) return false;
-		this.#announced.set(expect.session, {
+		if (this.live().length >= ticketsMax || this.#announced.has(expect.session)) return false;
+		const announced: Announced = {
 			session: expect.session,
 			ticketHash: Buffer.from(expect.ticketHash, "hex"),
 			execHash: expect.execHash,
 			expiresAt: this.#now() + expect.lifeMs,
-		});
+			life: setTimeout(() => this.#end(announced), expect.lifeMs),
+		};
+		this.#announced.set(expect.session, announced);
 		return true;
 	}
 
 	/** The client is gone before it came. */
 	withdraw(session: number): void {
+		const found = this.#announced.get(session);
 		this.#announced.delete(session);
+		if (found !== undefined) this.#end(found);
 	}
 
 	/** A ticket that is found is used up, whether or not the command is the right one. */
@@ -51,9 +64,17 @@ export class Tickets {
 		const found = [...this.#announced.values()].find((announced) => timingSafeEqual(announced.ticketHash, hash));
 		if (found === undefined) return { session: null, refusal: "refused" };
 		this.#announced.delete(found.session);
+		this.#end(found);
 		if (this.#now() > found.expiresAt) return { session: null, refusal: "expired" };
 		if (sha256Hex(exec) !== found.execHash) return { session: null, refusal: "refused" };
 		return { session: found.session, refusal: null };
+	}
+
+	#end(announced: Announced): void {
+		if (announced.life === undefined) return;
+		clearTimeout(announced.life);
+		announced.life = undefined;
+		this.#ended();
 	}
 
 	/** Kept for a while after their end, so that a late client hears "expired" and asks for another. */
