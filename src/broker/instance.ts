@@ -10,8 +10,10 @@ import type { AgentHello, Expect, SessionFacts } from "../protocol/control.ts";
 import { toBootTag } from "../protocol/session-id.ts";
 import type { BootPhase } from "../statemachines/vm-events.ts";
 import { lastLines } from "../terminal/safe-text.ts";
+import { AwaitedClients } from "./awaited-clients.ts";
 import { lastPhase } from "./boot-phases.ts";
-import { SessionBook } from "./session-book.ts";
+import { ClientRecords } from "./client-records.ts";
+import { type Client, SessionBook } from "./session-book.ts";
 
 /** In the vm's directory: the nonce of this boot's hello, so that an adopting broker knows the vm was ready. */
 const nonceFile = "hello.nonce";
@@ -31,6 +33,8 @@ export class Instance {
 	#vmm: RunningVmm | undefined;
 	#plan: LaunchPlan | undefined;
 	#link: GuestLink | undefined;
+	#records: ClientRecords | undefined;
+	#awaited: AwaitedClients | undefined;
 	#nonce: string | null = null;
 	#watcher: FSWatcher | undefined;
 	#phase: BootPhase = "vmm";
@@ -48,7 +52,9 @@ export class Instance {
 		this.#plan = plan;
 		if (this.#wanted !== "running") throw new QubesLiteError("NotRunning", "it was stopped before it was started");
 		this.#take(await supervisor.start(plan, boot));
+		this.#records = new ClientRecords(plan.directory);
 		try {
+			this.#records.clear();
 			await this.openLink();
 		} catch (cause) {
 			this.kill();
@@ -60,6 +66,7 @@ export class Instance {
 	adopt(vmm: RunningVmm): void {
 		this.#plan = vmm.plan;
 		this.#nonce = readNonce(vmm.plan.directory);
+		this.#records = new ClientRecords(vmm.plan.directory);
 		this.#take(vmm);
 	}
 
@@ -85,11 +92,15 @@ export class Instance {
 		const link = new GuestLink({ vsock: this.#plan.vsock, vm: this.#vm, nonce: this.#nonce });
 		this.#link = link;
 		link.events.subscribe((event) => {
+			if (event.type === "settled") this.#records?.remove(event.session);
 			if (event.type === "hello") this.#greeted(event.hello.nonce);
 			this.#events.guest(event);
 			if (event.type === "hello") void this.#learnNames(event.hello).catch(() => {});
 		});
 		await link.listen();
+		if (this.#records !== undefined) {
+			this.#awaited = new AwaitedClients(this.#records.read(), (number) => link.clientGone(number));
+		}
 	}
 
 	async expect(expect: Expect): Promise<void> {
@@ -101,8 +112,16 @@ export class Instance {
 		return this.#connectedLink().list();
 	}
 
-	clientGone(session: number): void {
-		this.#link?.clientGone(session);
+	/** A client has a ticket of this number, or had one of an earlier broker. */
+	clientCame(number: number, client: Client): void {
+		this.book.connected(number, client);
+		this.#awaited?.came(number);
+		this.#records?.write(number, client.pid);
+	}
+
+	clientGone(number: number): void {
+		this.book.disconnected(number);
+		this.#link?.clientGone(number);
 	}
 
 	powerOff(graceMs: number): void {
@@ -128,6 +147,7 @@ export class Instance {
 
 	async cleanUp(): Promise<void> {
 		this.#watcher?.close();
+		this.#awaited?.close();
 		this.#link?.close();
 		await this.#vmm?.cleanUp();
 	}

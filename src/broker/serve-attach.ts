@@ -41,7 +41,8 @@ export async function serveHold(client: ClientConnection, request: HoldRequest, 
 	const { boot, session: number, pid } = request;
 	const instance = await greetedInstance(client, vm);
 	if (instance?.bootTag !== boot) throw earlierBoot(vm, number, boot);
-	await keepConnected(client, { vm, instance, number, session: number, pid });
+	instance.clientCame(number, { session: number, pid });
+	await keepConnected(client, { vm, instance, number });
 }
 
 /** The vm's instance once its boot is known: of one that a broker found running, that may take until its agent dials. */

@@ -60,10 +60,13 @@ async function grant(client: ClientConnection, opening: Opening): Promise<void> 
 	if (instance?.plan === undefined || boot === null) throw justStopped(vm.config);
 	client.send(encodeReady({ vm: vm.config.name, boot, vsock: instance.plan.vsock }));
 	const ticket = randomBytes(ticketBytes);
-	const number = await vm.grant(request, sha256Hex(ticket), sha256Hex(bytes), ticketLifeMs);
+	const hashes = { ticketHash: sha256Hex(ticket), execHash: sha256Hex(bytes) };
+	const number = await vm.grant(request, label, { ...hashes, lifeMs: ticketLifeMs });
+	/** Before it has its ticket: whatever happens to us, a broker that comes later knows whom to look for. */
+	instance.clientCame(number, { session: attachTo ?? number, pid });
 	client.send(encodeGranted({ ticket, session: number }));
 	if (attachTo === null) instance.book.begun(number, label);
-	await keepConnected(client, { vm, instance, number, session: attachTo ?? number, pid });
+	await keepConnected(client, { vm, instance, number });
 }
 
 export interface Connected {
@@ -71,17 +74,11 @@ export interface Connected {
 	readonly instance: Instance;
 	/** Of the ticket that it came with: a session's, or an attachment's. */
 	readonly number: number;
-	/** The session that it is connected to. */
-	readonly session: number;
-	readonly pid: number;
 }
 
 /** Resolves when the client has left, and the agent was told; rejects with the reason when the vm ended first. */
-export async function keepConnected(client: ClientConnection, connected: Connected): Promise<void> {
-	const { vm, instance, number } = connected;
-	instance.book.connected(number, connected);
+export async function keepConnected(client: ClientConnection, { vm, instance, number }: Connected): Promise<void> {
 	const ended = await untilGoneOrEnded(client, vm, instance);
-	instance.book.disconnected(number);
 	if (ended) throw await vm.endError();
 	instance.clientGone(number);
 }

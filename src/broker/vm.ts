@@ -9,6 +9,7 @@ import type { VmConfig } from "../config/schema.ts";
 import { QubesLiteError } from "../errors.ts";
 import type { GuestEvent } from "../guest/guest-link.ts";
 import type { LaunchPlan } from "../launch-plan.ts";
+import type { Expect } from "../protocol/control.ts";
 import type { GuestReport } from "../statemachines/leases.ts";
 import { vmMachine } from "../statemachines/vm.machine.ts";
 import { defaultShutdownBounds, type VmContext } from "../statemachines/vm-context.ts";
@@ -134,13 +135,14 @@ export class Vm {
 	}
 
 	/** Announces a ticket to the agent; resolves with the session's number once the agent holds it. */
-	async grant(request: number, ticketHash: string, execHash: string, lifeMs: number): Promise<number> {
+	async grant(request: number, label: string, ticket: Omit<Expect, "session">): Promise<number> {
 		const instance = this.#instance;
 		return this.#tickets.pass(request, async () => {
 			if (instance === undefined || instance !== this.#instance) throw justStopped(this.config);
 			const session = this.#nextSession++;
-			await instance.expect({ session, ticketHash, execHash, lifeMs });
-			this.#actor.send({ type: "ticket.granted", request, session });
+			await instance.expect({ session, ...ticket });
+			if (instance !== this.#instance) throw justStopped(this.config);
+			this.#actor.send({ type: "ticket.granted", request, session, label });
 			return session;
 		});
 	}

@@ -47,6 +47,8 @@ export type GuestEvent =
 	| { readonly type: "hello"; readonly hello: AgentHello }
 	| { readonly type: "heartbeat"; readonly heartbeat: Heartbeat }
 	| { readonly type: "disconnected" }
+	/** The client of this session is gone, and the agent knows. */
+	| { readonly type: "settled"; readonly session: number }
 	/** A connection was refused or cut, and why: Unsupported is an agent of another version. */
 	| { readonly type: "refused"; readonly code: ErrorCode; readonly why: string };
 
@@ -73,7 +75,7 @@ export class GuestLink {
 	readonly #strangers = new Set<Socket>();
 	readonly #expected = new Map<number, { resolve: () => void; reject: (error: QubesLiteError) => void }>();
 	readonly #listing = new SessionListing();
-	/** Sessions whose client left while no agent was connected: it is told when it has dialled again. */
+	/** Sessions whose client is gone, until the agent lists them no more: what is written to a connection may be lost with it. */
 	readonly #gone = new Set<number>();
 	#agent: Socket | undefined;
 	#knocking: NodeJS.Timeout | undefined;
@@ -136,8 +138,19 @@ export class GuestLink {
 	}
 
 	clientGone(session: number): void {
-		if (this.#agent === undefined) this.#gone.add(session);
-		else this.#agent.write(encodeClientGone(session));
+		this.#gone.add(session);
+		this.#agent?.write(encodeClientGone(session));
+	}
+
+	/** A number that was granted is listed from then on until its connection and its session have ended, and never again. */
+	#settle({ sessions, tickets = [] }: Pick<Heartbeat, "sessions" | "tickets">): void {
+		if (this.#gone.size === 0) return;
+		const living = new Set([...sessions, ...tickets]);
+		for (const session of this.#gone) {
+			if (living.has(session)) continue;
+			this.#gone.delete(session);
+			this.#events.next({ type: "settled", session });
+		}
 	}
 
 	powerOff(graceMs: number): void {
@@ -198,8 +211,8 @@ export class GuestLink {
 		this.#nonce = hello.nonce;
 		this.#lastSeq = 0;
 		socket.write(encodeWelcome());
+		this.#settle(hello);
 		for (const session of this.#gone) socket.write(encodeClientGone(session));
-		this.#gone.clear();
 		this.#listing.connected(() => socket.write(encodeList()));
 		this.#events.next({ type: "hello", hello });
 	}
@@ -209,6 +222,7 @@ export class GuestLink {
 			const heartbeat = parseHeartbeat(frame.payload);
 			if (heartbeat.seq <= this.#lastSeq) return;
 			this.#lastSeq = heartbeat.seq;
+			this.#settle(heartbeat);
 			this.#events.next({ type: "heartbeat", heartbeat });
 			/** One that does not read has its answers already. */
 			if (this.#agent !== undefined && this.#agent.writableLength < messageMaxBytes) {

@@ -61,13 +61,17 @@ export const dropRequest = vmSetup.assign({
 	},
 });
 
-/** The ticket is out: it now has its session, and its full life. */
+/** The ticket is out: it now has its session, and its full life; also one whose lease ran out while it waited for its turn. */
 export const noteGrant = vmSetup.enqueueActions(({ context, event, enqueue }) => {
-	if (event.type !== "ticket.granted") return;
-	const ticket = leasesOf(context.leases, "ticket").find((lease) => lease.id === event.request);
-	if (ticket === undefined) return;
-	enqueue.assign({ leases: withLease(context.leases, { ...ticket, session: event.session }) });
-	armTicket(enqueue, context.boot, event.request);
+	if (event.type !== "ticket.granted" || !context.vmmAlive) return;
+	const { request: id, session, label } = event;
+	const ticket = leasesOf(context.leases, "ticket").find((lease) => lease.id === id);
+	let leases = withLease(context.leases, { kind: "ticket", id, label, since: context.now(), ...ticket, session });
+	const announced = leasesOf(leases, "announced").find((lease) => lease.id === session);
+	/** The guest has told of it already, by its number only. */
+	if (announced !== undefined) leases = withLease(leases, { ...announced, label });
+	enqueue.assign({ leases });
+	armTicket(enqueue, context.boot, id);
 });
 
 export const expireTicket = vmSetup.assign({

@@ -21,7 +21,7 @@ export type VmEvent =
 	| { readonly type: "attach.requested"; readonly request: number; readonly label: string }
 	/** The requester is gone, or has waited long enough. Also gives back the ticket that it may hold. */
 	| { readonly type: "request.withdrawn"; readonly request: number }
-	| { readonly type: "ticket.granted"; readonly request: number; readonly session: number }
+	| { readonly type: "ticket.granted"; readonly request: number; readonly session: number; readonly label: string }
 	| { readonly type: "stop.requested"; readonly force: boolean }
 	| { readonly type: "boot.progressed"; readonly boot: number; readonly phase: BootPhase }
 	/** The vmm could not be started, or has ended; `failure` is null where it ended in good order. */

@@ -1,4 +1,8 @@
 /** The broker's part in attaching to sessions, and in sessions that outlive a broker: the test is the client and the agent. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { BrokerRequest } from "../../src/protocol/broker.ts";
 import type { SessionFacts } from "../../src/protocol/control.ts";
@@ -47,8 +51,9 @@ const leases = async (): Promise<readonly string[]> => (await user.status("shopp
 const ask = (changes: Partial<Extract<BrokerRequest, { method: "attach" }>> = {}): Promise<Client> =>
 	Client.ask(user, { method: "attach", vm: "shopping", boot, timeoutMs: 0, pid, ...changes }, attach);
 
-/** Dials in a vm that has just been started, as soon as its broker listens. */
-async function dialFirst(vm: string): Promise<Agent> {
+/** Dials in a vm that is being started, as soon as its broker listens and its vmm has said who it is. */
+async function dialFirst(vm: string, starts: number): Promise<Agent> {
+	await user.until("the vmm runs", () => user.starts(vm) > starts);
 	await user.until("the vmm listens", () =>
 		user.connect(`${vm}/vsock_5001`).then(
 			(s) => !!s.destroy(),
@@ -60,8 +65,9 @@ async function dialFirst(vm: string): Promise<Agent> {
 
 /** Boots shopping for a run of session 1, whose client then leaves. */
 async function detachedSession(): Promise<Agent> {
+	const starts = user.starts("shopping");
 	const client = await Client.ask(user, run, exec);
-	const agent = await dialFirst("shopping");
+	const agent = await dialFirst("shopping", starts);
 	expect(await client.granted()).toMatchObject({ vm: "shopping", boot, session: 1 });
 	agent.beat([1]);
 	await user.until("it runs", async () => (await leases()).includes("firefox (session 1)"));
@@ -153,6 +159,96 @@ describe("in a vm that is up", () => {
 		});
 	});
 
+	describe("with a client that has a process of its own", () => {
+		const clients = (): string[] => readdirSync(join(user.runtime, "shopping/clients")).sort();
+		let child: ChildProcess;
+		let client: Client;
+
+		beforeEach(async () => {
+			child = spawn("sleep", ["1000"]);
+			client = await Client.ask(user, { ...run, pid: child.pid ?? 0 }, exec);
+			expect(await client.granted()).toMatchObject({ session: 2 });
+			agent.beat([1, 2]);
+		});
+
+		afterEach(() => {
+			child.kill("SIGKILL");
+		});
+
+		async function killChild(): Promise<void> {
+			const ended = once(child, "exit");
+			child.kill("SIGKILL");
+			await ended;
+		}
+
+		async function replaceBroker(): Promise<void> {
+			killBroker();
+			await agent.closed;
+			await startBroker();
+		}
+
+		it("which is killed right after its broker is told to the agent by the next one", async () => {
+			expect(statSync(join(user.runtime, "shopping/clients/2")).mode & 0o777).toBe(0o600);
+			killBroker();
+			await killChild();
+			await agent.closed;
+			await startBroker();
+			agent = await Agent.dial(user, "shopping", { sessions: [1, 2], lastSession: 2 });
+			expect(await agent.clientGone()).toBe(2);
+			expect(clients()).toEqual(["1", "2"]);
+			agent.beat([1]);
+			await user.until("it is written down no more", () => clients().join() === "1");
+		});
+
+		it("which lives is waited for, and told to the agent when it dies without holding its session", async () => {
+			await replaceBroker();
+			agent = await Agent.dial(user, "shopping", { sessions: [1, 2], lastSession: 2 });
+			let told = 0;
+			const gone = agent.clientGone().then((number) => {
+				told = number;
+			});
+			await user.until("it is heard", async () => (await user.status("shopping")).flags.length === 0);
+			expect(told).toBe(0);
+			await killChild();
+			await gone;
+			expect(told).toBe(2);
+		});
+
+		it("which holds its session is looked for no more: its connection counts", async () => {
+			await replaceBroker();
+			const hold = await Client.ask(user, { method: "hold", vm: "shopping", boot, session: 2, pid });
+			agent = await Agent.dial(user, "shopping", { sessions: [1, 2], lastSession: 2 });
+			const own = readFileSync(join(user.runtime, "shopping/clients/1"), "utf8");
+			const isOurs = () => readFileSync(join(user.runtime, "shopping/clients/2"), "utf8") === own;
+			await user.until("its record names the process that holds it", isOurs);
+			await killChild();
+			hold.close();
+			expect(await agent.clientGone()).toBe(2);
+		});
+
+		it("which has left is told again to an agent that has not heard of it", async () => {
+			client.close();
+			expect(await agent.clientGone()).toBe(2);
+			agent.close();
+			agent = await Agent.dial(user, "shopping", { sessions: [1, 2], lastSession: 2 });
+			expect([await agent.clientGone(), await agent.clientGone()]).toEqual([1, 2]);
+			agent.close();
+			agent = await Agent.dial(user, "shopping", { sessions: [1], lastSession: 2 });
+			expect(await agent.clientGone()).toBe(1);
+			expect(clients()).toEqual(["1"]);
+		});
+
+		it("and with records that are none, which the next broker removes", async () => {
+			const place = (name: string): string => join(user.runtime, "shopping/clients", name);
+			for (const name of ["7", "x", "08"]) writeFileSync(place(name), name === "7" ? "garbage" : "2 1\n");
+			writeFileSync(place("9"), `2 1${" ".repeat(100)}\n`);
+			mkdirSync(place("8"));
+			await replaceBroker();
+			await user.until("they are gone", () => clients().join() === "1,2");
+			agent = await Agent.dial(user, "shopping", { sessions: [1, 2], lastSession: 2 });
+		});
+	});
+
 	it("a client that leaves while the agent dials again is told to it afterwards", async () => {
 		killBroker();
 		await agent.closed;
@@ -184,8 +280,9 @@ describe("a disposable", () => {
 	let client: Client;
 
 	beforeEach(async () => {
+		const starts = user.starts("disp");
 		client = await Client.ask(user, runInDisp, exec);
-		agent = await dialFirst("disp");
+		agent = await dialFirst("disp", starts);
 		agent.reportsTickets = true;
 		await client.granted();
 	});

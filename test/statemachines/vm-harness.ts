@@ -173,7 +173,7 @@ export class VmUnderTest {
 	}
 
 	grant(request: number, session: number): void {
-		this.send({ type: "ticket.granted", request, session });
+		this.send({ type: "ticket.granted", request, session, label: "firefox" });
 	}
 
 	stop(force = false): void {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { busyVm, idleVm, VmUnderTest } from "./vm-harness.ts";
+import { busyVm, crash, idleVm, VmUnderTest } from "./vm-harness.ts";
 
 const minuteMs = 60_000;
 const dayMs = 24 * 60 * minuteMs;
@@ -242,13 +242,39 @@ describe("a ticket", () => {
 		expect(vm.state).toBe("idle");
 	});
 
-	test("that has expired, or never was, is not granted any more", () => {
+	test("that waited for its turn until its lease had run out holds the vm from its grant on", () => {
 		const vm = new VmUnderTest();
 		vm.run(1);
 		vm.hello();
 		vm.advance(10_000);
+		expect(vm.state).toBe("idle");
 		vm.grant(1, 1);
-		vm.grant(55, 2);
+		expect([...vm.context.leases.values()]).toMatchObject([{ kind: "ticket", id: 1, label: "firefox", session: 1 }]);
+		vm.advance(4_000);
+		vm.beat();
+		vm.advance(5_999);
+		expect(vm.state).toBe("ready");
+		vm.advance(1);
+		expect(vm.state).toBe("idle");
+	});
+
+	test("is not granted in a vm that has ended", () => {
+		const vm = idleVm();
+		vm.exit(crash);
+		vm.grant(1, 1);
+		expect(vm.context.leases.size).toBe(0);
+	});
+
+	test("that the guest has told of before its grant gets its label by the grant", () => {
+		const vm = new VmUnderTest();
+		vm.run(1);
+		vm.hello();
+		vm.beat({ tickets: [7] });
+		vm.grant(1, 7);
+		vm.withdraw(1);
+		expect([...vm.context.leases.values()]).toMatchObject([{ kind: "announced", id: 7, label: "firefox" }]);
+		expect(vm.state).toBe("ready");
+		vm.beat();
 		expect(vm.state).toBe("idle");
 	});
 
