@@ -156,6 +156,8 @@ export const vmMachine = vmSetup.createMachine({
 				asking: {
 					always: { guard: not("isLinked"), target: "relinking" },
 					entry: "askPoweroff",
+					/** What was asked may have been lost with the connection; asking again does not put off askBound. */
+					on: { "guest.hello": { guard: "isThisBoot", actions: "askPoweroff" } },
 					after: { askBound: "terminating" },
 				},
 				/** The agent dials again at once after a loss; SIGTERM would be a power cut to its guest. */

@@ -75,6 +75,20 @@ describe("a shutdown", () => {
 		expect(vm.takeEffects()).toEqual(["askPoweroff"]);
 	});
 
+	test("asks again when the agent dials again, and puts off nothing by it", () => {
+		const vm = stoppingVm();
+		vm.advance(20_000);
+		vm.disconnect();
+		vm.hello();
+		expect(vm.takeEffects()).toEqual(["askPoweroff"]);
+		vm.hello({ boot: 0 });
+		expect(vm.takeEffects()).toEqual([]);
+		vm.advance(9_999);
+		expect(vm.step).toBe("shutdown.asking");
+		vm.advance(1);
+		expect(vm.step).toBe("shutdown.terminating");
+	});
+
 	test("of a guest whose agent does not dial again terminates the vmm after that moment", () => {
 		const vm = busyVm();
 		vm.disconnect();

@@ -45,6 +45,8 @@ export class World extends VmUnderTest {
 	/** The last instant at which the vm was in use, as far as anybody outside can know. */
 	#usedAt = 0;
 	#sessions = 0;
+	/** To power off, in this boot. */
+	#isAsked = false;
 	readonly #idleTimeoutMs: number;
 	readonly #isDisposable: boolean;
 
@@ -66,13 +68,17 @@ export class World extends VmUnderTest {
 				"nobody waits for a boot",
 			);
 			this.vmmAlive = true;
+			this.#isAsked = false;
 			this.#report = emptyReport;
 		} else if (effect === "releaseVmm") {
 			must(this.#unreleased === 1, "no vmm has exited");
 			this.#unreleased = 0;
 		} else {
 			must(this.vmmAlive, "there is no vmm");
-			const isIdleStop = effect === "askPoweroff" && idleSentences.test(context.reason?.sentence ?? "");
+			/** Who has been asked once is asked again when its agent dials again, whatever has happened meanwhile. */
+			const isFirst = effect === "askPoweroff" && !this.#isAsked;
+			this.#isAsked ||= isFirst;
+			const isIdleStop = isFirst && idleSentences.test(context.reason?.sentence ?? "");
 			if (isIdleStop) for (const use of this.#uses()) must(false, `it is in use: ${use}`);
 		}
 	}
