@@ -1,7 +1,7 @@
 /** All vms by name: those of the configuration, instances of disposables, and those that run although the configuration no longer has them. */
 import type { Config, VmConfig } from "../config/schema.ts";
 import { noSuchVm, parseVmName } from "../config/vm-name.ts";
-import type { QubesLiteError } from "../errors.ts";
+import { QubesLiteError } from "../errors.ts";
 import { findBase, isInstance, toAdoptedInstance, toInstance } from "./disposables.ts";
 import { Vm, type VmDependencies } from "./vm.ts";
 
@@ -30,7 +30,12 @@ export class Registry {
 		for (const { vm, exit } of ended) dependencies.log.info({ event: "vm.endedUnseen", vm, exit });
 		for (const vmm of running) {
 			const adopted = { vmm, ageMs: uptimeMs - vmm.startedAtUptimeMs };
-			registry.#vms.set(vmm.vm, new Vm(registry.#configOf(vmm.vm, vmm.plan.id), dependencies, adopted));
+			const vmConfig = registry.#configOf(vmm.vm, vmm.plan.id);
+			const isOrphan = registry.#orphans.has(vmm.vm);
+			registry.#vms.set(
+				vmm.vm,
+				new Vm(vmConfig, isOrphan ? { ...dependencies, planLaunch: refuse } : dependencies, adopted),
+			);
 			dependencies.log.info({ event: "vm.adopted", vm: vmm.vm, ageMs: adopted.ageMs });
 		}
 		for (const vm of config.vms) {
@@ -63,12 +68,13 @@ export class Registry {
 		return vm;
 	}
 
-	/** Forgets an instance that has ended and left nothing; other vms stay. */
+	/** Forgets an instance, or a vm that the configuration no longer has, once it has ended and left nothing; other vms stay. */
 	dropIfEnded(vm: Vm): void {
-		if (!isOver(vm)) return;
+		if (!this.#isOver(vm)) return;
 		void vm.settled().then(() => {
-			if (!isOver(vm) || !this.#vms.delete(vm.config.name)) return;
-			this.#dependencies.log.info({ event: "instance.gone", vm: vm.config.name });
+			if (!this.#isOver(vm) || !this.#vms.delete(vm.config.name)) return;
+			const event = this.#orphans.delete(vm.config.name) ? "vm.gone" : "instance.gone";
+			this.#dependencies.log.info({ event, vm: vm.config.name });
 			this.#dependencies.changed();
 		});
 	}
@@ -84,6 +90,10 @@ export class Registry {
 	/** No vmm runs, and none is about to. */
 	isQuiet(): boolean {
 		return this.all().every((vm) => !isUp(vm));
+	}
+
+	#isOver(vm: Vm): boolean {
+		return (vm.config.instanceOf !== undefined || !this.isConfigured(vm)) && !isUp(vm);
 	}
 
 	#configOf(name: string, id: number): VmConfig {
@@ -118,7 +128,10 @@ function isUp(vm: Vm): boolean {
 	return context.vmmAlive || (state !== "stopped" && state !== "failed");
 }
 
-const isOver = (vm: Vm): boolean => vm.config.instanceOf !== undefined && !isUp(vm);
+/** What it would be started with again nobody knows. */
+function refuse({ name }: VmConfig): never {
+	throw new QubesLiteError("NoSuchVm", `the configuration has no vm '${name}' any more`, { remedy: "qubes-lite ls" });
+}
 
 /** A running vm that has left the configuration goes on, with defaults that never stop it by idleness. */
 function orphanConfig(name: string, id: number): VmConfig {

@@ -1,4 +1,5 @@
 /** Brokers, vmms and clients that are killed at any moment: nothing is lost, doubled or left behind. */
+import { writeFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { nothingLeft } from "../e2e/harness.ts";
 import { FakeUser } from "./fake-user.ts";
@@ -175,4 +176,24 @@ it("says on SIGTERM goodbye to nobody: vms stay up, and the next broker has them
 	expect(await user.run("shopping", "echo", "same vm")).toMatchObject({ status: 0, stdout: "same vm\n" });
 	expect(user.starts("shopping")).toBe(starts);
 	await stopAll();
+});
+
+it("lets a vm that has left the configuration end, and starts it no more", async () => {
+	const other = new FakeUser({ vms: [{ id: 9, name: "old" }] });
+	other.order("old", { powerOffDelayMs: 1_000 });
+	expect((await other.run("old", "true")).status).toBe(0);
+	for (const pid of other.brokerPids()) process.kill(pid, "SIGKILL");
+	writeFileSync(other.env.QUBES_LITE_CONFIG ?? "", JSON.stringify({ version: 1, vms: [{ id: 5, name: "shopping" }] }));
+	expect((await other.status("old")).flags).toContain("notConfigured");
+	expect(await other.run("old", "echo", "still up")).toMatchObject({ status: 0, stdout: "still up\n" });
+	const stop = other.start("qubes-lite", ["stop", "old"]);
+	await other.until("it shuts down", async () => (await other.stateOf("old")) === "shutdown");
+	const late = await other.run("old", "true");
+	expect(late).toMatchObject({ status: 125 });
+	expect(late.stderr).toContain("the configuration has no vm 'old' any more");
+	expect((await stop.done).status).toBe(0);
+	await other.until("it is forgotten", async () => (await other.sh("qubes-lite ls -q")).stdout === "shopping\n");
+	expect((await other.sh("qubes-lite start old")).stderr).toContain("there is no vm 'old'");
+	expect(other.starts("old")).toBe(1);
+	expect(await other.leave(["shopping"])).toEqual(nothingLeft);
 });
