@@ -9,7 +9,7 @@ import type { VmConfig } from "../config/schema.ts";
 import { QubesLiteError } from "../errors.ts";
 import type { GuestEvent } from "../guest/guest-link.ts";
 import type { LaunchPlan } from "../launch-plan.ts";
-import type { Expect } from "../protocol/control.ts";
+import type { AgentHello, Expect } from "../protocol/control.ts";
 import type { GuestReport } from "../statemachines/leases.ts";
 import { vmMachine } from "../statemachines/vm.machine.ts";
 import { defaultShutdownBounds, type VmContext } from "../statemachines/vm-context.ts";
@@ -21,6 +21,8 @@ import { endedError, exitFailure, justStopped, launchFailure, refusedError } fro
 
 /** The agent gives commands this long to end; the machine's own bound for the whole power-off is longer. */
 const guestGraceMs = 20_000;
+
+const helloLoggedEveryMs = 60_000;
 
 /** What somebody wants of a vm, in the machine's words. */
 export type Wish =
@@ -190,7 +192,7 @@ export class Vm {
 		switch (event.type) {
 			case "hello":
 				this.#nextSession = Math.max(this.#nextSession, event.hello.lastSession + 1);
-				this.#dependencies.log.info({ event: "guest.hello", vm: this.config.name, phases: event.hello.phases });
+				this.#logHello(boot, event.hello);
 				this.#actor.send({ type: "guest.hello", boot, ...toReport(event.hello) });
 				break;
 			case "heartbeat":
@@ -237,6 +239,15 @@ export class Vm {
 		await this.#released;
 		const console = (await this.#instance?.consoleTail()) ?? this.#lastConsole;
 		return refusedError(this.config, refusal, { console, refusal: this.#refusals.last });
+	}
+
+	#helloLogged = { boot: -1, at: 0 };
+	/** An agent may dial as often as it likes: that it is back is told once a minute. */
+	#logHello(boot: number, { phases }: AgentHello): void {
+		const { log, now } = this.#dependencies;
+		if (boot === this.#helloLogged.boot && now() - this.#helloLogged.at < helloLoggedEveryMs) return;
+		this.#helloLogged = { boot, at: now() };
+		log.info({ event: "guest.hello", vm: this.config.name, phases });
 	}
 
 	#lastLogged = "";

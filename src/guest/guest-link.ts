@@ -75,6 +75,9 @@ export class GuestLink {
 	readonly #strangers = new Set<Socket>();
 	readonly #expected = new Map<number, { resolve: () => void; reject: (error: QubesLiteError) => void }>();
 	readonly #listing = new SessionListing();
+	/** The agent has one of its own: what others in the guest say does not take its place. */
+	readonly #agentBudget = new FrameBudget();
+	readonly #strangersBudget = new FrameBudget();
 	/** Sessions whose client is gone, until the agent lists them no more: what is written to a connection may be lost with it. */
 	readonly #gone = new Set<number>();
 	#agent: Socket | undefined;
@@ -163,17 +166,21 @@ export class GuestLink {
 		clearTimeout(this.#knocking);
 		for (const socket of this.#strangers) socket.destroy();
 		this.#agent?.destroy();
+		for (const budget of [this.#agentBudget, this.#strangersBudget]) budget.close();
 		this.#events.complete();
 		rmSync(this.#path, { force: true });
 	}
 
 	#accept(socket: Socket): void {
+		if (!this.#strangersBudget.admit()) {
+			socket.destroy();
+			return;
+		}
 		/** The oldest has had its time: the agent says hello as soon as it is connected. */
 		const [oldest] = this.#strangers;
 		if (oldest !== undefined && this.#strangers.size >= strangersMax) this.#cut(oldest, bad("others came after it"));
 		this.#strangers.add(socket);
 		const decoder = new FrameDecoder(fromAgentLimits);
-		const budget = new FrameBudget(socket);
 		const deadline = setTimeout(() => this.#cut(socket, bad("it did not say hello")), helloWithinMs);
 		socket.on("error", () => {});
 		socket.on("data", (chunk: Buffer) => {
@@ -185,14 +192,15 @@ export class GuestLink {
 					if (socket === this.#agent) this.#receive(frame);
 					else this.#greet(socket, frame, deadline);
 				});
-				budget.spend(frames, chunk.length);
+				const budget = socket === this.#agent ? this.#agentBudget : this.#strangersBudget;
+				budget.spend(socket, frames, chunk.length);
 			} catch (cause) {
 				this.#cut(socket, QubesLiteError.from(cause));
 			}
 		});
 		socket.once("close", () => {
 			clearTimeout(deadline);
-			budget.close();
+			for (const budget of [this.#agentBudget, this.#strangersBudget]) budget.forget(socket);
 			this.#strangers.delete(socket);
 			if (socket === this.#agent) this.#lost();
 		});

@@ -99,6 +99,18 @@ describe("in a vm that is up", () => {
 		expect(await agent.clientGone()).toBe(2);
 	});
 
+	it("an agent that dials again and again is told of once a minute, not in each line of the log", async () => {
+		const hellos = () => user.log().match(/"guest.hello","vm":"shopping"/g)?.length ?? 0;
+		const before = hellos();
+		for (let round = 0; round < 3; round++) {
+			agent.close();
+			agent = await Agent.dial(user, "shopping", { sessions: [1], lastSession: 1 });
+			expect(await agent.clientGone()).toBe(1);
+		}
+		expect(hellos()).toBe(before);
+		expect((await user.status("shopping")).flags).toEqual([]);
+	});
+
 	it("an attachment cancels an idle stop", async () => {
 		agent.beat([]);
 		await user.until("it is idle", async () => (await user.stateOf("shopping")) === "idle");
