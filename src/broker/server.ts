@@ -13,8 +13,10 @@ import { listAllSessions, listSessions } from "./serve-sessions.ts";
 import { toStatus } from "./status.ts";
 import type { Vm } from "./vm.ts";
 
-/** Far more than a desktop has clients; beyond it the kernel's backlog holds the rest. */
+/** Far more than a desktop has clients: one for each session, and a few that ask something. */
 const clientsMax = 1024;
+/** Those that are one too many are told so. Beyond that Node accepts and closes, unread: something connects in a circle. */
+const connectionsMax = clientsMax + 128;
 
 export interface ServerDependencies {
 	readonly registry: Registry;
@@ -45,7 +47,7 @@ export class BrokerServer {
 			});
 			void this.#serve(client);
 		});
-		this.#server.maxConnections = clientsMax;
+		this.#server.maxConnections = connectionsMax;
 	}
 
 	get clients(): number {
@@ -69,8 +71,10 @@ export class BrokerServer {
 	}
 
 	async #serve(client: ClientConnection): Promise<void> {
+		const isOneTooMany = this.#clients.size > clientsMax;
 		try {
 			const { request, bytes } = await client.receive();
+			if (isOneTooMany) throw tooManyClients();
 			this.#authorize(request);
 			await this.#dispatch(client, request, bytes);
 		} catch (cause) {
@@ -128,6 +132,11 @@ export class BrokerServer {
 		return toStatus(vm, registry.isConfigured(vm), now(), wallNow());
 	}
 }
+
+const tooManyClients = (): QubesLiteError =>
+	new QubesLiteError("Limit", `${clientsMax} clients are connected to the broker already, which is the limit`, {
+		remedy: "end some of them: qubes-lite ps",
+	});
 
 const serviceOf = ({ method }: BrokerRequest): PolicyRequest["service"] => {
 	if (method === "run") return "exec";

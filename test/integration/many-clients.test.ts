@@ -1,5 +1,6 @@
 /** Many at once: one broker, one boot, and for each client its own result. */
 import { readdirSync, readFileSync } from "node:fs";
+import type { Socket } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { nothingLeft } from "../e2e/harness.ts";
@@ -78,4 +79,19 @@ describe("the broker", () => {
 		await Promise.all(numbers(40).map(() => user.run("shopping", "true")));
 		await user.until("all are closed", () => files() <= before);
 	});
+});
+
+it("one client more than there may be hears that there are too many, and is served once one has left", async () => {
+	const clients: Socket[] = [];
+	/** The kernel's backlog holds 511; who is served after them says that they are in. */
+	while (clients.length < 1024) {
+		expect((await user.sh("qubes-lite ls -q")).status).toBe(0);
+		clients.push(...(await Promise.all(numbers(256).map(() => user.connect("broker.sock")))));
+	}
+	const refused = await user.sh("qubes-lite ls");
+	expect(refused).toMatchObject({ status: 1, stdout: "" });
+	expect(refused.stderr).toContain("1024 clients are connected to the broker already, which is the limit\n");
+	for (const client of clients) client.destroy();
+	await user.until("they have left", () => countClients() < 1024);
+	expect((await user.sh("qubes-lite ls -q")).status).toBe(0);
 });

@@ -104,6 +104,8 @@ test("every limit in the document is the code's, and every one of the code's is 
 		"output kept of each stream of a detached session, bytes": limits.outputKeptBytes,
 		"window of stdout, and of stderr, bytes": streamWindowBytes,
 		"window of stdin, bytes": stdinWindowBytes,
+		"connections with a session at one agent": constantIn("src/guest/agent/sessions.ts", "clientsMax"),
+		"clients connected to the broker": constantIn("src/broker/server.ts", "clientsMax"),
 		"time between heartbeats, ms": limits.heartbeatIntervalMs,
 		"heartbeats missed until a vm is unresponsive": limits.heartbeatsMissedMax,
 		"sessions in one reply of the broker": broker.sessionsListedMax,

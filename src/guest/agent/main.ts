@@ -12,11 +12,16 @@ import { baseEnvironment, createStartCommand } from "./command.ts";
 import { Connection } from "./connection.ts";
 import { bootNonce, memory, phaseTimes, vmName } from "./guest-state.ts";
 import { agentPaths } from "./paths.ts";
-import { Sessions } from "./sessions.ts";
+import { clientsMax, Sessions } from "./sessions.ts";
 import { findUser } from "./users.ts";
 import { connectVsock, listenVsock } from "./vsock.ts";
 
-/** More than the 50 parallel runs that users make. */
+/**
+ * Sessions with a client, which hear why when there are too many, and as many that have shown no ticket yet. Beyond that
+ * they are closed, unread: who connects so often is no client of ours.
+ */
+const connectionsMax = 2 * clientsMax;
+/** As many may come at the same moment. */
 const backlog = 128;
 /** The host's CID: vsock(7), VMADDR_CID_HOST. */
 const hostCid = 2;
@@ -35,7 +40,9 @@ const sessions = new Sessions({
 	knocked: () => connection?.look(),
 	log,
 });
-listenVsock(guestCommandPort, backlog, (open) => new Connection((take) => open(readInto(take)), sessions));
+listenVsock({ port: guestCommandPort, backlog, most: connectionsMax }, (open) => {
+	new Connection((take) => open(readInto(take)), sessions);
+});
 connection = new BrokerConnection({
 	connect: () => connectVsock(hostCid, hostControlPort),
 	hello: () => ({ ...ourVersions, nonce, vm: vmName(), phases: phaseTimes(), ...sessions.report() }),

@@ -8,6 +8,9 @@ import type { Connection, SessionHost } from "./connection.ts";
 import { Session } from "./session.ts";
 import { Tickets } from "./tickets.ts";
 
+/** Connections with a session: more than the 50 parallel runs that users make. */
+export const clientsMax = 256;
+
 const refusalsEveryMs = 60_000;
 
 export interface SessionsHost {
@@ -121,6 +124,7 @@ export class Sessions implements SessionHost {
 	}
 
 	start(id: number, exec: Exec, receivedAt: number): Session {
+		this.#checkClients();
 		this.#checkRoom(exec);
 		const cgroup = this.#host.cgroups.create(id);
 		this.#populated.set(id, cgroup);
@@ -132,9 +136,18 @@ export class Sessions implements SessionHost {
 			this.#living.set(id, session);
 			return session;
 		} catch (cause) {
-			this.#drop(id, cgroup);
+			/** It may have been forked: nobody would hear of it. */
+			cgroup.kill();
+			if (cgroup.isPopulated()) this.#keep(id, cgroup);
+			else this.#drop(id, cgroup);
 			throw cause;
 		}
+	}
+
+	/** The one that asks is among them. */
+	#checkClients(): void {
+		if (this.#connections.size <= clientsMax) return;
+		throw new StartFailure("limit", `the guest has ${clientsMax} sessions with a client already`);
 	}
 
 	#checkRoom(exec: Exec): void {
@@ -148,6 +161,7 @@ export class Sessions implements SessionHost {
 	}
 
 	find({ session: id }: Attach): Session {
+		this.#checkClients();
 		const session = this.#living.get(id) ?? this.#ended.get(id);
 		if (session === undefined) throw new StartFailure("noSession", `there is no session ${id}`);
 		if (session.hasClient) throw new StartFailure("busy", `session ${id} has a client already`);

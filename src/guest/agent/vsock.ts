@@ -20,6 +20,7 @@ const connectWithinMs = 500;
 interface TcpHandle {
 	open(fd: number): number;
 	listen(backlog: number): number;
+	close(): void;
 	onconnection: (status: number, client: TcpHandle) => void;
 }
 interface TcpWrap {
@@ -58,14 +59,33 @@ function toHandle(fd: number, type: number): TcpHandle {
 /** Gives a connection that has come as a socket, which is read as it says. */
 export type OpenConnection = (onread: OnRead) => Socket;
 
-/** Listens on `port` of this guest, for ever. */
-export function listenVsock(port: number, backlog: number, accept: (open: OpenConnection) => void): void {
+export interface VsockListener {
+	readonly port: number;
+	readonly backlog: number;
+	/** Of connections at a time; what comes beyond is closed. */
+	readonly most: number;
+}
+
+/** Listens on a port of this guest, for ever. */
+export function listenVsock({ port, backlog, most }: VsockListener, accept: (open: OpenConnection) => void): void {
 	const fd = open();
 	const address = toAddress(anyCid, port);
 	if (bind(fd, address, address.length) < 0) throw new Error(`bind(vsock port ${port}): errno ${errno()}`);
 	const server = toHandle(fd, constants.SERVER);
+	let connections = 0;
 	server.onconnection = (status, client) => {
-		if (status === 0) accept((onread) => toSocket(client, onread));
+		if (status !== 0) return;
+		if (connections >= most) {
+			client.close();
+			return;
+		}
+		connections += 1;
+		accept((onread) => {
+			const socket = toSocket(client, onread);
+			return socket.once("close", () => {
+				connections -= 1;
+			});
+		});
 	};
 	const status = server.listen(backlog);
 	if (status < 0) throw new Error(`listen(vsock port ${port}): ${status}`);
