@@ -3,6 +3,7 @@
  * forks included, and ends them all at once (cgroups(7), "cgroup.kill" and "cgroup.events" in the kernel's cgroup-v2).
  */
 import { type FSWatcher, mkdirSync, readdirSync, readFileSync, rmdirSync, watch, writeFileSync } from "node:fs";
+import { errnoOf } from "../../errors.ts";
 
 const mount = "/sys/fs/cgroup";
 const prefix = "session-";
@@ -12,6 +13,9 @@ const goneSteps = [
 	{ signal: "SIGHUP", waitMs: 1_500 },
 	{ signal: "SIGTERM", waitMs: 1_500 },
 ] as const;
+
+/** Populated is what is not known to be empty: it is looked at again this often. */
+const lookEveryMs = 1_000;
 
 /** The agent's own cgroup: "0::/" in the busybox guest, a unit's in a systemd guest. */
 function ownCgroup(): string {
@@ -26,7 +30,7 @@ function ownCgroup(): string {
 export interface SessionProcesses {
 	/**
 	 * Calls `fork`, so that what it forks is born among them: there is no moment at which a child of the command could be
-	 * outside. Node forks before spawn() returns.
+	 * outside.
 	 */
 	inside<T>(fork: () => T): T;
 	isPopulated(): boolean;
@@ -49,7 +53,11 @@ export interface ProcessGroups {
 }
 
 export class SessionCgroups implements ProcessGroups {
-	readonly #base = ownCgroup();
+	readonly #base: string;
+
+	constructor(base = ownCgroup()) {
+		this.#base = base;
+	}
 
 	left(): number[] {
 		return readdirSync(this.#base)
@@ -67,7 +75,6 @@ export class SessionCgroups implements ProcessGroups {
 class SessionCgroup implements SessionProcesses {
 	readonly #path: string;
 	readonly #home: string;
-	#watcher: FSWatcher | undefined;
 
 	constructor(path: string, home: string) {
 		this.#path = path;
@@ -84,24 +91,31 @@ class SessionCgroup implements SessionProcesses {
 		}
 	}
 
-	/** A cgroup that has been removed holds nobody. */
+	/** A cgroup that has been removed holds nobody; of one that can't be read now nobody knows. */
 	isPopulated(): boolean {
-		return this.#read("cgroup.events").includes("populated 1");
+		try {
+			return readFileSync(`${this.#path}/cgroup.events`, "utf8").includes("populated 1");
+		} catch (cause) {
+			return !isRemoved(cause);
+		}
 	}
 
+	/** The kernel tells of a change; the timer is for what it could not tell, for want of descriptors or watches. */
 	whenEmpty(onEmpty: () => void): void {
+		let watcher: FSWatcher | undefined;
+		let timer: NodeJS.Timeout | undefined;
 		const look = (): void => {
-			if (this.#watcher === undefined || this.isPopulated()) return;
-			this.#watcher.close();
-			this.#watcher = undefined;
+			if (timer === undefined || this.isPopulated()) return;
+			clearInterval(timer);
+			timer = undefined;
+			watcher?.close();
 			onEmpty();
 		};
+		timer = setInterval(look, lookEveryMs);
 		try {
-			this.#watcher = watch(`${this.#path}/cgroup.events`, look);
-		} catch {
-			onEmpty();
-			return;
-		}
+			watcher = watch(`${this.#path}/cgroup.events`, look);
+			watcher.on("error", () => {});
+		} catch {}
 		look();
 	}
 
@@ -123,9 +137,16 @@ class SessionCgroup implements SessionProcesses {
 	}
 
 	signal(signal: NodeJS.Signals): void {
-		for (const word of this.#read("cgroup.procs").split("\n")) {
-			const pid = Number(word);
-			if (pid > 0) signalProcess(pid, signal);
+		for (const pid of this.#pids()) signalProcess(pid, signal);
+	}
+
+	/** None where they can't be told: KILL, which needs no list, comes at the end. */
+	#pids(): number[] {
+		try {
+			const words = readFileSync(`${this.#path}/cgroup.procs`, "utf8").split("\n");
+			return words.map(Number).filter((pid) => pid > 0);
+		} catch {
+			return [];
 		}
 	}
 
@@ -135,15 +156,6 @@ class SessionCgroup implements SessionProcesses {
 		} catch {}
 	}
 
-	/** Empty once the cgroup is gone: whoever looks late, by a timer, finds nobody. */
-	#read(file: string): string {
-		try {
-			return readFileSync(`${this.#path}/${file}`, "utf8");
-		} catch {
-			return "";
-		}
-	}
-
 	/** A directory that the kernel still holds is left: it costs nothing and keeps nothing. */
 	remove(): void {
 		try {
@@ -151,6 +163,9 @@ class SessionCgroup implements SessionProcesses {
 		} catch {}
 	}
 }
+
+/** ENODEV: it was opened before it was removed. */
+const isRemoved = (cause: unknown): boolean => ["ENOENT", "ENODEV"].includes(errnoOf(cause) ?? "");
 
 /** A process that ends at the same moment is no error. */
 function signalProcess(pid: number, signal: NodeJS.Signals): void {
