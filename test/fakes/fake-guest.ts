@@ -41,8 +41,17 @@ const lookMs = 20;
 
 const nonce = randomBytes(nonceBytes).toString("hex");
 const [uid, gid] = [process.getuid?.() ?? 0, process.getgid?.() ?? 0];
+let lastSession = 0;
 const sessions = new Sessions({
 	cgroups: fakeProcessGroups,
+	numbers: {
+		get last() {
+			return lastSession;
+		},
+		used: (number) => {
+			lastSession = Math.max(lastSession, number);
+		},
+	},
 	startCommand: createStartCommand({
 		findUser: (name) => ({ name: name ?? "user", uid, gid, home: "/", shell: "/bin/sh", groups: [] }),
 		/** All its environment goes to the command: its words tell the census, and the supervisor, whose process this is. */

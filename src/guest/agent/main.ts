@@ -12,6 +12,7 @@ import { baseEnvironment, createStartCommand } from "./command.ts";
 import { Connection } from "./connection.ts";
 import { bootNonce, memory, phaseTimes, vmName } from "./guest-state.ts";
 import { agentPaths } from "./paths.ts";
+import { SessionNumbers } from "./session-numbers.ts";
 import { clientsMax, Sessions } from "./sessions.ts";
 import { findUser } from "./users.ts";
 import { connectVsock, listenVsock } from "./vsock.ts";
@@ -36,6 +37,7 @@ let goingDown = false;
 const sessions = new Sessions({
 	cgroups: new SessionCgroups(),
 	startCommand: createStartCommand({ findUser, environment: baseEnvironment }),
+	numbers: new SessionNumbers(agentPaths.lastSession),
 	changed: () => connection?.beat(),
 	knocked: () => connection?.look(),
 	log,

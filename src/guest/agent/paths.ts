@@ -4,6 +4,8 @@ export const agentPaths = {
 	phases: "/run/qubes-lite/phases",
 	/** This boot's nonce; outlives a crash of the agent. */
 	nonce: "/run/qubes-lite/nonce",
+	/** A number behind all sessions of this boot so far; outlives a crash of the agent. */
+	lastSession: "/run/qubes-lite/last-session",
 	/** Syncs, unmounts and switches the machine off; the image knows how. */
 	powerOff: "/usr/lib/qubes-lite/power-off",
 } as const;

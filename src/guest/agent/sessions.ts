@@ -16,6 +16,7 @@ const refusalsEveryMs = 60_000;
 export interface SessionsHost {
 	readonly cgroups: ProcessGroups;
 	readonly startCommand: StartCommand;
+	readonly numbers: { readonly last: number; used(number: number): void };
 	/** Called whenever a session begins or ends, a cgroup empties, or a ticket can't be used any more. */
 	changed(): void;
 	/** A broker waits for us. */
@@ -37,7 +38,6 @@ export class Sessions implements SessionHost {
 	readonly #populated = new Map<number, SessionProcesses>();
 	#isTelling = false;
 	#refusedAt = Number.NEGATIVE_INFINITY;
-	#last = 0;
 
 	constructor(host: SessionsHost) {
 		this.#host = host;
@@ -56,7 +56,7 @@ export class Sessions implements SessionHost {
 
 	/** What an agent that crashed left running has lost its client with it. It holds the vm until it has ended. */
 	#adopt(id: number): void {
-		this.#last = Math.max(this.#last, id);
+		this.#host.numbers.used(id);
 		const cgroup = this.#host.cgroups.create(id);
 		this.#keep(id, cgroup);
 		cgroup.end();
@@ -82,7 +82,7 @@ export class Sessions implements SessionHost {
 	report(): { sessions: number[]; cgroups: number[]; tickets: number[]; lastSession: number } {
 		const sessions = [...new Set([...this.#living.keys(), ...this.#connections.keys()])];
 		const cgroups = [...this.#populated.keys()].filter((id) => !this.#isAlive(id));
-		return { sessions, cgroups, tickets: this.#tickets.live(), lastSession: this.#last };
+		return { sessions, cgroups, tickets: this.#tickets.live(), lastSession: this.#host.numbers.last };
 	}
 
 	list(): SessionFacts[] {
@@ -93,8 +93,9 @@ export class Sessions implements SessionHost {
 	}
 
 	announce(expect: Expect): boolean {
-		/** A broker that comes anew must not use its number again, whether or not somebody comes with the ticket. */
-		this.#last = Math.max(this.#last, expect.session);
+		/** No number comes twice, whether or not somebody came with its ticket: what it stood for would be taken for another. */
+		if (expect.session <= this.#host.numbers.last) return false;
+		this.#host.numbers.used(expect.session);
 		return this.#tickets.announce(expect);
 	}
 
@@ -113,7 +114,6 @@ export class Sessions implements SessionHost {
 	}
 
 	connected(id: number, connection: Connection): void {
-		this.#last = Math.max(this.#last, id);
 		this.#connections.set(id, connection);
 		this.#changed();
 	}

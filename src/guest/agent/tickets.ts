@@ -10,7 +10,7 @@ import { ticketsMax } from "../../protocol/limits.ts";
 interface Announced {
 	readonly session: number;
 	readonly ticketHash: Buffer;
-	readonly execHash: string;
+	readonly execHash: Buffer;
 	readonly expiresAt: number;
 	/** Runs while it may still be used. */
 	life: NodeJS.Timeout | undefined;
@@ -19,6 +19,8 @@ interface Announced {
 export type Redeemed =
 	| { readonly session: number; readonly refusal: null }
 	| { readonly session: null; readonly refusal: "refused" | "expired" };
+
+const hashOf = (bytes: Buffer): Buffer => Buffer.from(sha256Hex(bytes), "hex");
 
 export class Tickets {
 	readonly #now: () => number;
@@ -36,14 +38,14 @@ export class Tickets {
 		return [...this.#announced.values()].filter(({ life }) => life !== undefined).map(({ session }) => session);
 	}
 
-	/** False where too many are outstanding, or the session's number has been announced before. */
+	/** False where too many are outstanding. No number comes twice. */
 	announce(expect: Expect): boolean {
 		this.#forgetExpired();
-		if (this.live().length >= ticketsMax || this.#announced.has(expect.session)) return false;
+		if (this.live().length >= ticketsMax) return false;
 		const announced: Announced = {
 			session: expect.session,
 			ticketHash: Buffer.from(expect.ticketHash, "hex"),
-			execHash: expect.execHash,
+			execHash: Buffer.from(expect.execHash, "hex"),
 			expiresAt: this.#now() + expect.lifeMs,
 			life: setTimeout(() => this.#end(announced), expect.lifeMs),
 		};
@@ -60,13 +62,13 @@ export class Tickets {
 
 	/** A ticket that is found is used up, whether or not the command is the right one. */
 	redeem(ticket: Buffer, exec: Buffer): Redeemed {
-		const hash = Buffer.from(sha256Hex(ticket), "hex");
+		const hash = hashOf(ticket);
 		const found = [...this.#announced.values()].find((announced) => timingSafeEqual(announced.ticketHash, hash));
 		if (found === undefined) return { session: null, refusal: "refused" };
 		this.#announced.delete(found.session);
 		this.#end(found);
 		if (this.#now() > found.expiresAt) return { session: null, refusal: "expired" };
-		if (sha256Hex(exec) !== found.execHash) return { session: null, refusal: "refused" };
+		if (!timingSafeEqual(hashOf(exec), found.execHash)) return { session: null, refusal: "refused" };
 		return { session: found.session, refusal: null };
 	}
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { SessionProcesses } from "../../../src/guest/agent/cgroup.ts";
 import { StartFailure } from "../../../src/guest/agent/command.ts";
 import type { Connection } from "../../../src/guest/agent/connection.ts";
+import { SessionNumbers } from "../../../src/guest/agent/session-numbers.ts";
 import { clientsMax, Sessions } from "../../../src/guest/agent/sessions.ts";
 import type { Exec } from "../../../src/protocol/exec.ts";
 
@@ -42,6 +43,7 @@ class FakeProcesses implements SessionProcesses {
 function sessionsWith(processes: FakeProcesses, fail: () => never): Sessions {
 	return new Sessions({
 		cgroups: { left: () => [], create: () => processes },
+		numbers: new SessionNumbers("/nonexistent/last-session"),
 		startCommand: (_exec, within) => within.inside(fail),
 		changed: () => {},
 		knocked: () => {},
@@ -98,4 +100,17 @@ it("a client more than there may be hears that there are too many, whether it op
 	expect(failureOf(() => sessions.find({ session: 1, tty: null }))).toBe(tooMany);
 	sessions.disconnected(1);
 	expect(failureOf(() => sessions.start(clientsMax + 1, exec, 0))).toBe("notFound: it got as far as its start");
+});
+
+it("a number that has been announced is refused from then on, used or not, and so is a lower one", () => {
+	const sessions = sessionsWith(new FakeProcesses(), () => {
+		throw new Error("nothing is started here");
+	});
+	const announce = (session: number): boolean =>
+		sessions.announce({ session, ticketHash: "0".repeat(64), execHash: "0".repeat(64), lifeMs: 10_000 });
+	expect([announce(5), announce(5), announce(4), announce(6)]).toEqual([true, false, false, true]);
+	sessions.clientGone(6);
+	expect([announce(6), announce(7)]).toEqual([false, true]);
+	expect(sessions.report()).toMatchObject({ tickets: [5, 7], lastSession: 7 });
+	for (const session of [5, 7]) sessions.clientGone(session);
 });
