@@ -5,6 +5,7 @@ import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Command, createStartCommand, type OutputSource } from "../../src/guest/agent/command.ts";
+import { libc } from "../../src/guest/agent/libc.ts";
 import type { GuestUser } from "../../src/guest/agent/users.ts";
 import type { Exec } from "../../src/protocol/exec.ts";
 import { fakeProcessGroups } from "../fakes/fake-guest-processes.ts";
@@ -107,6 +108,15 @@ describe("the end of a command", () => {
 		};
 		expect(await named(6)).toEqual({ signal: "SIGABRT", signalNumber: 6 });
 		expect(await named(36)).toEqual({ signal: "SIGRTMIN+2", signalNumber: 36 });
+	});
+
+	it("is never another's: one that somebody else has waited for ends with 255", async () => {
+		const waitpid = libc("int waitpid(int pid, void *status, int options)");
+		const [first, second] = [start(["sleep", "100"]), start(["sleep", "100"])];
+		for (const { pid } of [first, second]) process.kill(pid, "SIGKILL");
+		expect(waitpid(second.pid, new Int32Array(1), 0)).toBe(second.pid);
+		expect(await first.ended).toMatchObject({ signal: "SIGKILL" });
+		expect(await second.ended).toEqual({ code: 255 });
 	});
 
 	it("is known of 100 at once, and leaves no descriptor open", async () => {

@@ -147,6 +147,9 @@ function toVector(words: readonly string[]): Vector {
 	return { pointers, bytes };
 }
 
+/** Somebody else has waited for it (ECHILD): it has ended, and `status` is another's. */
+const unknownEnd: CommandEnd = { code: 255 };
+
 const children = new Map<number, (end: CommandEnd) => void>();
 let timer: NodeJS.Timeout | undefined;
 
@@ -162,7 +165,7 @@ function lookAtChildren(): void {
 		const found = load().native.wait(pid, status, WNOHANG);
 		if (found === 0) continue;
 		children.delete(pid);
-		ended(toEnd(status[0] ?? 0));
+		ended(found === pid ? toEnd(status[0] ?? 0) : unknownEnd);
 	}
 	if (children.size > 0) return;
 	clearInterval(timer);
