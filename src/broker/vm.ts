@@ -193,7 +193,10 @@ export class Vm {
 			case "hello":
 				this.#nextSession = Math.max(this.#nextSession, event.hello.lastSession + 1);
 				this.#logHello(boot, event.hello);
-				this.#actor.send({ type: "guest.hello", boot, ...toReport(event.hello) });
+				this.#actor.send({
+					...{ type: "guest.hello", boot, wasUsed: event.hello.lastSession > 0 },
+					...toReport(event.hello),
+				});
 				break;
 			case "heartbeat":
 				this.#actor.send({ type: "guest.heartbeat", boot, ...toReport(event.heartbeat) });

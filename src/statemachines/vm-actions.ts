@@ -155,7 +155,8 @@ export const noteGuest = vmSetup.enqueueActions(({ context, event, enqueue }) =>
 	if (event.type !== "guest.hello" && event.type !== "guest.heartbeat") return;
 	const leases = withGuestReport(context.leases, event, context.now());
 	const isUsed = [event.sessions, event.cgroups, event.tickets ?? []].some((ids) => ids.length > 0);
-	enqueue.assign({ leases, linked: true, unresponsive: false, used: context.used || isUsed });
+	const wasUsed = event.type === "guest.hello" && event.wasUsed;
+	enqueue.assign({ leases, linked: true, unresponsive: false, used: context.used || isUsed || wasUsed });
 	armSilence(enqueue, context.boot);
 });
 

@@ -70,7 +70,7 @@ export function initialContext(input: VmInput): VmContext {
 		linked: false,
 		unresponsive: false,
 		vmmAlive: input.adopted !== null,
-		used: input.adopted !== null,
+		used: false,
 		since: now,
 		bootBeganAt: input.adopted === null ? now : now - input.adopted.ageMs,
 		bootMs: null,

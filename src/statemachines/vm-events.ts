@@ -26,7 +26,8 @@ export type VmEvent =
 	| { readonly type: "boot.progressed"; readonly boot: number; readonly phase: BootPhase }
 	/** The vmm could not be started, or has ended; `failure` is null where it ended in good order. */
 	| { readonly type: "vmm.exited"; readonly boot: number; readonly failure: Reason | null; readonly retriable: boolean }
-	| (GuestReport & { readonly type: "guest.hello"; readonly boot: number })
+	/** `wasUsed`: it has been told of a ticket in this boot. */
+	| (GuestReport & { readonly type: "guest.hello"; readonly boot: number; readonly wasUsed: boolean })
 	| (GuestReport & { readonly type: "guest.heartbeat"; readonly boot: number })
 	/** The control connection closed. */
 	| { readonly type: "guest.disconnected"; readonly boot: number }

@@ -89,10 +89,19 @@ describe("a vmm that an earlier broker left", () => {
 		expect(vm.state).toBe("shutdown");
 	});
 
-	test("and is a disposable in no one's use stops at its agent's hello", () => {
+	test("and is a disposable that was used, and is no more, stops at its agent's hello", () => {
 		const vm = new VmUnderTest({ disposable: true, adopted: { saidHello: true, ageMs: minuteMs } });
-		vm.hello();
+		vm.hello({ wasUsed: true });
 		vm.advance(0);
+		expect(vm.state).toBe("shutdown");
+	});
+
+	test("and is a disposable that was only started waits for its first command, as under one broker", () => {
+		const vm = new VmUnderTest({ disposable: true, adopted: { saidHello: true, ageMs: 1_000 } });
+		vm.hello();
+		vm.beatFor(minuteMs - 1);
+		expect(vm.state).toBe("idle");
+		vm.advance(1);
 		expect(vm.state).toBe("shutdown");
 	});
 });

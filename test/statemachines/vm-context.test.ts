@@ -24,11 +24,11 @@ describe("a new context", () => {
 		expect(contextWith()).toMatchObject({ boot: 0, vmmAlive: false, linked: false, used: false, since: nowMs });
 	});
 
-	test("of an adopted vmm counts its boot from when it began, and as used", () => {
+	test("of an adopted vmm counts its boot from when it began, and as unused until its guest speaks", () => {
 		const adopted = { saidHello: false, ageMs: 400 };
 		expect(initialContext({ ...defaultInput, adopted, now: () => nowMs })).toMatchObject({
 			vmmAlive: true,
-			used: true,
+			used: false,
 			bootBeganAt: nowMs - 400,
 		});
 	});

@@ -67,6 +67,8 @@ interface Report {
 	readonly cgroups?: readonly number[];
 	readonly tickets?: readonly number[];
 	readonly boot?: number;
+	/** A hello's. */
+	readonly wasUsed?: boolean;
 }
 
 export class VmUnderTest {
@@ -184,8 +186,8 @@ export class VmUnderTest {
 		this.send({ type: "boot.progressed", boot, phase });
 	}
 
-	hello({ sessions = [], cgroups = [], tickets, boot = this.context.boot }: Report = {}): void {
-		this.send({ type: "guest.hello", boot, sessions, cgroups, tickets });
+	hello({ sessions = [], cgroups = [], tickets, wasUsed = false, boot = this.context.boot }: Report = {}): void {
+		this.send({ type: "guest.hello", boot, sessions, cgroups, tickets, wasUsed });
 	}
 
 	beat({ sessions = [], cgroups = [], tickets, boot = this.context.boot }: Report = {}): void {
