@@ -8,7 +8,7 @@ import { type GuestEvent, GuestLink } from "../guest/guest-link.ts";
 import { type LaunchPlan, vmFiles } from "../launch-plan.ts";
 import type { AgentHello, Expect, SessionFacts } from "../protocol/control.ts";
 import { toBootTag } from "../protocol/session-id.ts";
-import type { BootPhase } from "../statemachines/vm-events.ts";
+import type { BootPhase, Reason } from "../statemachines/vm-events.ts";
 import { lastLines } from "../terminal/safe-text.ts";
 import { AwaitedClients } from "./awaited-clients.ts";
 import { lastPhase } from "./boot-phases.ts";
@@ -39,6 +39,8 @@ export class Instance {
 	#watcher: FSWatcher | undefined;
 	#phase: BootPhase = "vmm";
 	readonly book = new SessionBook();
+	/** Set by its vm when it has ended. */
+	endReason: Reason | null = null;
 	/** What was asked while the vmm was still being started. */
 	#wanted: "running" | "terminated" | "killed" = "running";
 

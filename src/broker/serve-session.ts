@@ -79,7 +79,7 @@ export interface Connected {
 /** Resolves when the client has left, and the agent was told; rejects with the reason when the vm ended first. */
 export async function keepConnected(client: ClientConnection, { vm, instance, number }: Connected): Promise<void> {
 	const ended = await untilGoneOrEnded(client, vm, instance);
-	if (ended) throw await vm.endError();
+	if (ended) throw await vm.endError(instance);
 	instance.clientGone(number);
 }
 

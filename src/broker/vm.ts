@@ -75,7 +75,7 @@ export class Vm {
 				askPoweroff: () => this.#instance?.powerOff(guestGraceMs),
 				terminateVmm: () => this.#instance?.terminate(),
 				killVmm: () => this.#instance?.kill(),
-				releaseVmm: () => this.#release(),
+				releaseVmm: ({ context }) => this.#release(context.reason),
 			},
 		});
 		this.#actor = createActor(machine, {
@@ -210,10 +210,11 @@ export class Vm {
 	}
 
 	/** The vmm has ended: its last words are read, its link closed, its files removed, before a next launch begins. */
-	#release(): void {
+	#release(reason: Reason | null): void {
 		const instance = this.#instance;
 		this.#instance = undefined;
 		if (instance === undefined) return;
+		instance.endReason = reason;
 		this.#released = instance
 			.consoleTail()
 			.catch(() => [])
@@ -232,10 +233,10 @@ export class Vm {
 		await this.#released;
 	}
 
-	/** Why the vm ended under a session. */
-	async endError(): Promise<QubesLiteError> {
+	/** Why `instance` ended under a session: the vm itself may be up again by now, and have no reason for anything. */
+	async endError(instance: Instance): Promise<QubesLiteError> {
 		await this.#released;
-		return endedError(this.config, this.#actor.getSnapshot().context.reason);
+		return endedError(this.config, instance.endReason);
 	}
 
 	async #toError(refusal: Reason): Promise<QubesLiteError> {

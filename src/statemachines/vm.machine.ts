@@ -29,7 +29,7 @@ const served = {
 		{
 			guard: and(["isThisBoot", "endedInOrder", "hasWaiting"]),
 			target: "#vm.booting",
-			actions: [act.refuseAttachments, act.forgetGuest],
+			actions: [why.poweredOffReason, act.refuseAttachments, act.forgetGuest],
 		},
 		{
 			guard: and(["isThisBoot", "endedInOrder"]),

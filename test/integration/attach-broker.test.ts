@@ -150,6 +150,21 @@ describe("in a vm that is up", () => {
 		});
 	});
 
+	it("an attachment under which the vm powers off is told so, although it is booted again at once for another", async () => {
+		const client = await ask();
+		await client.granted();
+		agent.close();
+		await user.until("it is away", async () => (await user.status("shopping")).flags.includes("reconnecting"));
+		const waiting = await Client.ask(user, run, exec);
+		await user.until("it waits", async () => (await leases()).includes("firefox, which waits to run"));
+		process.kill(user.vmmPid("shopping"), "SIGTERM");
+		expect(await client.refused()).toMatchObject({
+			message: "shopping ended while the command ran: the guest powered off",
+		});
+		await user.until("it boots", async () => (await user.stateOf("shopping")) === "booting");
+		waiting.close();
+	});
+
 	it("a client that holds its session after the broker was replaced is seen to leave, or told of the vm's end", async () => {
 		killBroker();
 		await agent.closed;
