@@ -1,9 +1,5 @@
-/**
- * The host's end of the control connection: listens where the guest's dials to port 5001 arrive, takes one hello, and
- * turns what the agent says into a stream. Everything that comes in is hostile: bounded, parsed once here, throttled.
- */
-import { chmodSync, rmSync } from "node:fs";
-import { createServer, type Server, type Socket } from "node:net";
+/** The host's end of the control connection: what the agent says as a stream, and what is said to it, over however many connections. */
+import type { Socket } from "node:net";
 import { Subject } from "rxjs";
 import { type ErrorCode, QubesLiteError } from "../errors.ts";
 import {
@@ -15,30 +11,21 @@ import {
 	encodeList,
 	encodePoweroff,
 	encodeSeen,
-	encodeWelcome,
-	fromAgentLimits,
 	type Heartbeat,
 	parseExpected,
 	parseHeartbeat,
-	parseHello,
 	parseSessions,
 	type SessionFacts,
 } from "../protocol/control.ts";
-import { type Frame, FrameDecoder } from "../protocol/frame.ts";
+import type { Frame } from "../protocol/frame.ts";
 import { messageMaxBytes } from "../protocol/limits.ts";
 import { hostControlPort } from "../protocol/ports.ts";
-import { agreeOnVersion } from "../protocol/version.ts";
-import { FrameBudget } from "./frame-budget.ts";
+import { GuestDoor } from "./guest-door.ts";
 import { knock } from "./knock.ts";
 import { SessionListing } from "./session-listing.ts";
 
-/** A connection that has not said hello by then is cut. */
-const helloWithinMs = 10_000;
 /** How long the agent may take to take in a ticket: a TCG guest under load needs some hundred ms. */
 const expectWithinMs = 5_000;
-/** Connections that have not said hello yet; the agent has one. */
-const strangersMax = 8;
-
 /** The agent dials 200 ms after a loss that it has seen. */
 const knockAfterMs = 700;
 const knocksMax = 10;
@@ -69,20 +56,14 @@ export class GuestGoingDown extends QubesLiteError {
 
 export class GuestLink {
 	readonly #options: GuestLinkOptions;
-	readonly #server: Server;
-	readonly #path: string;
+	readonly #door: GuestDoor;
 	readonly #events = new Subject<GuestEvent>();
-	readonly #strangers = new Set<Socket>();
 	readonly #expected = new Map<number, { resolve: () => void; reject: (error: QubesLiteError) => void }>();
 	readonly #listing = new SessionListing();
-	/** The agent has one of its own: what others in the guest say does not take its place. */
-	readonly #agentBudget = new FrameBudget();
-	readonly #strangersBudget = new FrameBudget();
 	/** Sessions whose client is gone, until the agent lists them no more: what is written to a connection may be lost with it. */
 	readonly #gone = new Set<number>();
 	#agent: Socket | undefined;
 	#knocking: NodeJS.Timeout | undefined;
-	#nonce: string | null;
 	#lastSeq = 0;
 
 	/** What the agent says, in order; completes at close(). Subscribe before listen(). */
@@ -90,21 +71,19 @@ export class GuestLink {
 
 	constructor(options: GuestLinkOptions) {
 		this.#options = options;
-		this.#nonce = options.nonce;
-		this.#path = `${options.vsock}_${hostControlPort}`;
-		this.#server = createServer((socket) => this.#accept(socket));
+		this.#door = new GuestDoor({
+			...{ path: `${options.vsock}_${hostControlPort}`, vm: options.vm, nonce: options.nonce },
+			entered: (agent, hello) => this.#entered(agent, hello),
+			received: (frame) => this.#receive(frame),
+			left: () => this.#left(),
+			refused: ({ code, message }) => this.#events.next({ type: "refused", code, why: message }),
+		});
 	}
 
 	/** Rejects where the socket cannot be made. */
 	async listen(): Promise<void> {
-		rmSync(this.#path, { force: true });
-		await new Promise<void>((resolve, reject) => {
-			this.#server.once("error", reject);
-			this.#server.listen(this.#path, resolve);
-		});
-		this.#server.on("error", (cause) => this.#refused(QubesLiteError.from(cause)));
-		chmodSync(this.#path, 0o600);
-		if (this.#nonce !== null) this.#knockLater(knocksMax);
+		await this.#door.listen();
+		if (this.#options.nonce !== null) this.#knockLater(knocksMax);
 	}
 
 	/** For a guest that a broker before us has known: one that boots must not be disturbed (design: "never a connect-retry loop"). */
@@ -162,66 +141,17 @@ export class GuestLink {
 
 	/** Ends the link and its socket. Idempotent. */
 	close(): void {
-		this.#server.close();
 		clearTimeout(this.#knocking);
-		for (const socket of this.#strangers) socket.destroy();
-		this.#agent?.destroy();
-		for (const budget of [this.#agentBudget, this.#strangersBudget]) budget.close();
+		this.#door.close();
 		this.#events.complete();
-		rmSync(this.#path, { force: true });
 	}
 
-	#accept(socket: Socket): void {
-		if (!this.#strangersBudget.admit()) {
-			socket.destroy();
-			return;
-		}
-		/** The oldest has had its time: the agent says hello as soon as it is connected. */
-		const [oldest] = this.#strangers;
-		if (oldest !== undefined && this.#strangers.size >= strangersMax) this.#cut(oldest, bad("others came after it"));
-		this.#strangers.add(socket);
-		const decoder = new FrameDecoder(fromAgentLimits);
-		const deadline = setTimeout(() => this.#cut(socket, bad("it did not say hello")), helloWithinMs);
-		socket.on("error", () => {});
-		socket.on("data", (chunk: Buffer) => {
-			try {
-				let frames = 0;
-				decoder.push(chunk, (frame) => {
-					frames += 1;
-					if (socket.destroyed) return;
-					if (socket === this.#agent) this.#receive(frame);
-					else this.#greet(socket, frame, deadline);
-				});
-				const budget = socket === this.#agent ? this.#agentBudget : this.#strangersBudget;
-				budget.spend(socket, frames, chunk.length);
-			} catch (cause) {
-				this.#cut(socket, QubesLiteError.from(cause));
-			}
-		});
-		socket.once("close", () => {
-			clearTimeout(deadline);
-			for (const budget of [this.#agentBudget, this.#strangersBudget]) budget.forget(socket);
-			this.#strangers.delete(socket);
-			if (socket === this.#agent) this.#lost();
-		});
-	}
-
-	#greet(socket: Socket, frame: Frame, deadline: NodeJS.Timeout): void {
-		if (frame.type !== controlFrame.hello) throw bad("its first word was not hello");
-		const hello = parseHello(frame.payload);
-		if (this.#agent !== undefined) throw bad("an agent is connected already");
-		if (hello.vm !== this.#options.vm) throw bad("its hello names another vm");
-		if (this.#nonce !== null && hello.nonce !== this.#nonce) throw bad("its hello is of another boot");
-		agreeOnVersion(`the agent in ${this.#options.vm}`, hello);
-		clearTimeout(deadline);
-		this.#strangers.delete(socket);
-		this.#agent = socket;
-		this.#nonce = hello.nonce;
+	#entered(agent: Socket, hello: AgentHello): void {
+		this.#agent = agent;
 		this.#lastSeq = 0;
-		socket.write(encodeWelcome());
 		this.#settle(hello);
-		for (const session of this.#gone) socket.write(encodeClientGone(session));
-		this.#listing.connected(() => socket.write(encodeList()));
+		for (const session of this.#gone) agent.write(encodeClientGone(session));
+		this.#listing.connected(() => agent.write(encodeList()));
 		this.#events.next({ type: "hello", hello });
 	}
 
@@ -249,21 +179,11 @@ export class GuestLink {
 		}
 	}
 
-	#lost(): void {
+	#left(): void {
 		this.#agent = undefined;
 		this.#listing.disconnected();
 		for (const waiting of this.#expected.values()) waiting.reject(this.#unresponsive("went away"));
 		this.#events.next({ type: "disconnected" });
-	}
-
-	#cut(socket: Socket, error: QubesLiteError): void {
-		this.#strangers.delete(socket);
-		this.#refused(error);
-		socket.destroy();
-	}
-
-	#refused({ code, message }: QubesLiteError): void {
-		this.#events.next({ type: "refused", code, why: message });
 	}
 
 	#tooManySessions(): QubesLiteError {
