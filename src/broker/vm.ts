@@ -9,7 +9,7 @@ import type { VmConfig } from "../config/schema.ts";
 import { QubesLiteError } from "../errors.ts";
 import type { GuestEvent } from "../guest/guest-link.ts";
 import type { LaunchPlan } from "../launch-plan.ts";
-import type { AgentHello, Expect } from "../protocol/control.ts";
+import type { Expect } from "../protocol/control.ts";
 import type { GuestReport } from "../statemachines/leases.ts";
 import { vmMachine } from "../statemachines/vm.machine.ts";
 import { defaultShutdownBounds, type VmContext } from "../statemachines/vm-context.ts";
@@ -18,11 +18,10 @@ import { GuestRefusals } from "./guest-refusals.ts";
 import { Instance } from "./instance.ts";
 import { TicketGate } from "./ticket-gate.ts";
 import { endedError, exitFailure, justStopped, launchFailure, refusedError } from "./vm-errors.ts";
+import { VmLog } from "./vm-log.ts";
 
 /** The agent gives commands this long to end; the machine's own bound for the whole power-off is longer. */
 const guestGraceMs = 20_000;
-
-const helloLoggedEveryMs = 60_000;
 
 /** What somebody wants of a vm, in the machine's words. */
 export type Wish =
@@ -55,6 +54,7 @@ export class Vm {
 	#released: Promise<void> = Promise.resolve();
 	#nextSession = 1;
 	readonly #refusals: GuestRefusals;
+	readonly #log: VmLog;
 	readonly #tickets = new TicketGate({
 		leases: () => this.snapshot().context.leases,
 		watch: (listener) => this.watch(listener),
@@ -64,6 +64,7 @@ export class Vm {
 	constructor(config: VmConfig, dependencies: VmDependencies, adopted: Adopted | null) {
 		this.config = config;
 		this.#dependencies = dependencies;
+		this.#log = new VmLog(config.name, dependencies.log, dependencies.now);
 		this.#refusals = new GuestRefusals(config.name, dependencies.log);
 		if (adopted !== null) {
 			this.#instance = this.#newInstance(0);
@@ -93,7 +94,7 @@ export class Vm {
 			this.#answers.get(request)?.(refusal);
 			this.#answers.delete(request);
 		});
-		this.#actor.subscribe((snapshot) => this.#logChange(snapshot.value, snapshot.context));
+		this.#actor.subscribe((snapshot) => this.#log.state(snapshot.value, snapshot.context));
 	}
 
 	/** Begins; for an adopted vm also opens its link, so that its agent can dial again. Never rejects: other vms go on. */
@@ -192,7 +193,7 @@ export class Vm {
 		switch (event.type) {
 			case "hello":
 				this.#nextSession = Math.max(this.#nextSession, event.hello.lastSession + 1);
-				this.#logHello(boot, event.hello);
+				this.#log.hello(boot, event.hello);
 				this.#actor.send({
 					...{ type: "guest.hello", boot, wasUsed: event.hello.lastSession > 0 },
 					...toReport(event.hello),
@@ -243,23 +244,6 @@ export class Vm {
 		await this.#released;
 		const console = (await this.#instance?.consoleTail()) ?? this.#lastConsole;
 		return refusedError(this.config, refusal, { console, refusal: this.#refusals.last });
-	}
-
-	#helloLogged = { boot: -1, at: 0 };
-	/** An agent may dial as often as it likes: that it is back is told once a minute. */
-	#logHello(boot: number, { phases }: AgentHello): void {
-		const { log, now } = this.#dependencies;
-		if (boot === this.#helloLogged.boot && now() - this.#helloLogged.at < helloLoggedEveryMs) return;
-		this.#helloLogged = { boot, at: now() };
-		log.info({ event: "guest.hello", vm: this.config.name, phases });
-	}
-
-	#lastLogged = "";
-	#logChange(value: unknown, context: VmContext): void {
-		const state = typeof value === "string" ? value : Object.entries(value as object)[0]?.join(".");
-		if (state === undefined || state === this.#lastLogged) return;
-		this.#lastLogged = state;
-		this.#dependencies.log.info({ event: "vm.state", vm: this.config.name, state, reason: context.reason?.sentence });
 	}
 }
 
