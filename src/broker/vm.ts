@@ -160,8 +160,7 @@ export class Vm {
 		this.#lastConsole = [];
 		this.#nextSession = 1;
 		if (context.attempt === 1) this.#refusals.forget();
-		const ready = this.#released;
-		void ready
+		void this.#released
 			.then(() => {
 				const plan = this.#dependencies.planLaunch(this.config);
 				return instance.launch(plan, this.#dependencies.supervisor, this.#dependencies.newBootToken());

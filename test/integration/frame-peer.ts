@@ -1,5 +1,4 @@
 /** Ends of the broker's sockets that a test plays itself, frame by frame: a client, and the agent of a guest. */
-import { once } from "node:events";
 import type { Socket } from "node:net";
 import {
 	type BrokerRequest,
@@ -38,7 +37,8 @@ class FramePeer {
 
 	constructor(socket: Socket, limits: FrameLimits) {
 		this.#socket = socket;
-		this.closed = once(socket, "close");
+		/** Also by a reset: what was on its way to a peer that was killed. */
+		this.closed = new Promise((resolve) => socket.once("close", resolve));
 		const decoder = new FrameDecoder(limits);
 		socket.on("data", (chunk: Buffer) => {
 			decoder.push(chunk, (frame) => this.take(frame));
