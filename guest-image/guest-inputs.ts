@@ -27,7 +27,7 @@ export interface GuestInputs {
 const nodeMajorMin = 24;
 
 /** Both addresses hold from the bundle in dist/ and from the source beside this directory. */
-const agentBundle = new URL("../dist/agent.mjs", import.meta.url);
+const agentBundle = new URL("../dist/agent.cjs", import.meta.url);
 const koffiAddon = new URL("../node_modules/@koromix/koffi-linux-x64/linux_x64/koffi.node", import.meta.url);
 const scriptsDirectory = new URL("../guest-image/guest/", import.meta.url);
 

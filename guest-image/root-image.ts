@@ -110,7 +110,7 @@ function listFiles(inputs: GuestInputs): RootFile[] {
 			source,
 			mode: 0o755,
 		})),
-		{ path: "/usr/lib/qubes-lite/agent.mjs", source: agent, mode: 0o644 },
+		{ path: "/usr/lib/qubes-lite/agent.cjs", source: agent, mode: 0o644 },
 		{ path: "/usr/lib/qubes-lite/koffi.node", source: koffi, mode: 0o644 },
 		...scripts.map((name) => ({ path: `/usr/lib/qubes-lite/${name}`, source: inputs.scripts + name, mode: 0o755 })),
 		...Object.entries(settings).map(([path, name]) => ({ path, source: inputs.scripts + name, mode: 0o644 })),

@@ -14,8 +14,8 @@ import { QubesLiteError } from "../src/errors.ts";
 import { buildAll } from "./build.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const bundles = ["run-in-vm", "qubes-lite", "broker", "agent", "image"].map((name) =>
-	join(root, "dist", `${name}.mjs`),
+const bundles = ["run-in-vm.cjs", "qubes-lite.cjs", "broker.mjs", "agent.cjs", "image.mjs"].map((name) =>
+	join(root, "dist", name),
 );
 
 /** What must be there, and the Debian package that brings it. */

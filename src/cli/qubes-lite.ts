@@ -165,11 +165,13 @@ process.stdout.on("error", (cause) => {
 	);
 	process.exitCode = status.failed;
 });
-try {
-	const done = await main(process.argv.slice(2));
-	process.exitCode ??= done;
-} catch (cause) {
-	const error = QubesLiteError.from(cause);
-	process.stderr.write(formatError(program, error));
-	process.exitCode = error instanceof UsageError ? status.usage : status.failed;
-}
+main(process.argv.slice(2)).then(
+	(done) => {
+		process.exitCode ??= done;
+	},
+	(cause: unknown) => {
+		const error = QubesLiteError.from(cause);
+		process.stderr.write(formatError(program, error));
+		process.exitCode = error instanceof UsageError ? status.usage : status.failed;
+	},
+);

@@ -63,8 +63,8 @@ for (const stream of [process.stdout, process.stderr]) stream.on("error", () => 
 /** A fault of ours must not look like an exit status of the command's. Node gives the terminal back at its end. */
 process.on("uncaughtException", (cause) => process.exit(fail(cause)));
 
-try {
-	process.exitCode = await main();
-} catch (cause) {
-	process.exitCode = fail(cause);
-}
+void main()
+	.catch(fail)
+	.then((status) => {
+		process.exitCode = status;
+	});

@@ -14,8 +14,8 @@ import { dataMaxBytes } from "./limits.ts";
 /** What of an output may be on its way: measured, 64 KiB halves the throughput of an emulated guest. */
 export const streamWindowBytes = 1024 * 1024;
 
-/** Less, because more gains nothing, and outputs wait in vhost-device-vsock while input comes. */
-export const stdinWindowBytes = 256 * 1024;
+/** Less, because outputs wait in vhost-device-vsock while input comes; half of it costs an emulated guest a tenth of its input. */
+export const stdinWindowBytes = 512 * 1024;
 
 /** Credit goes back in such parts of a window, so that it costs little. */
 const creditSteps = 4;

@@ -27,7 +27,7 @@ afterEach(() => {
 const clients = (): number[] =>
 	user
 		.processes()
-		.filter(({ words }) => /\/node .*run-in-vm\.mjs /.test(words))
+		.filter(({ words }) => /\/node .*run-in-vm\.cjs /.test(words))
 		.map(({ pid }) => pid);
 
 /** proc_pid_stat(5). */

@@ -23,7 +23,7 @@ const place = (name: string): string => join(user.directory, `${++places}-${name
 
 /** The client itself, whose words the shells around it carry, too. */
 const clientPid = (words: string): number | undefined =>
-	user.processes().find((one) => /^\S*\/node \S+run-in-vm\.mjs /.test(one.words) && one.words.includes(words))?.pid;
+	user.processes().find((one) => /^\S*\/node \S+run-in-vm\.cjs /.test(one.words) && one.words.includes(words))?.pid;
 
 async function untilClient(words: string): Promise<number> {
 	await user.until(`${words} runs`, () => clientPid(words) !== undefined);
