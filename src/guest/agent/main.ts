@@ -2,7 +2,6 @@
  * The agent: the one program of ours in the guest. It listens for sessions on vsock port 5000, then dials the broker
  * and says hello, and reports what lives. Ends only with the guest.
  */
-import { spawn } from "node:child_process";
 import { guestCommandPort, hostControlPort } from "../../protocol/ports.ts";
 import { ourVersions } from "../../protocol/version.ts";
 import { readInto } from "./blocks.ts";
@@ -12,6 +11,7 @@ import { baseEnvironment, createStartCommand } from "./command.ts";
 import { Connection } from "./connection.ts";
 import { bootNonce, memory, phaseTimes, vmName } from "./guest-state.ts";
 import { agentPaths } from "./paths.ts";
+import { startProcess } from "./process.ts";
 import { SessionNumbers } from "./session-numbers.ts";
 import { clientsMax, Sessions } from "./sessions.ts";
 import { findUser } from "./users.ts";
@@ -29,6 +29,12 @@ const hostCid = 2;
 
 function log(text: string): void {
 	process.stdout.write(`qubes-lite: agent: ${text}\n`);
+}
+
+/** Node's own way to start a program would be loaded at each boot, for this alone. */
+function startPowerOff(): void {
+	const root = { uid: 0, gid: 0, groups: [] };
+	startProcess({ argv: [agentPaths.powerOff], env: {}, cwd: "/", credentials: root, stdio: [0, 1, 2] });
 }
 
 const nonce = bootNonce();
@@ -59,11 +65,10 @@ connection = new BrokerConnection({
 	powerOff: (graceMs) => {
 		if (goingDown) return;
 		goingDown = true;
-		void sessions.endAll(graceMs).then(() => {
-			spawn(agentPaths.powerOff, { stdio: "inherit" }).on("error", (cause) =>
-				log(`cannot power off: ${cause.message}`),
-			);
-		});
+		void sessions
+			.endAll(graceMs)
+			.then(startPowerOff)
+			.catch((cause: Error) => log(`cannot power off: ${cause.message}`));
 	},
 	log,
 });
