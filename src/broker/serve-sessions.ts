@@ -1,5 +1,5 @@
 /** A `ps` request: what runs in one vm, or in all, asked of their agents. */
-import type { SessionStatus } from "../protocol/broker.ts";
+import type { SessionStatus } from "../protocol/broker-replies.ts";
 import { joinLists, toSessionList } from "./session-list.ts";
 import type { Vm } from "./vm.ts";
 

@@ -1,5 +1,5 @@
 /** Sessions in the words that every client sees: the guest's account of them, corrected by what the broker knows itself. */
-import { type SessionStatus, sessionsListedMax } from "../protocol/broker.ts";
+import { type SessionStatus, sessionsListedMax } from "../protocol/broker-replies.ts";
 import type { SessionFacts } from "../protocol/control.ts";
 import { formatSessionId } from "../protocol/session-id.ts";
 import { toSafeLine } from "./safe-line.ts";

@@ -1,5 +1,5 @@
 /** A vm's state in the words that every client sees. */
-import type { VmState, VmStatus } from "../protocol/broker.ts";
+import type { VmState, VmStatus } from "../protocol/broker-replies.ts";
 import { describeLease, type Lease, type Leases, leasesOf, unknownCommand } from "../statemachines/leases.ts";
 import { stopsAt, type VmContext } from "../statemachines/vm-context.ts";
 import type { Instance } from "./instance.ts";

@@ -4,13 +4,8 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { errnoOf, QubesLiteError } from "../errors.ts";
 import { nearestName } from "../nearest-name.ts";
-import {
-	type BrokerRequest,
-	encodeRequest,
-	parseSessionList,
-	parseStatusList,
-	parseStatusReply,
-} from "../protocol/broker.ts";
+import { type BrokerRequest, encodeRequest } from "../protocol/broker.ts";
+import { parseSessionList, parseStatusList, parseStatusReply } from "../protocol/broker-replies.ts";
 import { callBroker } from "./broker-client.ts";
 import { checkArguments, formatError } from "./command-line.ts";
 import { formatSessions } from "./session-table.ts";

@@ -1,5 +1,5 @@
 /** `qubes-lite ps` for people. */
-import type { SessionStatus } from "../protocol/broker.ts";
+import type { SessionStatus } from "../protocol/broker-replies.ts";
 import { formatColumns, formatSeconds, type Look } from "./columns.ts";
 
 export function formatSessions(sessions: readonly SessionStatus[], look: Look): string {

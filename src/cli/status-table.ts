@@ -1,5 +1,5 @@
 /** `qubes-lite ls` and `status` for people: columns, words, and colour where somebody looks. */
-import type { VmState, VmStatus } from "../protocol/broker.ts";
+import type { VmState, VmStatus } from "../protocol/broker-replies.ts";
 import { formatColumns, formatSeconds, type Look, paint } from "./columns.ts";
 
 /** SGR codes (ECMA-48). */

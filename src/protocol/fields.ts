@@ -4,6 +4,9 @@
  */
 import { QubesLiteError } from "../errors.ts";
 
+/** pid_t is signed. */
+export const pidMax = 2 ** 31 - 1;
+
 export class Fields {
 	readonly #what: string;
 	readonly #record: Record<string, unknown>;

@@ -14,7 +14,7 @@
  */
 
 import { parseTerminalSize, type TerminalSize } from "./exec.ts";
-import { Fields } from "./fields.ts";
+import { Fields, pidMax } from "./fields.ts";
 import { encodeFrame, encodeJsonFrame, type FrameLimits } from "./frame.ts";
 import { dataMaxBytes, execMaxBytes, ticketBytes } from "./limits.ts";
 import { type SignalName, signalNames } from "./signals.ts";
@@ -147,7 +147,7 @@ export function parseAttached(payload: Buffer): Attached {
 	const lost = fields.object("lost");
 	const bytes = (stream: string): number => lost.integer(stream, 0, Number.MAX_SAFE_INTEGER);
 	return {
-		pid: fields.integer("pid", 1, 2 ** 31 - 1),
+		pid: fields.integer("pid", 1, pidMax),
 		isTerminal: fields.boolean("isTerminal"),
 		lost: { stdout: bytes("stdout"), stderr: bytes("stderr") },
 	};
@@ -169,5 +169,4 @@ export function parseFailed(payload: Buffer): { failure: Failure; message: strin
 	return { failure: fields.oneOf("failure", failures), message: fields.string("message", 4096) };
 }
 
-export const parseStarted = (payload: Buffer): number =>
-	Fields.parse("started", payload).integer("pid", 1, 2 ** 31 - 1);
+export const parseStarted = (payload: Buffer): number => Fields.parse("started", payload).integer("pid", 1, pidMax);

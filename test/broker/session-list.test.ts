@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { SessionBook } from "../../src/broker/session-book.ts";
 import { joinLists, toSessionList } from "../../src/broker/session-list.ts";
-import { parseSessionList, sessionsListedMax } from "../../src/protocol/broker.ts";
+import { parseSessionList, sessionsListedMax } from "../../src/protocol/broker-replies.ts";
 import type { SessionFacts } from "../../src/protocol/control.ts";
 
 const facts = (changes: Partial<SessionFacts> = {}): SessionFacts => ({

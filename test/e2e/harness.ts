@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { VmStatus } from "../../src/protocol/broker.ts";
+import type { VmStatus } from "../../src/protocol/broker-replies.ts";
 
 const bin = fileURLToPath(new URL("../../bin", import.meta.url));
 

@@ -1,6 +1,6 @@
 /** What the broker tells about sessions: the test is the agents that it asks. */
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { parseSessionList, type SessionStatus } from "../../src/protocol/broker.ts";
+import { parseSessionList, type SessionStatus } from "../../src/protocol/broker-replies.ts";
 import { encodeSessions, type SessionFacts } from "../../src/protocol/control.ts";
 import { encodeAttach, encodeExec } from "../../src/protocol/exec.ts";
 import { nothingLeft } from "../e2e/harness.ts";

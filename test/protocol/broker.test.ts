@@ -8,11 +8,9 @@ import {
 	parseReady,
 	parseRefused,
 	parseRequest,
-	parseSessionList,
-	parseStatusList,
-	sessionsListedMax,
 	toBrokerLimits,
 } from "../../src/protocol/broker.ts";
+import { parseSessionList, parseStatusList, sessionsListedMax } from "../../src/protocol/broker-replies.ts";
 import { frameHeaderBytes } from "../../src/protocol/frame.ts";
 import { ourVersions } from "../../src/protocol/version.ts";
 

@@ -1,6 +1,7 @@
 /** Every JSON message that a socket of ours carries: how it is made, read and bounded, and samples of it. */
 import { QubesLiteError } from "../../src/errors.ts";
 import * as broker from "../../src/protocol/broker.ts";
+import * as replies from "../../src/protocol/broker-replies.ts";
 import * as control from "../../src/protocol/control.ts";
 import type { TerminalSize } from "../../src/protocol/exec.ts";
 import { encodeJsonFrame, type FrameLimits } from "../../src/protocol/frame.ts";
@@ -99,7 +100,7 @@ const largestFacts: control.SessionFacts = {
 	end: { signal: "\0".repeat(16), signalNumber: 64 },
 };
 
-const sessionStatus: broker.SessionStatus = {
+const sessionStatus: replies.SessionStatus = {
 	id: "shopping.3.9f3c",
 	vm: "shopping",
 	session: 3,
@@ -111,7 +112,7 @@ const sessionStatus: broker.SessionStatus = {
 	client: null,
 	state: "running",
 };
-const largestStatus: broker.SessionStatus = {
+const largestStatus: replies.SessionStatus = {
 	id: "\u{10ffff}".repeat(32),
 	vm: "\u{10ffff}".repeat(32),
 	session: huge,
@@ -125,7 +126,7 @@ const largestStatus: broker.SessionStatus = {
 };
 
 const refusal = (code: string, message: string, remedy?: string) => ({ code, message, remedy });
-const status: broker.VmStatus = {
+const status: replies.VmStatus = {
 	name: "shopping",
 	id: 5,
 	state: "idle",
@@ -144,7 +145,7 @@ const status: broker.VmStatus = {
 	phase: null,
 	bootMs: null,
 };
-const fullStatus: broker.VmStatus = {
+const fullStatus: replies.VmStatus = {
 	...status,
 	state: "booting",
 	reason: "its vmm ended with status 1",
@@ -433,11 +434,11 @@ const fromBroker: Message[] = [
 		],
 		optional: ["remedy"],
 	}),
-	messageOf<readonly broker.VmStatus[]>({
+	messageOf<readonly replies.VmStatus[]>({
 		name: "list reply",
 		type: broker.brokerFrame.reply,
 		limits: broker.fromBrokerLimits,
-		parse: (payload) => broker.parseStatusList(parseJson(payload)),
+		parse: (payload) => replies.parseStatusList(parseJson(payload)),
 		encode: (vms) => broker.encodeReply({ vms }),
 		values: [[], [status], [status, fullStatus]],
 	}),
@@ -445,15 +446,15 @@ const fromBroker: Message[] = [
 		name: "status reply",
 		type: broker.brokerFrame.reply,
 		limits: broker.fromBrokerLimits,
-		parse: (payload) => broker.parseStatusReply(parseJson(payload)),
+		parse: (payload) => replies.parseStatusReply(parseJson(payload)),
 		encode: (vm) => broker.encodeReply({ vm }),
 		values: [status, fullStatus],
 	}),
-	messageOf<readonly broker.SessionStatus[]>({
+	messageOf<readonly replies.SessionStatus[]>({
 		name: "sessions reply",
 		type: broker.brokerFrame.reply,
 		limits: broker.fromBrokerLimits,
-		parse: (payload) => broker.parseSessionList(parseJson(payload)),
+		parse: (payload) => replies.parseSessionList(parseJson(payload)),
 		encode: (sessions) => broker.encodeReply({ sessions }),
 		/** In a full list nobody's names are that long. */
 		values: [[sessionStatus], [largestStatus], Array(4_500).fill(largestStatus)],

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import * as broker from "../../src/protocol/broker.ts";
+import * as replies from "../../src/protocol/broker-replies.ts";
 import * as control from "../../src/protocol/control.ts";
 import { encodeExec, sha256Hex } from "../../src/protocol/exec.ts";
 import { encodeFrame, FrameDecoder, type FrameLimits } from "../../src/protocol/frame.ts";
@@ -108,7 +109,7 @@ test("every limit in the document is the code's, and every one of the code's is 
 		"clients connected to the broker": constantIn("src/broker/server.ts", "clientsMax"),
 		"time between heartbeats, ms": limits.heartbeatIntervalMs,
 		"heartbeats missed until a vm is unresponsive": limits.heartbeatsMissedMax,
-		"sessions in one reply of the broker": broker.sessionsListedMax,
+		"sessions in one reply of the broker": replies.sessionsListedMax,
 		"a connection to port 5001 must have said hello within, ms": constantIn("src/guest/guest-door.ts", "helloWithinMs"),
 		"the broker waits for `expected` at most, ms": constantIn("src/guest/guest-link.ts", "expectWithinMs"),
 		"the broker waits for `sessions` at most, ms": constantIn("src/guest/session-listing.ts", "answerWithinMs"),
