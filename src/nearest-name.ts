@@ -1,11 +1,16 @@
 /** What a mistyped word was meant to be: vms, commands, options, keys. */
 
+const shortestBeginning = 3;
+
 /**
  * The one of `known` that `name` was most likely meant to be: the nearest by Damerau–Levenshtein distance, the first
- * of equals, case aside. One slip is allowed from 2 characters on, two from 5: beyond that a guess misleads.
+ * of equals, case aside. One slip is allowed from 2 characters on, two from 5: beyond that a guess misleads. The only
+ * one that begins so comes first, from 3 characters on.
  */
 export function nearestName(name: string, known: readonly string[]): string | undefined {
 	let nearest: string | undefined;
+	const begun = known.filter((candidate) => name.length >= shortestBeginning && candidate.startsWith(name));
+	if (begun.length === 1) return begun[0];
 	let bound = Math.min(2, Math.floor((name.length + 1) / 3));
 	for (const candidate of known) {
 		// The difference in length is a lower bound of the distance: a name of a megabyte costs nothing.

@@ -2,12 +2,13 @@
 import { isatty } from "node:tty";
 import { QubesLiteError } from "../errors.ts";
 import type { TerminalSize } from "../protocol/exec.ts";
-import type { Attached } from "../protocol/session.ts";
+import type { Attached, Failure } from "../protocol/session.ts";
 import { formatSessionId } from "../protocol/session-id.ts";
 import type { SignalName } from "../protocol/signals.ts";
 import { toSafeText } from "../terminal/safe-text.ts";
 import { type RemoteCommand, runSession, type SessionEnd } from "./client-session.ts";
 import { terminalSize } from "./exec-request.ts";
+import { hintFor } from "./not-found-hint.ts";
 import { FilteredSink } from "./output-sink.ts";
 import type { ProgressLine } from "./progress-line.ts";
 import { askTerminalSize, isInForeground, RawTerminal } from "./raw-terminal.ts";
@@ -130,7 +131,7 @@ export class Attempt {
 		if (attached !== null) tellLost(attached);
 		const takesKeys = hasTerminal && this.#takesInput();
 		this.#terminal = takesKeys ? RawTerminal.on(process.stdin) : null;
-		this.#terminal?.enter();
+		if (isInForeground()) this.#terminal?.enter();
 		/** In raw mode no key ends the input: the terminal itself is gone. */
 		if (this.#terminal !== null) {
 			process.stdin.once("end", () => this.#leave.abort());
@@ -191,11 +192,19 @@ export class Attempt {
 					})
 				);
 			case "failed":
-				process.stderr.write(`${program}: ${toOneLine(end.message)}\n`);
+				process.stderr.write(`${program}: ${toOneLine(end.message)}\n${this.#hint(end.failure)}`);
 				return toResult(end);
 			default:
 				return toResult(end);
 		}
+	}
+
+	/** What is not found may be no command: an option behind the vm, or a line for a shell. */
+	#hint(failure: Failure): string {
+		const options = this.#options;
+		if (failure !== "notFound" || options.kind !== "run") return "";
+		const hint = hintFor(options.command[0] ?? "", options.disposable);
+		return hint === undefined ? "" : `  → ${hint}\n`;
 	}
 
 	/** The command runs on whatever becomes of its id: then the error says it. */

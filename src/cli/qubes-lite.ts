@@ -53,7 +53,8 @@ async function main(words: string[]): Promise<number> {
 	if (name === "--help" || name === "-h" || name === "help") return say(usageText);
 	if (name === "--version") return say(`${version}\n`);
 	const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
-	if (command !== undefined) return command(rest);
+	if (command !== undefined)
+		return rest.some((word) => word === "--help" || word === "-h") ? say(usageText) : command(rest);
 	const meant = nearestName(name, Object.keys(commands));
 	throw new UsageError(`there is no command '${name}'${meant === undefined ? "" : `; did you mean '${meant}'?`}`);
 }

@@ -178,7 +178,7 @@ function parseTarget(
 	const words = base === null ? rest.slice(1) : rest;
 	const command = words[0] === "--" ? words.slice(1) : words;
 	if (script !== null) return { vm, command: ["/bin/sh", "-c", script, "sh", ...command] };
-	if (command.length === 0) throw usage(`which command is to run${base === null ? ` in ${vm}` : ""}?`);
+	if (command.length === 0) throw usage(`which command is to run${base === null ? ` in the vm ${vm}` : ""}?`);
 	return { vm, command };
 }
 

@@ -4,6 +4,7 @@ import { QubesLiteError } from "../errors.ts";
 import { encodeAttach, encodeExec } from "../protocol/exec.ts";
 import { Attempt, type Request, type RunContext } from "./attempt.ts";
 import { terminalSize, toExec } from "./exec-request.ts";
+import { isInForeground } from "./raw-terminal.ts";
 import type { Options } from "./run-arguments.ts";
 import type { RunResult } from "./run-result.ts";
 import { createStartDeadline } from "./start-deadline.ts";
@@ -11,8 +12,15 @@ import { createStartDeadline } from "./start-deadline.ts";
 /** A ticket can expire on a host that stalls; then we ask for another, once. */
 const ticketsPerRun = 2;
 
-/** process.stdin is not touched: Node makes what it reads from non-blocking, for everybody who has it. */
-const surroundings = () => ({ stdin: { isTTY: isatty(0) }, stdout: process.stdout, stderr: process.stderr });
+/**
+ * process.stdin is not touched: Node makes what it reads from non-blocking, for everybody who has it. In the background of a
+ * shell the terminal is not ours: who would set it raw is stopped (SIGTTOU).
+ */
+const surroundings = () => ({
+	stdin: { isTTY: isatty(0) && isInForeground() },
+	stdout: process.stdout,
+	stderr: process.stderr,
+});
 
 /** A request for the broker, with the bytes whose hash it announces. */
 function toRequest(options: Options): Request {

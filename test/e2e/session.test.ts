@@ -455,6 +455,19 @@ describe("a slow reader", () => {
 		expect([outcome.stdout, readFileSync(errors, "utf8")]).toEqual([expected, expected]);
 	});
 
+	it("that is stopped does not hold up the end of its vm", async () => {
+		const client = user.start("sh", ["-c", "exec run-in-vm shopping yes >/dev/null"]);
+		await user.until("it runs", async () => (await user.status("shopping")).sessions === 1);
+		client.kill("SIGSTOP");
+		const stopped = await user.sh("qubes-lite stop shopping");
+		expect(stopped).toMatchObject({ status: 0, stderr: "" });
+		/** The grace for commands that do not end is 20 s. */
+		expect(stopped.ms).toBeLessThan(15_000);
+		client.kill("SIGCONT");
+		expect((await client.done).status).toBe(125);
+		expect(await user.run("shopping", "true")).toMatchObject({ status: 0 });
+	});
+
 	it("that is stopped holds the command back, and memory stays flat on both sides", async () => {
 		const client = user.start("sh", ["-c", "exec run-in-vm shopping yes >/dev/null"]);
 		await user.until("it runs", async () => (await user.status("shopping")).sessions === 1);

@@ -183,6 +183,14 @@ describe("a client that is stopped and goes on", () => {
 		await terminal.shows(/status 4/);
 	});
 
+	it("in the background runs on without a terminal in the guest, and writes to ours", async () => {
+		terminal.type("run-in-vm shopping sh -c 'sleep 1; tty; echo over' &");
+		await terminal.shows(/not a tty\s+over/);
+		terminal.type("wait; echo waited $?");
+		await terminal.shows(/waited 0/);
+		expect(terminal.screen()).not.toContain("Stopped");
+	});
+
 	it("in the background leaves the keys to the shell", async () => {
 		terminal.type(`run-in-vm shopping sh -c 'sleep 2; echo over' >'${user.directory}/background' &`);
 		await user.until("it runs", async () => (await user.status("shopping")).sessions === 1);

@@ -38,7 +38,7 @@ function shWith(env: Readonly<Record<string, string>>, line: string): Promise<Ou
 describe("run-in-vm's command line", () => {
 	it.each([
 		["", /which VM\?/],
-		["shopping", /which command is to run in shopping\?/],
+		["shopping", /which command is to run in the vm shopping\?/],
 		["shopping --", /which command/],
 		["--quite shopping true", /no option --quite; did you mean --quiet\?/],
 		["--timeout=soon shopping true", /--timeout needs seconds/],

@@ -11,6 +11,9 @@ import { Tickets } from "./tickets.ts";
 /** Connections with a session: more than the 50 parallel runs that users make. */
 export const clientsMax = 256;
 
+/** At the end of all: for a client to read how its command ended. One that is stopped never does. */
+const leaveWithinMs = 1_000;
+
 const refusalsEveryMs = 60_000;
 
 export interface SessionsHost {
@@ -198,7 +201,8 @@ export class Sessions implements SessionHost {
 		const deadline = performance.now() + graceMs;
 		while (this.#someLive() && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20));
 		for (const cgroup of this.#populated.values()) cgroup.kill();
-		while (this.#connections.size > 0 && performance.now() < deadline + 500) {
+		const leaveBy = performance.now() + leaveWithinMs;
+		while (this.#connections.size > 0 && performance.now() < leaveBy) {
 			await new Promise((resolve) => setTimeout(resolve, 20));
 		}
 	}

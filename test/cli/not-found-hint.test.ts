@@ -1,0 +1,16 @@
+import { expect, it } from "vitest";
+import { hintFor } from "../../src/cli/not-found-hint.ts";
+
+it.each([
+	["-u", false, /options stand before VM/],
+	["--shell", true, /options stand before VM/],
+	["ls | wc -l", false, /--shell/],
+	["cd", false, /--shell/],
+	["shopping", true, /--disposable=BASE/],
+])("knows what %j may have been meant for", (command, isDisposable, hint) => {
+	expect(hintFor(command, isDisposable)).toMatch(hint);
+});
+
+it("says nothing of what is just not there", () => {
+	expect(hintFor("firefox", false)).toBeUndefined();
+});
