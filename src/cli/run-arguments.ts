@@ -177,7 +177,7 @@ function parseTarget(
 	if (base === null && vm === "--") throw usage("VM is missing before '--'");
 	const words = base === null ? rest.slice(1) : rest;
 	const command = words[0] === "--" ? words.slice(1) : words;
-	if (script !== null) return { vm, command: ["/bin/sh", "-c", script, "sh", ...command] };
+	if (script !== null) return { vm, command: ["/bin/sh", "-c", "--", script, "sh", ...command] };
 	if (command.length === 0) throw usage(`which command is to run${base === null ? ` in the vm ${vm}` : ""}?`);
 	return { vm, command };
 }
@@ -185,7 +185,7 @@ function parseTarget(
 function parseSeconds(word: string | null): number {
 	if (word === null) return 0;
 	const seconds = Number(word);
-	if (word.trim() === "" || !(seconds > 0) || seconds > dayS) {
+	if (!/^\d*\.?\d+$/.test(word) || !(seconds > 0) || seconds > dayS) {
 		throw usage(`--timeout needs seconds, more than 0 and at most ${dayS}`);
 	}
 	return Math.ceil(seconds * 1000);

@@ -41,16 +41,16 @@ describe("run-in-vm's command line", () => {
 		["--disposable ls", { vm: "", disposable: true }],
 		["--disposable -- ls", { vm: "", disposable: true }],
 		["--dispvm=work ls -l", { vm: "work", disposable: true, command: ["ls", "-l"] }],
-		["--shell ls|wc shopping", { command: ["/bin/sh", "-c", "ls|wc", "sh"] }],
-		["--shell ls|wc shopping -- a b", { command: ["/bin/sh", "-c", "ls|wc", "sh", "a", "b"] }],
-		["--disposable --shell ls", { vm: "", disposable: true, command: ["/bin/sh", "-c", "ls", "sh"] }],
+		["--shell ls|wc shopping", { command: ["/bin/sh", "-c", "--", "ls|wc", "sh"] }],
+		["--shell ls|wc shopping -- a b", { command: ["/bin/sh", "-c", "--", "ls|wc", "sh", "a", "b"] }],
+		["--disposable --shell ls", { vm: "", disposable: true, command: ["/bin/sh", "-c", "--", "ls", "sh"] }],
 	])("reads: %s", (line, expected) => {
 		expect(parseRunArguments(words(line))).toEqual({ ...plain, ...expected });
 	});
 
 	it("keeps every byte of a script and of words", () => {
 		const parsed = parseRunArguments(["--shell", "a | b; c\n", "shopping", "", " ", "\n"]);
-		expect(parsed).toMatchObject({ command: ["/bin/sh", "-c", "a | b; c\n", "sh", "", " ", "\n"] });
+		expect(parsed).toMatchObject({ command: ["/bin/sh", "-c", "--", "a | b; c\n", "sh", "", " ", "\n"] });
 	});
 
 	it("reads an attachment", () => {
@@ -75,6 +75,8 @@ describe("run-in-vm's command line", () => {
 		["--disposable", "which command is to run?"],
 		["--no-strat shopping ls", "there is no option --no-strat; did you mean --no-start?"],
 		["--timeout 0 shopping ls", "--timeout needs seconds, more than 0 and at most 86400"],
+		["--timeout 0x10 shopping ls", "--timeout needs seconds, more than 0 and at most 86400"],
+		["--timeout 1e-9 shopping ls", "--timeout needs seconds, more than 0 and at most 86400"],
 		["--timeout x shopping ls", "--timeout needs seconds, more than 0 and at most 86400"],
 		["--timeout= shopping ls", "--timeout needs seconds, more than 0 and at most 86400"],
 		["--timeout", "--timeout needs a number of seconds"],

@@ -206,6 +206,7 @@ describe("what can't be started", () => {
 		["/etc/passwd/x", "notFound: /etc/passwd/x: not found in the guest"],
 		["/etc/passwd", "notExecutable: /etc/passwd: not executable in the guest"],
 		["/tmp", "notExecutable: /tmp: not executable in the guest"],
+		[`/${"x".repeat(300)}`, `notExecutable: /${"x".repeat(300)}: not executable in the guest`],
 		["", "notFound: : not found in the guest"],
 	])("says why: '%s'", (name, expected) => {
 		expect(failureOf([name])).toBe(expected);

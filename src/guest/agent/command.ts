@@ -207,6 +207,8 @@ function toStartFailure(exec: Exec, cwd: string, cause: unknown): StartFailure {
 				: new StartFailure("notFound", `${name}: not found in the guest`);
 		case "EACCES":
 		case "EPERM":
+		case "ELOOP":
+		case "ENAMETOOLONG":
 			return new StartFailure("notExecutable", `${name}: not executable in the guest`);
 		case "E2BIG":
 			return new StartFailure(
