@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { detachedMax } from "../../src/protocol/limits.ts";
 import { nothingLeft } from "../e2e/harness.ts";
 import { FakeUser } from "./fake-user.ts";
 
@@ -213,4 +214,22 @@ it("coming back to a session without input types nothing into it", async () => {
 		expect((await watching.done).status).toBe(129);
 	}
 	expect((await user.sh(`printf '\\003' | run-in-vm --attach ${id}`)).status).toBe(130);
+});
+
+it("is refused by a guest that has as many detached sessions as it keeps, and served once one has ended", async () => {
+	await user.sh("qubes-lite stop --force shopping");
+	const many = `for n in $(seq ${detachedMax}); do run-in-vm -d shopping sleep 1000 || echo refused; done`;
+	const ids = (await user.sh(many)).stdout.trim().split("\n");
+	expect(new Set(ids).size).toBe(detachedMax);
+	expect(ids).not.toContain("refused");
+	expect(await user.run("-d", "shopping", "sleep", "1000")).toMatchObject({
+		status: 125,
+		stdout: "",
+		stderr: `run-in-vm: the guest runs ${detachedMax} detached sessions already\n`,
+	});
+	const attached = user.start("run-in-vm", ["--attach", ids[0] ?? ""]);
+	await user.until("it is attached", async () => (await sessions()).some((one) => one.client === attached.pid));
+	attached.kill("SIGTERM");
+	expect((await attached.done).status).toBe(143);
+	expect(await user.run("-d", "shopping", "true")).toMatchObject({ status: 0 });
 });
