@@ -131,7 +131,7 @@ export class Attempt {
 		if (attached !== null) tellLost(attached);
 		const takesKeys = hasTerminal && this.#takesInput();
 		this.#terminal = takesKeys ? RawTerminal.on(process.stdin) : null;
-		if (isInForeground()) this.#terminal?.enter();
+		if (this.#terminal !== null && isInForeground()) this.#terminal.enter();
 		/** In raw mode no key ends the input: the terminal itself is gone. */
 		if (this.#terminal !== null) {
 			process.stdin.once("end", () => this.#leave.abort());
