@@ -5,19 +5,19 @@ import { isSoak } from "./test/rounds.ts";
 const patience = isSoak ? 30 : 1;
 
 const rooms =
-	"test/{config,protocol,statemachines,vmm,activation,guest,broker,cli,guest-image,structure,terminal}/**/*.test.ts";
+	"test/{admin,config,dbus,host,protocol,statemachines,vmm,vmm-control,activation,launch,guest,broker,cli,guest-image,structure,terminal}/**/*.test.ts";
 
 export default defineConfig({
 	test: {
 		projects: [
-			{ test: { name: "unit", include: [rooms, "test/*.test.ts"], testTimeout: 10_000 * patience } },
+			{ test: { name: "unit", include: [rooms, "test/*.test.ts"], testTimeout: 10_000 * patience, maxWorkers: 2 } },
 			{
 				test: {
 					name: "integration",
 					include: ["test/integration/**/*.test.ts"],
 					testTimeout: 60_000 * patience,
 					hookTimeout: 60_000,
-					fileParallelism: false,
+					maxWorkers: 2,
 				},
 			},
 			{
@@ -26,7 +26,7 @@ export default defineConfig({
 					include: ["test/e2e/**/*.test.ts"],
 					testTimeout: 180_000 * patience,
 					hookTimeout: 180_000,
-					fileParallelism: false,
+					maxWorkers: 2,
 				},
 			},
 		],

@@ -14,7 +14,7 @@ import { QubesLiteError } from "../src/errors.ts";
 import { buildAll } from "./build.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const bundles = ["run-in-vm.cjs", "qubes-lite.cjs", "broker.mjs", "agent.cjs", "image.mjs"].map((name) =>
+const bundles = ["run-in-vm.cjs", "qubes-lite.cjs", "broker.cjs", "agent.cjs", "image.mjs", "admin.mjs"].map((name) =>
 	join(root, "dist", name),
 );
 
@@ -32,10 +32,18 @@ const requirements: readonly Requirement[] = [
 	{ file: "/usr/share/keyrings/debian-archive-keyring.gpg", debianPackage: "debian-archive-keyring" },
 ];
 
-/** What else is needed: by the tests a terminal to look at, by the bench what we are compared with. */
+/** What else is needed: by the tests a terminal to look at, a user manager with a bus, the shells that we complete for and who formats man pages, by the bench what we are compared with. */
 const extras: Readonly<Record<Purpose, readonly Requirement[]>> = {
 	use: [],
-	tests: [{ file: "tmux", debianPackage: "tmux" }],
+	tests: [
+		{ file: "tmux", debianPackage: "tmux" },
+		{ file: "/lib/systemd/systemd", debianPackage: "systemd" },
+		{ file: "/usr/lib/systemd/user/dbus.socket", debianPackage: "dbus-user-session" },
+		{ file: "zsh", debianPackage: "zsh" },
+		{ file: "fish", debianPackage: "fish" },
+		{ file: "/usr/share/bash-completion/bash_completion", debianPackage: "bash-completion" },
+		{ file: "groff", debianPackage: "groff-base" },
+	],
 	bench: [
 		{ file: "socat", debianPackage: "socat" },
 		{ file: "ssh", debianPackage: "openssh-client" },
@@ -170,7 +178,7 @@ async function buildImage(): Promise<void> {
 		stdio: ["ignore", "inherit", "inherit"],
 	});
 	const [code] = await once(child, "exit");
-	if (code !== 0) throw new QubesLiteError("Internal", "The guest image could not be built.");
+	if (code !== 0) throw new QubesLiteError("Internal", "Set-up is not complete: what is missing is said above.");
 }
 
 /** setUp() for programs: a failure is said on stderr, and ends the program with status 1. */
