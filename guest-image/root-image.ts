@@ -40,6 +40,8 @@ const directories: Readonly<Record<string, number>> = {
 	"/usr/bin": 0o755,
 	"/usr/lib": 0o755,
 	"/usr/lib/qubes-lite": 0o755,
+	"/usr/lib/qubes-lite/acpi": 0o755,
+	"/usr/lib/qubes-lite/acpi/PWRF": 0o755,
 	"/usr/sbin": 0o755,
 	[libraryDirectory]: 0o755,
 	[loaderDirectory]: 0o755,
@@ -52,6 +54,8 @@ const links: Readonly<Record<string, string>> = {
 	"/sbin": "usr/sbin",
 	"/lib": "usr/lib",
 	"/lib64": "usr/lib64",
+	/** busybox's name for the power button's event. */
+	"/usr/lib/qubes-lite/acpi/PWRF/00000080": "../../power-button",
 	"/var/run": "../run",
 };
 
@@ -64,7 +68,7 @@ const settings = {
 	"/etc/nsswitch.conf": "nsswitch.conf",
 	"/etc/passwd": "passwd",
 } as const;
-const scripts = ["agent-run", "power-off", "rc.sysinit"] as const;
+const scripts = ["agent-run", "console-shell", "power-button", "power-off", "rc.sysinit"] as const;
 
 /** Hash of all that the image depends on. */
 export async function hashRootInputs(inputs: GuestInputs): Promise<string> {

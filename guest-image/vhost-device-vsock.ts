@@ -27,7 +27,7 @@ const suites = ["trixie", "sid"];
 /** Printing its version takes it a few milliseconds. */
 const versionTimeoutMs = 10_000;
 
-/** Throws one sentence that says for each suite what is in the way. */
+/** Throws what toMissing() says. */
 export async function findVhostDeviceVsock(
 	cacheDirectory: string,
 	signal: AbortSignal,
@@ -80,9 +80,23 @@ export async function findVhostDeviceVsock(
 			obstacles.push(`${suite} can't be asked (${error.message})`);
 		}
 	}
-	throw new QubesLiteError("Unsupported", `No ${name} for this machine: ${obstacles.join("; ")}.`, {
-		remedy: `Install ${name}, so that \`${name} --version\` runs.`,
-	});
+	throw toMissing(obstacles, dirname(link));
+}
+
+/** What is in the way in each suite, and what helps in its place. Called after the image is there. */
+export function toMissing(obstacles: readonly string[], tools: string): QubesLiteError {
+	const tried = obstacles.join("; ");
+	return new QubesLiteError(
+		"Unsupported",
+		`The guest image is there, but ${name} is missing, by which the host speaks with guests: it is not on PATH, not in ${tools}, and Debian's could not be had: ${tried}.`,
+		{
+			remedy: `One of these helps, and then this command again:
+  - a network or mirror on which Debian's trixie or sid can be asked
+  - your distribution's package, where it has one: ${name}
+  - with Rust: cargo install ${name}
+  - the program from another machine, on PATH or as ${join(tools, name)}`,
+		},
+	);
 }
 
 /** Unpacks the package so that `directory` holds the binary, complete from the first moment; returns the binary's path. */

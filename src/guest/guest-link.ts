@@ -10,6 +10,7 @@ import {
 	encodeExpect,
 	encodeList,
 	encodePoweroff,
+	encodeResumed,
 	encodeSeen,
 	type Heartbeat,
 	parseExpected,
@@ -20,6 +21,7 @@ import {
 import type { Frame } from "../protocol/frame.ts";
 import { messageMaxBytes } from "../protocol/limits.ts";
 import { hostControlPort } from "../protocol/ports.ts";
+import { resumedSince } from "../protocol/version.ts";
 import { GuestDoor } from "./guest-door.ts";
 import { knock } from "./knock.ts";
 import { SessionListing } from "./session-listing.ts";
@@ -65,6 +67,7 @@ export class GuestLink {
 	#agent: Socket | undefined;
 	#knocking: NodeJS.Timeout | undefined;
 	#lastSeq = 0;
+	#version = 0;
 
 	/** What the agent says, in order; completes at close(). Subscribe before listen(). */
 	readonly events = this.#events.asObservable();
@@ -139,6 +142,29 @@ export class GuestLink {
 		this.#agent?.write(encodePoweroff(graceMs));
 	}
 
+	/**
+	 * Before a pause: what is said from here on is kept back until resumed() or unhush(), for a paused guest's vsock takes nothing
+	 * (vmm-control.ts).
+	 */
+	hush(): void {
+		this.#agent?.cork();
+	}
+
+	/** There has been no pause. */
+	unhush(): void {
+		this.#agent?.uncork();
+	}
+
+	/**
+	 * After a pause, as soon as the vm runs again: what the host's clock says now, in ms since 1970, and 32 fresh random bytes. What is
+	 * announced behind it finds both in place. An agent that is not connected, or is too old for it, is told nothing.
+	 */
+	resumed(wallMs: number, entropy: Buffer): void {
+		if (this.#version >= resumedSince)
+			this.#agent?.write(encodeResumed({ wallMs: Math.round(wallMs), entropy: entropy.toString("hex") }));
+		this.unhush();
+	}
+
 	/** Ends the link and its socket. Idempotent. */
 	close(): void {
 		clearTimeout(this.#knocking);
@@ -149,6 +175,7 @@ export class GuestLink {
 	#entered(agent: Socket, hello: AgentHello): void {
 		this.#agent = agent;
 		this.#lastSeq = 0;
+		this.#version = hello.version;
 		this.#settle(hello);
 		for (const session of this.#gone) agent.write(encodeClientGone(session));
 		this.#listing.connected(() => agent.write(encodeList()));

@@ -2,8 +2,9 @@
  * What clients and the broker say to each other on broker.sock: one request per connection, then answers.
  *
  *   client → broker   request [exec]      the exec bytes follow a run request, the attach bytes an attach request
- *   broker → client   progress…, ready, granted | reply | refused
+ *   broker → client   progress…, ready, granted | reply | event… | refused
  *
+ * `inhibit` is answered by a reply, and holds the vm until the connection ends.
  * `hold` has no answer while all is well: a client whose broker was replaced during its session tells the next one that it
  * is there, so that its end is seen. After `granted` the connection stays open for as long as the session runs: its end tells
  * the broker that the client is gone. A connection that closes before granted, reply or refused means that the broker went
@@ -12,8 +13,9 @@
 
 import { Fields, pidMax } from "./fields.ts";
 import { encodeFrame, encodeJsonFrame, type FrameLimits } from "./frame.ts";
-import { execMaxBytes, messageMaxBytes, ticketBytes } from "./limits.ts";
+import { execMaxBytes, labelMaxChars, messageMaxBytes, ticketBytes } from "./limits.ts";
 import { bootTagBytes } from "./session-id.ts";
+import { parseWireSettings, type WireSettings } from "./settings.ts";
 import { agreeOnVersion, ourVersions, parseVersions } from "./version.ts";
 
 export const brokerFrame = {
@@ -24,6 +26,7 @@ export const brokerFrame = {
 	granted: 0x53,
 	reply: 0x54,
 	refused: 0x55,
+	event: 0x56,
 } as const;
 
 export const toBrokerLimits: FrameLimits = new Map([
@@ -40,7 +43,13 @@ export const fromBrokerLimits: FrameLimits = new Map([
 	[brokerFrame.granted, messageMaxBytes],
 	[brokerFrame.reply, replyMaxBytes],
 	[brokerFrame.refused, messageMaxBytes],
+	[brokerFrame.event, messageMaxBytes],
 ]);
+
+/** When the user asked, however often it is sent: CLOCK_MONOTONIC, ms. Absent: by a client that does not say; now. */
+interface Asked {
+	readonly askedAt?: number | undefined;
+}
 
 export type BrokerRequest =
 	| RunRequest
@@ -61,17 +70,35 @@ export type BrokerRequest =
 	  }
 	/** Of one vm, or of all that run. */
 	| { readonly method: "sessions"; readonly vm: string | null }
+	/** What a vm is at and what happens to it, or all of them, for as long as the connection is open. */
+	| { readonly method: "events"; readonly vm: string | null }
+	/** Of the broker itself. */
+	| { readonly method: "broker" }
 	| { readonly method: "list" }
 	| { readonly method: "status"; readonly vm: string }
-	| { readonly method: "start"; readonly vm: string }
-	| { readonly method: "stop"; readonly vm: string; readonly force: boolean };
+	/** Where the console of a vm is that is up; boots none. */
+	| { readonly method: "console"; readonly vm: string }
+	/** Keeps it from stopping by idleness for as long as the connection is open; boots nothing. */
+	| {
+			readonly method: "inhibit";
+			readonly vm: string;
+			/** Who does, for people. */
+			readonly label: string;
+			readonly pid: number;
+	  }
+	/** Of one that runs, until its stop. */
+	| { readonly method: "set"; readonly vm: string; readonly settings: WireSettings }
+	| (Asked & { readonly method: "start"; readonly vm: string })
+	| (Asked & { readonly method: "stop"; readonly vm: string; readonly force: boolean });
 
 /** Opens a session. */
-export interface RunRequest {
+export interface RunRequest extends Asked {
 	readonly method: "run";
 	readonly vm: string;
 	/** In a fresh instance of `vm` that is gone afterwards. "" as `vm` is the default one. */
 	readonly disposable: boolean;
+	/** The instance that an earlier broker has made for this very request; another one where there is none of that name any more. */
+	readonly instance?: string | undefined;
 	readonly start: boolean;
 	/** Bounds the wait until the command may start, ms; 0 is no bound but bootTimeout. */
 	readonly timeoutMs: number;
@@ -80,9 +107,16 @@ export interface RunRequest {
 }
 
 export interface Progress {
-	/** Where the boot is: "vmm", "init", "root", "agent", or why it waits: "shutdown". */
+	/**
+	 * "asked" at once; then where the boot is: "vmm", "init", "root", "agent", or the vm's state: "shutdown" for a stop, or where
+	 * a start waits for it.
+	 */
 	readonly phase: string;
 	readonly elapsedMs: number;
+	/** What elapsedMs will be when it is ready, if this boot takes as long as they usually do. Absent: nobody knows. */
+	readonly expectedMs?: number | undefined;
+	/** The instance that was made for the request. */
+	readonly instance?: string | undefined;
 }
 
 /** The vm is up: the way to it. */
@@ -112,14 +146,17 @@ export const encodeReply = (value: object): Buffer => encodeJsonFrame(brokerFram
 const untrustedNameMax = 4096;
 const dayMs = 24 * 3600 * 1000;
 
-const methods = ["run", "attach", "hold", "sessions", "list", "status", "start", "stop"] as const;
+const methods = [
+	...["run", "attach", "hold", "sessions", "broker", "list", "status", "console"],
+	...["start", "stop", "set", "inhibit", "events"],
+] as const;
 
 export function parseRequest(payload: Uint8Array): BrokerRequest {
 	const fields = Fields.parse("request", payload);
 	agreeOnVersion("this client", parseVersions(fields));
 	const method = fields.oneOf("method", methods);
-	if (method === "list") return { method };
-	if (method === "sessions" && fields.isNull("vm")) return { method, vm: null };
+	if (method === "broker" || method === "list") return { method };
+	if ((method === "sessions" || method === "events") && fields.isNull("vm")) return { method, vm: null };
 	const vm = fields.string("vm", untrustedNameMax);
 	const timeoutMs = (): number => fields.integer("timeoutMs", 0, dayMs);
 	const pid = (): number => fields.integer("pid", 1, pidMax);
@@ -127,7 +164,7 @@ export function parseRequest(payload: Uint8Array): BrokerRequest {
 		case "run":
 			return {
 				...{ method, vm, disposable: fields.boolean("disposable"), start: fields.boolean("start") },
-				...{ timeoutMs: timeoutMs(), pid: pid() },
+				...{ timeoutMs: timeoutMs(), pid: pid(), ...askedOf(fields), ...instanceOf(fields) },
 			};
 		case "attach":
 			return { method, vm, boot: fields.isNull("boot") ? null : bootOf(fields), timeoutMs: timeoutMs(), pid: pid() };
@@ -136,11 +173,23 @@ export function parseRequest(payload: Uint8Array): BrokerRequest {
 			return { method, vm, boot: bootOf(fields), session, pid: pid() };
 		}
 		case "stop":
-			return { method, vm, force: fields.boolean("force") };
+			return { method, vm, force: fields.boolean("force"), ...askedOf(fields) };
+		case "start":
+			return { method, vm, ...askedOf(fields) };
+		case "inhibit":
+			return { method, vm, label: fields.string("label", labelMaxChars), pid: pid() };
+		case "set":
+			return { method, vm, settings: parseWireSettings(fields, "settings") };
 		default:
 			return { method, vm };
 	}
 }
+
+const askedOf = (fields: Fields): Asked =>
+	fields.has("askedAt") ? { askedAt: fields.integer("askedAt", 0, Number.MAX_SAFE_INTEGER) } : {};
+
+const instanceOf = (fields: Fields): { readonly instance?: string } =>
+	fields.has("instance") ? { instance: fields.string("instance", untrustedNameMax) } : {};
 
 const bootOf = (fields: Fields): string => fields.hex("boot", bootTagBytes);
 
@@ -149,6 +198,8 @@ export function parseProgress(payload: Uint8Array): Progress {
 	return {
 		phase: fields.string("phase", 64),
 		elapsedMs: fields.integer("elapsedMs", 0, Number.MAX_SAFE_INTEGER),
+		...(fields.has("expectedMs") && { expectedMs: fields.integer("expectedMs", 0, Number.MAX_SAFE_INTEGER) }),
+		...instanceOf(fields),
 	};
 }
 

@@ -3,7 +3,7 @@
  * 5000 listens, and is answered with welcome. Afterwards the agent beats and the broker announces tickets.
  *
  *   agent → broker   hello, heartbeat, expected, sessions
- *   broker → agent   welcome, seen, expect, clientGone, list, poweroff
+ *   broker → agent   welcome, seen, expect, clientGone, list, resumed, poweroff
  */
 
 import { Fields } from "./fields.ts";
@@ -24,6 +24,8 @@ export const controlFrame = {
 	list: 0x35,
 	/** Answers a heartbeat: an agent that gets none has lost its broker, whatever the transport says. */
 	seen: 0x36,
+	/** From version 3 on: its vm stood still, and runs again. */
+	resumed: 0x37,
 } as const;
 
 /** One session in the list: most have 200 bytes, but JSON writes some characters of its names in six. */
@@ -45,10 +47,18 @@ export const toAgentLimits: FrameLimits = new Map([
 	[controlFrame.poweroff, 256],
 	[controlFrame.list, 256],
 	[controlFrame.seen, 256],
+	[controlFrame.resumed, 256],
 ]);
 
 /** Random per boot; a re-hello of the same boot carries the same one. */
 export const nonceBytes = 16;
+
+/** Mixed into the guest's random pool after a pause: as much as the kernel's own seed. */
+export const entropyBytes = 32;
+
+/** What a clock may be set to: 2020 to 2100, in ms since 1970. */
+const wallMinMs = Date.UTC(2020);
+const wallMaxMs = Date.UTC(2100);
 
 /** Seconds of uptime are enough for a phase that began: a year in milliseconds. */
 const uptimeMaxMs = 366 * 24 * 3600 * 1000;
@@ -96,6 +106,8 @@ export interface SessionFacts {
 	readonly end: CommandEnd | null;
 	/** It has ended, but processes that it left behind have not. */
 	readonly leftProcesses: boolean;
+	/** How many it has now, those it left behind included. Absent: by an agent that does not say. */
+	readonly processes?: number;
 }
 
 /** Announces the one session that a ticket opens, or the one attachment: an attachment has a number of its own. */
@@ -115,10 +127,21 @@ export interface Expected {
 	readonly goingDown?: boolean;
 }
 
+/** Its clock has fallen behind by the pause, and whoever saw its memory meanwhile knows what its random pool will give. */
+export interface Resumed {
+	/** Now, by the host's clock, in ms since 1970. */
+	readonly wallMs: number;
+	/** Fresh, hex. */
+	readonly entropy: string;
+}
+
 /** The broker counts on from here: a guest must not be able to exhaust the numbers. */
 const sessionNumberMax = 2 ** 31;
 
 const kiBMax = 2 ** 40;
+
+/** PID_MAX_LIMIT of a 64-bit kernel. */
+const processesMax = 2 ** 22;
 
 export const encodeHello = (hello: AgentHello): Buffer => encodeJsonFrame(controlFrame.hello, hello);
 export const encodeHeartbeat = (beat: Heartbeat): Buffer => encodeJsonFrame(controlFrame.heartbeat, beat);
@@ -133,6 +156,8 @@ export const encodeList = (): Buffer => encodeJsonFrame(controlFrame.list, {});
 export const encodeExpect = (expect: Expect): Buffer => encodeJsonFrame(controlFrame.expect, expect);
 export const encodeClientGone = (session: number): Buffer => encodeJsonFrame(controlFrame.clientGone, { session });
 export const encodeSeen = (seq: number): Buffer => encodeJsonFrame(controlFrame.seen, { seq });
+/** Answered with a heartbeat. */
+export const encodeResumed = (resumed: Resumed): Buffer => encodeJsonFrame(controlFrame.resumed, resumed);
 /** Within `graceMs` commands may end by themselves (TERM), then they are killed and the guest powers off. */
 export const encodePoweroff = (graceMs: number): Buffer => encodeJsonFrame(controlFrame.poweroff, { graceMs });
 
@@ -186,6 +211,7 @@ export const parseSessions = (payload: Uint8Array): SessionFacts[] =>
 			hasClient: fields.boolean("hasClient"),
 			end: fields.isNull("end") ? null : parseCommandEnd(fields.object("end")),
 			leftProcesses: fields.boolean("leftProcesses"),
+			...(fields.has("processes") ? { processes: fields.integer("processes", 0, processesMax) } : {}),
 		};
 	});
 
@@ -213,6 +239,11 @@ export function parseExpect(payload: Uint8Array): Expect {
 
 export const parseSeen = (payload: Uint8Array): number =>
 	Fields.parse("seen", payload).integer("seq", 1, Number.MAX_SAFE_INTEGER);
+
+export function parseResumed(payload: Uint8Array): Resumed {
+	const fields = Fields.parse("resumed", payload);
+	return { wallMs: fields.integer("wallMs", wallMinMs, wallMaxMs), entropy: fields.hex("entropy", entropyBytes) };
+}
 
 export const parsePoweroff = (payload: Uint8Array): number =>
 	Fields.parse("poweroff", payload).integer("graceMs", 0, 3_600_000);

@@ -46,6 +46,15 @@ export class Fields {
 		return this.#own(name) !== undefined;
 	}
 
+	/** Of all fields. */
+	keys(): string[] {
+		return Object.keys(this.#record);
+	}
+
+	isNumber(name: string): boolean {
+		return typeof this.#own(name) === "number";
+	}
+
 	isNull(name: string): boolean {
 		return this.#own(name) === null;
 	}

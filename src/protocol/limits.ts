@@ -34,6 +34,9 @@ export const endedKeptMax = 32;
 /** What is kept of each output of a session without a client: the last so many bytes. */
 export const outputKeptBytes = 256 * kiB;
 
+/** What a person calls what keeps a vm: a word in a line of a table. */
+export const labelMaxChars = 64;
+
 /** A heartbeat at least this often (contracts: Idleness). */
 export const heartbeatIntervalMs = 5_000;
 

@@ -12,7 +12,10 @@ export interface Versions {
 	readonly oldest: number;
 }
 
-export const ourVersions: Versions = { version: 2, oldest: 2 };
+export const ourVersions: Versions = { version: 3, oldest: 2 };
+
+/** From this one on an agent knows the control connection's `resumed`. */
+export const resumedSince = 3;
 
 const versionMax = 0xffff;
 

@@ -15,9 +15,11 @@ import {
 	type Heartbeat,
 	parseExpect,
 	parsePoweroff,
+	parseResumed,
 	parseSeen,
 	parseSessionNumber,
 	parseWelcome,
+	type Resumed,
 	type SessionFacts,
 	toAgentLimits,
 } from "../../protocol/control.ts";
@@ -42,6 +44,8 @@ export interface BrokerConnectionHost {
 	announce(expect: Expect): boolean;
 	list(): SessionFacts[];
 	clientGone(session: number): void;
+	/** Before it returns all is done that can be; never throws. */
+	resumed(resumed: Resumed): void;
 	powerOff(graceMs: number): void;
 	log(text: string): void;
 }
@@ -158,6 +162,10 @@ export class BrokerConnection {
 				return;
 			case controlFrame.list:
 				this.#send(encodeSessions(this.#host.list()));
+				return;
+			case controlFrame.resumed:
+				this.#host.resumed(parseResumed(frame.payload));
+				this.beat();
 				return;
 			case controlFrame.poweroff:
 				this.#host.powerOff(parsePoweroff(frame.payload));

@@ -34,6 +34,8 @@ export interface SessionProcesses {
 	 */
 	inside<T>(fork: () => T): T;
 	isPopulated(): boolean;
+	/** How many there are now. */
+	count(): number;
 	/** Calls `onEmpty` once, when the last process is gone; at once if there is none. */
 	whenEmpty(onEmpty: () => void): void;
 	/** Ends them all, who may say goodbye first: nobody reads what they say any more. */
@@ -138,6 +140,10 @@ class SessionCgroup implements SessionProcesses {
 
 	signal(signal: NodeJS.Signals): void {
 		for (const pid of this.#pids()) signalProcess(pid, signal);
+	}
+
+	count(): number {
+		return this.#pids().length;
 	}
 
 	/** None where they can't be told: KILL, which needs no list, comes at the end. */

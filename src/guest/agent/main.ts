@@ -12,6 +12,7 @@ import { Connection } from "./connection.ts";
 import { bootNonce, memory, phaseTimes, vmName } from "./guest-state.ts";
 import { agentPaths } from "./paths.ts";
 import { startProcess } from "./process.ts";
+import { catchUp } from "./resume.ts";
 import { SessionNumbers } from "./session-numbers.ts";
 import { clientsMax, Sessions } from "./sessions.ts";
 import { findUser } from "./users.ts";
@@ -62,6 +63,7 @@ connection = new BrokerConnection({
 	announce: (expect) => sessions.announce(expect),
 	list: () => sessions.list(),
 	clientGone: (session) => sessions.clientGone(session),
+	resumed: (resumed) => catchUp(resumed, log),
 	powerOff: (graceMs) => {
 		if (goingDown) return;
 		goingDown = true;

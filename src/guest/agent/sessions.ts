@@ -38,6 +38,8 @@ export class Sessions implements SessionHost {
 	readonly #living = new Map<number, Session>();
 	/** Detached ones that have ended: somebody may still ask how. The oldest goes first. */
 	readonly #ended = new Map<number, Session>();
+	/** Ended, but for processes that they have left. */
+	readonly #left = new Map<number, Session>();
 	readonly #populated = new Map<number, SessionProcesses>();
 	#isTelling = false;
 	#refusedAt = Number.NEGATIVE_INFINITY;
@@ -75,6 +77,7 @@ export class Sessions implements SessionHost {
 
 	#drop(id: number, cgroup: SessionProcesses): void {
 		this.#populated.delete(id);
+		this.#left.delete(id);
 		cgroup.remove();
 	}
 
@@ -89,9 +92,10 @@ export class Sessions implements SessionHost {
 	}
 
 	list(): SessionFacts[] {
-		return [...this.#ended, ...this.#living].map(([id, session]) => ({
+		return [...new Map([...this.#left, ...this.#ended, ...this.#living])].map(([id, session]) => ({
 			...session.facts(),
 			leftProcesses: session.hasEnded && this.#populated.has(id),
+			processes: this.#populated.get(id)?.count() ?? 0,
 		}));
 	}
 
@@ -177,6 +181,7 @@ export class Sessions implements SessionHost {
 		if (session === undefined) return;
 		this.#living.delete(id);
 		if (session.isDetached) this.#remember(id, session);
+		this.#left.set(id, session);
 		if (cgroup.isPopulated()) this.#keep(id, cgroup);
 		else this.#drop(id, cgroup);
 		this.#changed();
