@@ -2,8 +2,9 @@
  * The supervisor for hosts without a systemd user manager. Each vmm runs under a shim of its own (shim-script.ts), in
  * sessions of their own, so that it neither needs the broker nor notices its end.
  */
-import { mkdir, readdir, realpath, rm, rmdir, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { mkdir, readdir, realpath, rm, rmdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { NEVER } from "rxjs";
 import { errnoOf, QubesLiteError } from "../errors.ts";
 import { type LaunchPlan, vmFiles } from "../launch-plan.ts";
 import { waitForChange } from "./change-watch.ts";
@@ -18,15 +19,16 @@ import {
 	readVmmIdentity,
 	writeBootRecord,
 } from "./shim-records.ts";
-import { renderShim, shimDirectory, shimFiles } from "./shim-script.ts";
+import { shimDirectories, toPlanWords } from "./shim-script.ts";
 import { toBootFailed } from "./start-failure.ts";
 import type { Adoption, RunningVmm, Supervisor } from "./supervisor.ts";
+import { isUnitThere } from "./unit-traces.ts";
 import { isVmDirectory, makeVmDirectory } from "./vm-directory.ts";
 
 export interface DirectSupervisorOptions {
 	/** `$XDG_RUNTIME_DIR/qubes-lite`: the parent of every plan's directory. */
 	readonly runtimeDirectory: string;
-	/** All that shim, helpers and vmm get; PATH must lead to dd, mkfifo, mv, rm, setsid, sleep and wc. */
+	/** All that shim, helpers and vmm get; PATH must lead to the shim's programs (`shimPrograms.all`). */
 	readonly environment: Readonly<Record<string, string>>;
 	/** CLOCK_BOOTTIME. */
 	readonly uptimeMs: () => number;
@@ -39,11 +41,15 @@ export interface DirectSupervisorOptions {
 /** Other directories beside the vms' are none of ours. */
 const vmDirectoryName = /^[a-z][a-z0-9-]{0,11}$/;
 
+/** Between the making of a vm's directory and what is put into it first pass some ms. */
+const forgottenAfterMs = 60_000;
+
 export function createDirectSupervisor(options: DirectSupervisorOptions): Supervisor {
 	const { runtimeDirectory } = options;
 	const hostBootId = readHostBootId();
 	const starting = new Set<string>();
 
+	/** Bounded by its helpers' bounds: not to be cancelled. */
 	async function start(plan: LaunchPlan, boot: string): Promise<RunningVmm> {
 		if (!bootTokenPattern.test(boot)) throw new QubesLiteError("Internal", "A start needs a token of its own.");
 		if (starting.has(plan.vm)) throw toBusy(plan.vm);
@@ -65,8 +71,9 @@ export function createDirectSupervisor(options: DirectSupervisorOptions): Superv
 		}
 	}
 
-	/** A vmm that lost its shim may still hold the vm's disks: waits for its end. Throws Busy if the shim is there. */
+	/** A vmm that lost its shim may still hold the vm's disks: waits for its end. Throws Busy if the shim is there, or systemd's is. */
 	async function endEarlierStart(plan: LaunchPlan): Promise<void> {
+		if (isUnitThere(plan.directory)) throw toBusy(plan.vm);
 		const record = readBootRecord(plan.directory);
 		if (record === undefined) return;
 		if (isShimAlive(record, hostBootId)) throw toBusy(plan.vm);
@@ -76,16 +83,17 @@ export function createDirectSupervisor(options: DirectSupervisorOptions): Superv
 	/** Order matters: what runs is recorded before it may start anything. No shim is left if it throws. */
 	async function startShim(plan: LaunchPlan, boot: string): Promise<BootRecord> {
 		const { directory } = plan;
-		const script = renderShim(plan);
+		const words = ["direct", directory, ...toPlanWords(plan)];
 		let shim: WaitingShim | undefined;
 		try {
 			await removeTraces(plan);
-			const scriptPath = join(directory, shimDirectory, shimFiles.script);
-			await mkdir(dirname(scriptPath), { mode: 0o700 });
-			await writeFile(scriptPath, script, { mode: 0o600, flag: "wx" });
+			const cwd = join(directory, shimDirectories.direct);
+			await mkdir(cwd, { mode: 0o700 });
+			/** A unit's shim makes its own before it looks for ours: one of the two sees the other. */
+			if (isUnitThere(directory)) throw toBusy(plan.vm);
 			const startedAtUptimeMs = options.uptimeMs();
 			const environment = { ...options.environment, [bootVariable]: boot };
-			shim = await spawnShim(options.shell ?? ["/bin/sh"], scriptPath, environment);
+			shim = await spawnShim(options.shell ?? ["/bin/sh"], words, { cwd, environment });
 			options.onStep?.("spawned");
 			const record: BootRecord = { schema: 1, hostBootId, shim: shim.identity, boot, startedAtUptimeMs, plan };
 			await writeBootRecord(record);
@@ -101,9 +109,11 @@ export function createDirectSupervisor(options: DirectSupervisorOptions): Superv
 	/** Resolves when there is a vmm, or the shim says why not. A shim that can't even say so had no room to work. */
 	async function waitForVmm(record: BootRecord): Promise<RunningVmm> {
 		const { directory } = record.plan;
-		const outcome = await waitForChange(join(directory, shimDirectory), () => {
+		const outcome = await waitForChange(join(directory, shimDirectories.direct), () => {
 			const alive = isShimAlive(record, hostBootId);
-			return readVmmIdentity(directory) ?? readExitRecord(directory) ?? (alive ? undefined : "silence");
+			return (
+				readVmmIdentity(directory, "direct") ?? readExitRecord(directory, "direct") ?? (alive ? undefined : "silence")
+			);
 		});
 		const running = superviseVmm(record, hostBootId);
 		if (outcome !== "silence") return running;
@@ -127,34 +137,46 @@ export function createDirectSupervisor(options: DirectSupervisorOptions): Superv
 
 		async function adoptDirectory(vm: string): Promise<void> {
 			const directory = join(runtimeDirectory, vm);
+			if (!(await isVmDirectory(directory))) return;
 			// A directory without a shim's is somebody else's business, such as systemd's.
-			if (!(await isVmDirectory(directory)) || !(await isVmDirectory(join(directory, shimDirectory)))) return;
+			if (!(await isVmDirectory(join(directory, shimDirectories.direct)))) return removeIfForgotten(directory);
 			const record = readBootRecord(directory);
 			if (record?.plan.vm !== vm || !(await isSameFile(record.plan.directory, directory))) {
 				// A broker died before it had recorded the start, or somebody has tampered: no shim runs that we could know.
 				await rm(directory, { recursive: true, force: true });
 				return;
 			}
-			const lives = isShimAlive(record, hostBootId) && readExitRecord(directory) === undefined;
+			const lives = isShimAlive(record, hostBootId) && readExitRecord(directory, "direct") === undefined;
 			const vmm = superviseVmm(record, hostBootId);
 			if (lives) {
 				running.push(vmm);
 				return;
 			}
-			ended.push({ vm, boot: record.boot, exit: await vmm.exited });
-			await vmm.cleanUp();
+			const { boot, logs } = vmm;
+			ended.push({ vm, boot, logs, exit: await vmm.exited, cleanUp: () => vmm.cleanUp() });
 		}
 	}
 
-	return { start, adopt };
+	/** What it starts is started by nobody else. */
+	const keepOnly = async (): Promise<void> => {};
+	return { appeared: NEVER, endedUnseen: NEVER, isHidden: () => false, start, adopt, keepOnly };
+}
+
+/** Removes an empty one that nobody is just about to fill: a broker died before its shim was there. */
+async function removeIfForgotten(directory: string): Promise<void> {
+	try {
+		if (Date.now() - (await stat(directory)).mtimeMs > forgottenAfterMs) await rmdir(directory);
+	} catch {
+		// Not empty, or gone.
+	}
 }
 
 /** Removes what an earlier start left, or this one; not what others keep in the directory, such as the broker's sockets. */
 async function removeTraces(plan: LaunchPlan): Promise<void> {
 	const rings = [vmFiles.console, vmFiles.log].flatMap((name) => [name, `${name}.1`, `${name}.2`]);
-	const files = [...rings.map((name) => join(plan.directory, name)), ...plan.stale];
+	const files = [...[vmFiles.consoleInput, ...rings].map((name) => join(plan.directory, name)), ...plan.stale];
 	await Promise.all(files.map((file) => rm(file, { force: true })));
-	await rm(join(plan.directory, shimDirectory), { recursive: true, force: true });
+	await rm(join(plan.directory, shimDirectories.direct), { recursive: true, force: true });
 }
 
 function toBusy(vm: string): QubesLiteError {

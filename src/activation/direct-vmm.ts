@@ -1,19 +1,19 @@
 /** One vmm under its shim, seen from a broker: the one that started it, or a later one that has only the files. */
 import { rm } from "node:fs/promises";
-import { constants } from "node:os";
 import { join } from "node:path";
 import { vmFiles } from "../launch-plan.ts";
 import { waitForChange } from "./change-watch.ts";
+import { toCodeOrSignal } from "./exit-status.ts";
 import { readRingTail } from "./log-ring.ts";
 import { isAlive, killBootProcesses, signalProcess } from "./process-identity.ts";
 import { type BootRecord, type ExitRecord, readBootRecord, readExitRecord, readVmmIdentity } from "./shim-records.ts";
-import { shimBounds, shimDirectory } from "./shim-script.ts";
+import { shimBounds, shimDirectories } from "./shim-script.ts";
 import type { RunningVmm, VmmExit } from "./supervisor.ts";
 
 /** Enough for the reason of an end; a longer look at the logs is the reader's own business. */
 const exitLogBytes = 4096;
 
-const neverSeen: ExitRecord = { status: null, lostHelper: null };
+const neverSeen: ExitRecord = { status: null, lostHelper: null, lostProgram: null };
 
 /** Whether the shim of `record` is there, on this boot of the host. Throws when that can't be found out now. */
 export function isShimAlive(record: BootRecord, hostBootId: string): boolean {
@@ -37,7 +37,7 @@ export function superviseVmm(record: BootRecord, hostBootId: string): RunningVmm
 
 	function pid(): number | null {
 		try {
-			const vmm = readVmmIdentity(directory);
+			const vmm = readVmmIdentity(directory, "direct");
 			return vmm !== undefined && isAlive(vmm) ? vmm.pid : null;
 		} catch {
 			return null;
@@ -47,7 +47,7 @@ export function superviseVmm(record: BootRecord, hostBootId: string): RunningVmm
 	function signalVmm(signal: "SIGTERM" | "SIGKILL"): void {
 		if (ended) return;
 		try {
-			const vmm = readVmmIdentity(directory);
+			const vmm = readVmmIdentity(directory, "direct");
 			if (vmm !== undefined) signalProcess(vmm, signal);
 			// No vmm yet, and the shim defies SIGTERM: there is nothing to be gentle to.
 			else killBootProcesses(boot);
@@ -66,11 +66,14 @@ export function superviseVmm(record: BootRecord, hostBootId: string): RunningVmm
 
 	return {
 		vm: plan.vm,
+		supervisor: "direct",
 		boot,
 		plan,
 		pid,
 		startedAtUptimeMs: record.startedAtUptimeMs,
+		logs: directory,
 		exited,
+		stopping: new Promise(() => undefined),
 		terminate: () => signalVmm("SIGTERM"),
 		kill() {
 			signalVmm("SIGKILL");
@@ -85,16 +88,17 @@ export function superviseVmm(record: BootRecord, hostBootId: string): RunningVmm
 
 async function waitForExit(record: BootRecord, hostBootId: string): Promise<VmmExit> {
 	const { directory, helpers } = record.plan;
-	const { status, lostHelper } = await waitForChange(join(directory, shimDirectory), () => {
+	const { status, lostHelper } = await waitForChange(join(directory, shimDirectories.direct), () => {
 		// Asked in this order: what a shim that is gone has written is there now.
 		const alive = isShimAlive(record, hostBootId);
-		return readExitRecord(directory) ?? (alive ? undefined : neverSeen);
+		return readExitRecord(directory, "direct") ?? (alive ? undefined : neverSeen);
 	});
 	await endRemains(record, hostBootId);
 	const log = await readRingTail(directory, vmFiles.log, exitLogBytes).catch(() => Buffer.of());
 	return {
 		...toCodeOrSignal(status),
 		lostHelper: lostHelper === null ? null : (helpers[lostHelper]?.name ?? null),
+		cause: null,
 		log: log.toString(),
 	};
 }
@@ -108,12 +112,8 @@ async function endRemains(record: BootRecord, hostBootId: string): Promise<void>
 		if (looks < 100 && isShimAlive(record, hostBootId)) return undefined;
 		return killBootProcesses(record.boot) === 0 || looks > 200 ? true : undefined;
 	};
-	await waitForChange(join(record.plan.directory, shimDirectory), look, { watchedMs: stepMs, unwatchedMs: stepMs });
-}
-
-function toCodeOrSignal(status: number | null): Pick<VmmExit, "code" | "signal"> {
-	if (status === null || status <= 128 || status > 192) return { code: status, signal: null };
-	const number = status - 128;
-	const name = Object.entries(constants.signals).find(([, value]) => value === number)?.[0];
-	return { code: null, signal: name ?? `SIG${number}` };
+	await waitForChange(join(record.plan.directory, shimDirectories.direct), look, {
+		watchedMs: stepMs,
+		unwatchedMs: stepMs,
+	});
 }

@@ -1,6 +1,7 @@
 /** Brings a shim into being: a process that waits, in a session of its own, to be told to go on. */
-import { dirname } from "node:path";
+
 import { identifyProcess, type ProcessIdentity } from "./process-identity.ts";
+import { shimPath } from "./shim-script.ts";
 
 export interface WaitingShim {
 	readonly identity: ProcessIdentity;
@@ -10,17 +11,17 @@ export interface WaitingShim {
 	dismiss(): Promise<void>;
 }
 
-/** Spawns `shell` on the shim's script. Throws a system error that tells the resource that was missing. */
+/** Spawns `shell` on the shim, with these words. Throws a system error that tells the resource that was missing. */
 export async function spawnShim(
 	shell: readonly [string, ...string[]],
-	script: string,
-	environment: Readonly<Record<string, string>>,
+	words: readonly string[],
+	{ cwd, environment }: { readonly cwd: string; readonly environment: Readonly<Record<string, string>> },
 ): Promise<WaitingShim> {
 	// Loaded when first needed: it is a fifth of the broker's start.
 	const { execa } = await import("execa");
 	const [file, ...args] = shell;
-	const shim = execa(file, [...args, script], {
-		cwd: dirname(script),
+	const shim = execa(file, [...args, shimPath, ...words], {
+		cwd,
 		env: environment,
 		extendEnv: false,
 		detached: true,

@@ -6,7 +6,9 @@ import * as v from "valibot";
 import { errnoOf } from "../errors.ts";
 import type { LaunchPlan } from "../launch-plan.ts";
 import type { ProcessIdentity } from "./process-identity.ts";
-import { shimDirectory, shimFiles } from "./shim-script.ts";
+import { shimDirectories, shimFiles } from "./shim-script.ts";
+
+type Shim = keyof typeof shimDirectories;
 
 /** One start of a vm: enough to find its shim again, and to never take another process for it. */
 export interface BootRecord {
@@ -26,6 +28,8 @@ export interface ExitRecord {
 	readonly status: number | null;
 	/** Index of the lost helper in the plan. */
 	readonly lostHelper: number | null;
+	/** File name of its program; null without a lost helper, and from a shim of an earlier version. */
+	readonly lostProgram: string | null;
 }
 
 /** A kernel takes no longer argv than a quarter of the stack, 2 MiB; ours have a few KiB. */
@@ -39,6 +43,13 @@ const launchProcess = { name: v.string(), argv: v.tupleWithRest([v.string()], v.
 /** Long enough that no other process carries it by chance: killBootProcesses relies on that. */
 export const bootTokenPattern = /^[0-9A-Za-z]{8,64}$/;
 
+const requirement = v.variant("kind", [
+	v.strictObject({ kind: v.picklist(["kvm", "tcg"]) }),
+	v.strictObject({ kind: v.picklist(["tap", "no-tap"]), name: v.string() }),
+	v.strictObject({ kind: v.picklist(["program", "file", "disk"]), path }),
+]);
+const limits = v.strictObject({ memoryMaxMiB: v.nullable(naturalNumber), cpuWeight: v.nullable(naturalNumber) });
+
 const bootRecordSchema = v.strictObject({
 	schema: v.literal(1),
 	hostBootId: v.string(),
@@ -47,6 +58,7 @@ const bootRecordSchema = v.strictObject({
 	startedAtUptimeMs: v.pipe(v.number(), v.minValue(0)),
 	plan: v.strictObject({
 		vm: v.string(),
+		base: v.optional(v.nullable(v.string()), null),
 		id: naturalNumber,
 		hypervisor: v.picklist(["qemu", "crosvm"]),
 		directory: path,
@@ -55,6 +67,12 @@ const bootRecordSchema = v.strictObject({
 		stale: v.array(path),
 		vsock: path,
 		control: v.strictObject({ kind: v.picklist(["qmp", "crosvm"]), path }),
+		// Absent in the records of older brokers, and of no use once it runs.
+		requires: v.optional(v.array(requirement), []),
+		limits: v.optional(limits, { memoryMaxMiB: null, cpuWeight: null }),
+		dependsOn: v.optional(v.array(v.string()), []),
+		stopWithinMs: v.optional(naturalNumber, 0),
+		opensInternetSockets: v.optional(v.boolean(), true),
 	}),
 });
 
@@ -66,12 +84,16 @@ export function parseBootRecord(text: string): BootRecord | undefined {
 	}
 }
 
-/** "143 0": status 143 because helper 0 was lost; "-" stands for null. */
+/** "143 0 PROGRAM": status 143 because helper 0 was lost, which was PROGRAM; "-" stands for null. */
 export function parseExitRecord(text: string): ExitRecord | undefined {
-	const match = /^(\d{1,3}|-) (\d{1,3}|-) *\n$/.exec(text);
+	const match = /^(\d{1,3}|-) (?:-|(\d{1,3})(?: (\S.{0,254}?))?) *\n$/.exec(text);
 	if (match === null) return undefined;
-	const [status, lostHelper] = match.slice(1).map((word) => (word === "-" ? null : Number(word)));
-	return { status: status ?? null, lostHelper: lostHelper ?? null };
+	const [, status, lostHelper, lostProgram] = match;
+	return {
+		status: status === "-" ? null : Number(status),
+		lostHelper: lostHelper === undefined ? null : Number(lostHelper),
+		lostProgram: lostProgram ?? null,
+	};
 }
 
 /** "PID STARTTIME" */
@@ -82,13 +104,16 @@ export function parseProcessIdentity(text: string): ProcessIdentity | undefined 
 }
 
 /** All of these read in the vm directory `directory`. They throw when they can't find out: no file descriptor to spare, no access. */
-export const readBootRecord = (directory: string) => readRecord(directory, shimFiles.boot, parseBootRecord);
-export const readExitRecord = (directory: string) => readRecord(directory, shimFiles.exit, parseExitRecord);
-export const readVmmIdentity = (directory: string) => readRecord(directory, shimFiles.vmm, parseProcessIdentity);
+export const readBootRecord = (directory: string) =>
+	readRecord(join(directory, shimDirectories.direct, shimFiles.boot), parseBootRecord);
+export const readExitRecord = (directory: string, by: Shim) =>
+	readRecord(join(directory, shimDirectories[by], shimFiles.exit), parseExitRecord);
+export const readVmmIdentity = (directory: string, by: Shim) =>
+	readRecord(join(directory, shimDirectories[by], shimFiles.vmm), parseProcessIdentity);
 
 /** Writes the record so that a reader sees all of it or nothing. */
 export async function writeBootRecord(record: BootRecord): Promise<void> {
-	const path = join(record.plan.directory, shimDirectory, shimFiles.boot);
+	const path = join(record.plan.directory, shimDirectories.direct, shimFiles.boot);
 	const file = await open(`${path}.tmp`, "wx", 0o600);
 	try {
 		await file.writeFile(JSON.stringify(record));
@@ -98,8 +123,8 @@ export async function writeBootRecord(record: BootRecord): Promise<void> {
 	await rename(`${path}.tmp`, path);
 }
 
-function readRecord<T>(directory: string, name: string, parse: (text: string) => T | undefined): T | undefined {
-	const text = readPlainFile(join(directory, shimDirectory, name));
+export function readRecord<T>(path: string, parse: (text: string) => T | undefined): T | undefined {
+	const text = readPlainFile(path);
 	return text === undefined ? undefined : parse(text);
 }
 

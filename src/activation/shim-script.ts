@@ -1,182 +1,49 @@
-/**
- * The shim of the direct supervisor: one POSIX sh script per start, which keeps a vmm when the broker is gone. It starts
- * the helpers and the vmm, reaps them, caps their logs and leaves the exit status in a file. Runs under dash, busybox sh
- * and bash; needs dd, mkfifo, mv, rm, setsid, sleep and wc.
- */
-import { join } from "node:path";
-import { type LaunchPlan, ringFileBytes, vmFiles } from "../launch-plan.ts";
+/** The shim (vm-shim.sh) as we call it: where it is, its words, and the files by which it is known. */
+import { fileURLToPath } from "node:url";
+import type { LaunchPlan } from "../launch-plan.ts";
 
-/** The shim's own files, in this directory of the vm's directory. Apart from the logs, so that a watcher of these sleeps while a guest floods those. */
-export const shimDirectory = "shim";
+/** Beside the broker's bundle, or beside this file. */
+export const shimPath = fileURLToPath(new URL("./vm-shim.sh", import.meta.url));
+
+/** Besides the shell: what it needs on PATH, and what only a unit's needs, too. */
+export const shimPrograms = {
+	all: ["dd", "mkfifo", "mv", "rm", "setsid", "sleep", "wc"],
+	unit: ["chmod", "grep", "mkdir", "tee"],
+} as const;
+
+/**
+ * Where in a vm's directory the shim has its own files, apart from the logs, so that a watcher of these sleeps while a guest floods
+ * those. Each supervisor's shims have a name of their own: what is there tells who started the vm.
+ */
+export const shimDirectories = { direct: "shim", unit: "unit" } as const;
 
 export const shimFiles = {
-	script: "run.sh",
 	/** Who the shim is and what it runs (shim-records.ts). The broker writes it before the shim may start anything. */
 	boot: "boot.json",
 	/** "PID STARTTIME" of the vmm, from before its exec. */
 	vmm: "vmm.pid",
-	/** "STATUS LOST": exit status and index of the lost helper, "-" for none. The last thing that the shim does. */
+	/** "STATUS LOST PROGRAM": exit status, index of the lost helper, "-" for none, and its program. The last thing that the shim does. */
 	exit: "exit",
 } as const;
 
-/** How long the shim waits, in ms; rounded to steps of 10. */
-export interface ShimBounds {
+/** How long the shim waits, in ms, as it has them in steps of 10. */
+export const shimBounds = {
 	/** From a helper's start to its socket. vhost-device-vsock takes 10 ms; the rest is for a host that swaps. */
-	readonly helperReadyMs: number;
+	helperReadyMs: 5000,
 	/** From SIGTERM to SIGKILL for a helper, or for a vmm that lost its helper; then the same for the last log lines. */
-	readonly endMs: number;
+	endMs: 2000,
 	/** From a helper's own end to the conclusion that the vmm is not ending too. */
-	readonly followMs: number;
-}
+	followMs: 200,
+} as const;
 
-export const shimBounds: ShimBounds = { helperReadyMs: 5000, endMs: 2000, followMs: 200 };
-
-const stepMs = 10;
-
-/** A word that sh reads back byte for byte. Throws for NUL, which no argument can hold. */
-export function quote(word: string): string {
-	if (word.includes("\0")) throw new TypeError(`An argument holds a NUL character: ${JSON.stringify(word)}`);
-	return `'${word.replaceAll("'", "'\\''")}'`;
-}
-
-function command(...words: readonly string[]): string {
-	return words.map(quote).join(" ");
-}
-
-/** The script for one start of `plan`. Its working directory is the shim's; it starts when it reads "go" on stdin. */
-export function renderShim(plan: LaunchPlan, bounds: ShimBounds = shimBounds): string {
-	const helpers = plan.helpers.map((helper, index) => `helper ${index} ${command(helper.socket, ...helper.argv)}`);
-	return `${preamble(plan, bounds)}
-${[...helpers, `vmm ${command(...plan.vmm.argv)}`].join("\n")}
-`;
-}
-
-function preamble({ directory, helpers }: LaunchPlan, bounds: ShimBounds): string {
-	const notes = [shimFiles.exit, shimFiles.vmm, ...helpers.map((_, index) => `${index}.pid`)];
-	const chunk = { size: 256, count: ringFileBytes / 2 / 256 };
-	const log = quote(join(directory, vmFiles.log));
-	return `umask 077
-# What we start gets the default back; we stay until it has ended.
-trap '' HUP INT TERM
-
-# A broker that dies before it has recorded us closes this pipe: then nothing was started.
-read -r word && [ "$word" = go ] || exit 0
-exec </dev/null 2>>${log}
-
-# Room for all that we shall have to note down, so that a disk that fills up later can't prevent it.
-for name in ${notes.join(" ")}; do
-	printf '%-31s\\n' - >"$name.tmp" || exit 1
-done
-note() { printf '%-31s\\n' "$2" 1<>"$1.tmp" && mv "$1.tmp" "$1"; }
-status=- lost=- helpers=
-
-say() { printf 'qubes-lite: %s\\n' "$*" >&2; }
-
-# ring FILE: keeps the end of its input in FILE, FILE.1 and FILE.2. dd writes what it reads at once, and its count bounds
-# the file; the next one appends while the file is less than half full. A full disk loses lines, never stops the reader:
-# the guest would block, or the vmm get SIGPIPE. An input that adds nothing has ended.
-ring() {
-	size=0
-	while :; do
-		before=$size
-		if dd bs=${chunk.size} count=${chunk.count} >>"$1" && size=$(wc -c <"$1"); then
-			[ "$size" -ne "$before" ] || return
-			[ "$size" -le ${ringFileBytes / 2} ] || { mv -f "$1.1" "$1.2"; mv -f "$1" "$1.1"; size=0; }
-		else
-			[ "$(dd bs=65536 count=16 | wc -c)" -gt 0 ] || return
-		fi
-	done
-} 2>/dev/null
-
-mkfifo console.pipe log.pipe events || exit 1
-ring ${quote(join(directory, vmFiles.console))} <console.pipe &
-console=$!
-ring ${log} <log.pipe &
-log=$!
-exec 4>console.pipe 5>log.pipe 6<>events 2>&5
-rm -f console.pipe log.pipe events
-
-# born PID: reads pid, state and start time of a process (fields 1, 3 and 22 in proc(5)) into $pid, $state and $born.
-born() { read -r stat <"/proc/$1/stat" && set -- \${stat##*) } && pid=\${stat%% *} state=$1 born=\${20}; } 2>/dev/null
-
-# alive NAME: the process that wrote NAME.pid still runs, as $pid.
-alive() { read -r id start <"$1.pid" && born "$id" && [ "$born" = "$start" ] && [ "$state" != Z ]; } 2>/dev/null
-
-# run NAME COMMAND…: in the background; it writes NAME.pid before it becomes COMMAND, its end is the line "NAME STATUS" on
-# 6. Most shells leave INT and QUIT ignored there; nobody sends them.
-run() {
-	name=$1
-	shift
-	(
-		(
-			trap - HUP INT TERM
-			exec 2>&5 4>&- 5>&- 6>&-
-			born self && note "$name.pid" "$pid $born" && exec "$@"
-		)
-		echo "$name $?" >&6
-	) 2>/dev/null &
-	watcher=$!
-}
-
-# end NAME: SIGTERM, then SIGKILL; returns when it is gone. Never signals a stranger that has its pid.
-end() {
-	alive "$1" && kill -s TERM "$pid"
-	tries=0
-	while alive "$1"; do
-		[ $((tries += 1)) -le ${steps(bounds.endMs)} ] || kill -s KILL "$pid"
-		sleep 0.01
-	done
-}
-
-finish() {
-	for name in $helpers; do end "$name"; done
-	exec 2>/dev/null 4>&- 5>&-
-	tries=0
-	while kill -0 "$console" || kill -0 "$log"; do
-		[ $((tries += 1)) -le ${steps(bounds.endMs)} ] || break
-		sleep 0.01
-	done
-	note exit "$status $lost"
-	exit
-}
-
-# helper INDEX SOCKET COMMAND…: returns when SOCKET is there.
-helper() {
-	index=$1 socket=$2
-	shift 2
-	helpers="$index $helpers"
-	run "$index" "$@" >&5
-	tries=0
-	until [ -S "$socket" ]; do
-		problem=
-		kill -0 "$watcher" 2>/dev/null || problem="ended before it made"
-		[ $((tries += 1)) -le ${steps(bounds.helperReadyMs)} ] || problem="took longer than ${bounds.helperReadyMs} ms to make"
-		[ -z "$problem" ] || { say "$1 $problem $socket"; lost=$index; finish; }
-		sleep 0.01
-	done
-}
-
-# vmm COMMAND…: in a session of its own, because crosvm ends with a SIGKILL to its whole process group. A vmm that loses
-# a helper is of no use; but a helper may also end because the vmm is just about to, so that gets a moment first.
-vmm() {
-	run vmm setsid "$@" >&4
-	while [ ! -e vmm.pid ] && kill -0 "$watcher" 2>/dev/null; do sleep 0.01; done
-	read -r name status <&6
-	if [ "$name" != vmm ]; then
-		tries=0
-		while alive vmm && [ $((tries += 1)) -le ${steps(bounds.followMs)} ]; do sleep 0.01; done
-		if alive vmm; then
-			lost=$name
-			say "helper $name ended with status $status, so the vmm must end"
-			end vmm
-		fi
-		until [ "$name" = vmm ]; do read -r name status <&6; done
-	fi
-	finish
-}
-`;
-}
-
-function steps(boundMs: number): number {
-	return Math.ceil(boundMs / stepMs);
+/** PLAN in the shim's own description. Throws for NUL, which no argument can hold. */
+export function toPlanWords({ helpers, vmm }: LaunchPlan): string[] {
+	const words = [
+		String(helpers.length),
+		...helpers.flatMap(({ socket, argv }) => [socket, String(argv.length), ...argv]),
+		...vmm.argv,
+	];
+	const bad = words.find((word) => word.includes("\0"));
+	if (bad !== undefined) throw new TypeError(`An argument holds a NUL character: ${JSON.stringify(bad)}`);
+	return words;
 }

@@ -10,7 +10,7 @@
 import { toAddresses, toAddressId, type VmAddresses } from "../config/addresses.ts";
 import type { Config, VmConfig } from "../config/schema.ts";
 import { QubesLiteError } from "../errors.ts";
-import { type LaunchPlan, socketPathMaxBytes, vmFiles } from "../launch-plan.ts";
+import { type HostRequirement, type LaunchPlan, socketPathMaxBytes, vmFiles } from "../launch-plan.ts";
 import type { HostFacts } from "./host-facts.ts";
 import { type NetworkKind, toKernelCommandLine } from "./kernel-command-line.ts";
 
@@ -29,7 +29,9 @@ export function planQemu(config: Config, vm: VmConfig, facts: HostFacts): Launch
 		});
 	}
 	if (vhostDeviceVsock === undefined) {
-		throw new QubesLiteError("BootFailed", "vhost-device-vsock is not installed", { remedy: "qubes-lite image build" });
+		throw new QubesLiteError("BootFailed", "vhost-device-vsock is not installed", {
+			remedy: "qubes-lite image build   # gets it from Debian, or says what else helps",
+		});
 	}
 	const directory = `${facts.runtimeDirectory}/${vm.name}`;
 	const vsock = `${directory}/${vmFiles.vsock}`;
@@ -39,6 +41,7 @@ export function planQemu(config: Config, vm: VmConfig, facts: HostFacts): Launch
 	checkSocketPath(vhostVsock);
 	return {
 		vm: vm.name,
+		base: vm.instanceOf?.name ?? null,
 		id: vm.id,
 		hypervisor: "qemu",
 		directory,
@@ -59,7 +62,26 @@ export function planQemu(config: Config, vm: VmConfig, facts: HostFacts): Launch
 		stale: [vsock, vhostVsock, qmp],
 		vsock,
 		control: { kind: "qmp", path: qmp },
+		requires: toRequirements(vm, facts, [qemu, vhostDeviceVsock]),
+		limits: { memoryMaxMiB: vm.memoryMaxMiB ?? null, cpuWeight: vm.cpuWeight ?? null },
+		dependsOn: vm.dependsOn,
+		stopWithinMs: Object.values(vm.shutdown).reduce((sum, ms) => sum + ms, 0),
+		opensInternetSockets: vm.network,
 	};
+}
+
+function toRequirements(vm: VmConfig, facts: HostFacts, programs: readonly string[]): HostRequirement[] {
+	const { kernel, initramfs, root } = facts.image;
+	const kind = toNetworkKind(vm, facts);
+	return [
+		{ kind: facts.accelerator },
+		...(kind === "none" || vm.instanceOf !== undefined
+			? []
+			: [{ kind: kind === "tap" ? "tap" : "no-tap", name: toTapName(vm) } as const]),
+		...programs.map((path) => ({ kind: "program", path }) as const),
+		...[kernel, initramfs, root].map((path) => ({ kind: "file", path }) as const),
+		...vm.disks.map((path) => ({ kind: "disk", path }) as const),
+	];
 }
 
 function checkSocketPath(path: string): void {
@@ -96,7 +118,7 @@ function toArguments(
 		...["-kernel", facts.image.kernel, "-initrd", facts.image.initramfs],
 		...["-append", toKernelCommandLine(config, vm, { accelerator: facts.accelerator, network })],
 		// Standard output, whatever it is: "file,path=/dev/stdout" can't open a socket, which journald's and Node's are.
-		// Standard input must be /dev/null, or the console would read it. signal=off: no key of ours sends signals.
+		// Standard input is what is typed on it. signal=off: no key of ours sends signals.
 		...["-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"],
 		...["-chardev", toOption("socket", { id: "qmp", path: sockets.qmp, server: "on", wait: "off" })],
 		...["-mon", "chardev=qmp,mode=control"],

@@ -1,0 +1,31 @@
+/** What we use of dbus-next, which declares no types for it. */
+
+declare module "dbus-next/lib/marshall-compat.js" {
+	const marshalling: {
+		/** The bytes, and file descriptors. Throws for a body that does not fit its signature. It changes `message`. */
+		marshallMessage(message: object): [Buffer, unknown[]];
+		/** With its body as plain values, and Variants. It changes `message`. */
+		messageToJsFmt(message: { signature: string; body: unknown[] }): { body: unknown[] };
+	};
+	export default marshalling;
+}
+
+declare module "dbus-next/lib/dbus-buffer.js" {
+	/** A node of a parsed signature. */
+	export interface SignatureTree {
+		readonly type: string;
+		readonly child: readonly SignatureTree[];
+	}
+
+	export default class DBusBuffer {
+		constructor(buffer: Buffer, start: number, endian: number);
+		readonly buffer: Buffer;
+		/** Where it reads next. */
+		readonly pos: number;
+		/** To the next multiple of 2 to the `power`. */
+		align(power: number): void;
+		read(signature: string): unknown[];
+		readTree(tree: SignatureTree): unknown;
+		readArray(element: SignatureTree, bytes: number): unknown;
+	}
+}

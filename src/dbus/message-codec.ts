@@ -1,0 +1,132 @@
+/**
+ * Messages of D-Bus as bytes (D-Bus specification, "Message Protocol"). The only importer of dbus-next, and of its codec alone: its
+ * connection ends Node with errors that nobody can catch, by a refused Hello or by bytes that are no message.
+ */
+import DBusBuffer, { type SignatureTree } from "dbus-next/lib/dbus-buffer.js";
+import marshalling from "dbus-next/lib/marshall-compat.js";
+
+export const messageType = { call: 1, reply: 2, error: 3, signal: 4 } as const;
+/** NO_REPLY_EXPECTED, of the flags. */
+const noReplyExpected = 1;
+
+export interface OutgoingMessage {
+	readonly type: number;
+	/** From 1. */
+	readonly serial: number;
+	readonly destination: string;
+	readonly path?: string;
+	readonly interface?: string;
+	readonly member?: string;
+	readonly errorName?: string;
+	readonly replySerial?: number;
+	/** D-Bus type signature of `body`. */
+	readonly signature: string;
+	readonly body: readonly unknown[];
+}
+
+/** Texts that it does not have are "", its replySerial is then 0. */
+export interface IncomingMessage {
+	readonly type: number;
+	readonly expectsReply: boolean;
+	readonly serial: number;
+	readonly path: string;
+	readonly interface: string;
+	readonly member: string;
+	readonly errorName: string;
+	readonly replySerial: number;
+	readonly sender: string;
+	readonly body: readonly unknown[];
+}
+
+/** Throws where the body does not fit its signature. */
+export const encodeMessage = (message: OutgoingMessage): Buffer =>
+	marshalling.marshallMessage({ ...message, body: [...message.body] })[0];
+
+/** All that systemd says of 127 units is below 1 MiB; the specification's 128 MiB would cost several GiB as objects. */
+const messageMaxBytes = 16 * 1024 * 1024;
+
+const headerBytes = 16;
+const littleEndian = 0x6c;
+const bigEndian = 0x42;
+
+/** Bytes in, in pieces of any size; messages out. */
+export class MessageReader {
+	#pieces: Buffer[] = [];
+	#bytes = 0;
+	#wanted = headerBytes;
+
+	/** The messages that are complete with this piece. Throws at the first that is none; after that there is no way on. */
+	*read(piece: Buffer): Generator<IncomingMessage, void> {
+		this.#pieces.push(piece);
+		this.#bytes += piece.length;
+		if (this.#bytes < this.#wanted) return;
+		let rest = Buffer.concat(this.#pieces);
+		for (;;) {
+			this.#wanted = rest.length < headerBytes ? headerBytes : toLength(rest);
+			if (rest.length < this.#wanted) break;
+			const message = rest.subarray(0, this.#wanted);
+			rest = rest.subarray(this.#wanted);
+			yield decodeMessage(message);
+		}
+		this.#pieces = [rest];
+		this.#bytes = rest.length;
+	}
+}
+
+function toLength(header: Buffer): number {
+	const endian = header[0];
+	if (endian !== littleEndian && endian !== bigEndian) throw new RangeError("a message of no known byte order");
+	if (header[3] !== 1) throw new RangeError(`a message of version ${header[3]} of the protocol`);
+	const numberAt = (at: number): number =>
+		endian === littleEndian ? header.readUInt32LE(at) : header.readUInt32BE(at);
+	const length = headerBytes + Math.ceil(numberAt(12) / 8) * 8 + numberAt(4);
+	if (length > messageMaxBytes) throw new RangeError(`a message of ${length} bytes, more than ${messageMaxBytes}`);
+	return length;
+}
+
+/** Without it an array that is longer than its message, or whose elements take no bytes, would be read for ever. */
+class BoundedBuffer extends DBusBuffer {
+	override readTree(tree: SignatureTree): unknown {
+		if ("({r".includes(tree.type) && tree.child.length === 0) throw new RangeError("a struct of nothing");
+		return super.readTree(tree);
+	}
+
+	override readArray(element: SignatureTree, bytes: number): unknown {
+		if (bytes > this.buffer.length - this.pos) throw new RangeError("an array that is longer than its message");
+		return super.readArray(element, bytes);
+	}
+}
+
+const fieldNames = [
+	"",
+	...["path", "interface", "member", "errorName", "replySerial", "destination", "sender", "signature"],
+] as const;
+
+/** `bytes` is exactly one. */
+function decodeMessage(bytes: Buffer): IncomingMessage {
+	const buffer = new BoundedBuffer(bytes, 0, bytes.readUInt8(0));
+	const [, type, flags, , , serial, list] = buffer.read("yyyyuua(yv)") as number[] & {
+		6: [number, [unknown, [unknown]]][];
+	};
+	buffer.align(3);
+	const fields = new Map(list.map(([code, [, [value]]]) => [fieldNames[code], value]));
+	const text = (name: (typeof fieldNames)[number]): string => {
+		const value = fields.get(name);
+		return typeof value === "string" ? value : "";
+	};
+	const signature = text("signature");
+	const { body } = marshalling.messageToJsFmt({ signature, body: buffer.read(signature) });
+	if (buffer.pos !== bytes.length) throw new RangeError("a message whose length is not that of its parts");
+	return {
+		type: type ?? 0,
+		expectsReply: type === messageType.call && ((flags ?? 0) & noReplyExpected) === 0,
+		serial: serial ?? 0,
+		path: text("path"),
+		interface: text("interface"),
+		member: text("member"),
+		errorName: text("errorName"),
+		replySerial: Number(fields.get("replySerial") ?? 0),
+		sender: text("sender"),
+		body,
+	};
+}

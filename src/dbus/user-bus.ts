@@ -1,0 +1,180 @@
+/** The user's D-Bus, as a client: calls that end, and signals as a stream. Whatever comes over it, it can only end the connection. */
+import type { Socket } from "node:net";
+import { type Observable, Subject } from "rxjs";
+import { openBusSocket } from "./bus-socket.ts";
+import type { IncomingMessage } from "./message-codec.ts";
+import { openFirst, type UserBusPlace } from "./user-bus-place.ts";
+
+/** The D-Bus specification leaves it to callers; libdbus and sd-bus wait 25 s. */
+const callWithinMs = 25_000;
+const connectWithinMs = 5_000;
+
+export interface BusCall {
+	readonly destination: string;
+	readonly path: string;
+	readonly interface: string;
+	readonly member: string;
+	/** D-Bus type signature of `body`. */
+	readonly signature?: string;
+	readonly body?: readonly unknown[];
+}
+
+export interface BusSignal {
+	readonly path: string;
+	readonly interface: string;
+	readonly member: string;
+	readonly body: readonly unknown[];
+}
+
+/** An error that the callee has sent. */
+export class BusError extends Error {
+	/** Such as "org.freedesktop.systemd1.NoSuchUnit". */
+	readonly errorName: string;
+
+	constructor(errorName: string, message: string) {
+		super(message);
+		this.name = "BusError";
+		this.errorName = errorName;
+	}
+}
+
+const bus = {
+	destination: "org.freedesktop.DBus",
+	path: "/org/freedesktop/DBus",
+	interface: "org.freedesktop.DBus",
+} as const;
+
+type Codec = typeof import("./message-codec.ts");
+type Pending = Pick<PromiseWithResolvers<readonly unknown[]>, "resolve" | "reject">;
+
+export class UserBus {
+	readonly #codec: Codec;
+	readonly #socket: Socket;
+	readonly #closed = Promise.withResolvers<void>();
+	#isClosed = false;
+	readonly #listeners = new Set<() => void>();
+	#lastSerial = 0;
+	readonly #pending = new Map<number, Pending>();
+	readonly #signals = new Subject<BusSignal>();
+	/** Every signal that a match rule of ours lets through. */
+	readonly signals: Observable<BusSignal> = this.#signals.asObservable();
+
+	private constructor(codec: Codec, socket: Socket) {
+		this.#codec = codec;
+		this.#socket = socket;
+		const reader = new codec.MessageReader();
+		socket.on("data", (piece: Buffer) => {
+			try {
+				for (const message of reader.read(piece)) this.#receive(message);
+			} catch (cause) {
+				this.#close(cause instanceof Error ? cause.message : String(cause));
+			}
+		});
+		socket.on("error", (cause) => this.#close(cause.message));
+		socket.once("end", () => this.#close("it hung up"));
+		socket.write("BEGIN\r\n");
+	}
+
+	/** Rejects with the reasons where none of its addresses works, or there is none. */
+	static async connect(place: UserBusPlace | undefined): Promise<UserBus> {
+		/** Loaded when first needed: most of a broker's life does without. */
+		const codec = await import("./message-codec.ts");
+		return openFirst(place, async ({ path }) => {
+			const connected = new UserBus(codec, await openBusSocket(path, connectWithinMs));
+			try {
+				await connected.#ask({ ...bus, member: "Hello" }, connectWithinMs);
+				return connected;
+			} catch (cause) {
+				connected.close();
+				throw cause;
+			}
+		});
+	}
+
+	/** Resolves when the connection is gone; then calls reject. */
+	get closed(): Promise<void> {
+		return this.#closed.promise;
+	}
+
+	/** The reply's body. Rejects with BusError for what the callee refuses; within 25 s in any case. */
+	call(call: BusCall): Promise<readonly unknown[]> {
+		return this.#ask(call, callWithinMs);
+	}
+
+	/** Calls `listener` when the connection is gone, unless it has been forgotten: unlike `closed` it keeps nothing for ever. */
+	onClose(listener: () => void): () => void {
+		this.#listeners.add(listener);
+		return () => this.#listeners.delete(listener);
+	}
+
+	/** For the life of the connection. */
+	async addMatch(rule: string): Promise<void> {
+		await this.call({ ...bus, member: "AddMatch", signature: "s", body: [rule] });
+	}
+
+	/** Idempotent. */
+	close(): void {
+		this.#close("closed by us");
+	}
+
+	/** Unlike `value`, which may be the library's Variant. */
+	static unwrap(value: unknown): unknown {
+		return value !== null && typeof value === "object" && "signature" in value && "value" in value
+			? value.value
+			: value;
+	}
+
+	async #ask({ signature = "", body = [], ...call }: BusCall, withinMs: number): Promise<readonly unknown[]> {
+		if (this.#isClosed) throw new Error("the connection to the user's D-Bus is closed");
+		const { promise, resolve, reject } = Promise.withResolvers<readonly unknown[]>();
+		const late = () => reject(new Error(`${call.member} was not answered within ${withinMs / 1000} s`));
+		const timer = setTimeout(late, withinMs).unref();
+		const serial = this.#nextSerial();
+		this.#pending.set(serial, { resolve, reject });
+		try {
+			const { encodeMessage, messageType } = this.#codec;
+			this.#socket.write(encodeMessage({ ...call, type: messageType.call, serial, signature, body }));
+			return await promise;
+		} finally {
+			clearTimeout(timer);
+			this.#pending.delete(serial);
+		}
+	}
+
+	#receive(message: IncomingMessage): void {
+		const { messageType } = this.#codec;
+		const { type, path, interface: name, member, errorName, replySerial, body } = message;
+		if (this.#isClosed) return;
+		if (type === messageType.signal) this.#signals.next({ path, interface: name, member, body });
+		else if (type === messageType.reply) this.#pending.get(replySerial)?.resolve(body);
+		else if (type === messageType.error) {
+			const text = typeof body[0] === "string" ? body[0] : errorName;
+			this.#pending.get(replySerial)?.reject(new BusError(errorName, text));
+		} else if (message.expectsReply) this.#refuse(message);
+	}
+
+	/** Nothing of ours can be called; who tries is not left waiting. */
+	#refuse({ sender, serial: replySerial }: IncomingMessage): void {
+		const { encodeMessage, messageType } = this.#codec;
+		const refusal = { errorName: "org.freedesktop.DBus.Error.UnknownMethod", signature: "s", body: ["no such method"] };
+		const where = { destination: sender, replySerial, serial: this.#nextSerial() };
+		this.#socket.write(encodeMessage({ ...refusal, ...where, type: messageType.error }));
+	}
+
+	/** 32 bits, and never 0. */
+	#nextSerial(): number {
+		this.#lastSerial = (this.#lastSerial % 0xffff_ffff) + 1;
+		return this.#lastSerial;
+	}
+
+	#close(why: string): void {
+		if (this.#isClosed) return;
+		this.#isClosed = true;
+		this.#socket.destroy();
+		const lost = new Error(`the connection to the user's D-Bus is lost: ${why}`);
+		for (const { reject } of this.#pending.values()) reject(lost);
+		for (const listener of this.#listeners) listener();
+		this.#listeners.clear();
+		this.#closed.resolve();
+	}
+}

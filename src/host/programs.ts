@@ -1,0 +1,22 @@
+/** Programs of the host, looked up as a shell would. */
+import { accessSync, constants, statSync } from "node:fs";
+import { isAbsolute, join } from "node:path";
+
+/** Absolute path of the first executable `name` in `searchPath` (`$PATH`). Relative directories are passed over. */
+export function findProgram(searchPath: string, name: string): string | undefined {
+	for (const directory of searchPath.split(":")) {
+		const found = isAbsolute(directory) ? executable(join(directory, name)) : undefined;
+		if (found !== undefined) return found;
+	}
+	return undefined;
+}
+
+/** `path` where it is a file that we may execute. */
+export function executable(path: string): string | undefined {
+	try {
+		accessSync(path, constants.X_OK);
+		return statSync(path).isFile() ? path : undefined;
+	} catch {
+		return undefined;
+	}
+}

@@ -1,0 +1,33 @@
+/** The TAP devices that are ours by their name, `ql-<vm>`. Read from sysfs, which anybody may. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { errnoOf } from "../errors.ts";
+
+const network = "/sys/class/net";
+
+/** Who may open it (tun_not_capable in Linux's tun.c): the owner, or anybody where none is set; the same for the group. */
+export interface Tap {
+	/** null: anybody. */
+	readonly owner: number | null;
+	readonly group: number | null;
+	/** Switched on (IFF_UP), whether or not a vm is at its other end. */
+	readonly isUp: boolean;
+}
+
+export function listTaps(): string[] {
+	return readdirSync(network).filter((name) => name.startsWith("ql-") && readTap(name) !== undefined);
+}
+
+/** undefined where there is no such interface, or it is no tun or tap device: only those have `tun_flags` (has_tap in vm-shim.sh). */
+export function readTap(name: string): Tap | undefined {
+	const read = (file: string): number => Number(readFileSync(join(network, name, file), "utf8"));
+	const idOf = (file: string): number | null => (read(file) < 0 ? null : read(file));
+	try {
+		read("tun_flags");
+		return { owner: idOf("owner"), group: idOf("group"), isUp: (read("flags") & 1) === 1 };
+	} catch (cause) {
+		// EINVAL: it went while we looked.
+		if (["ENOENT", "ENOTDIR", "EINVAL", "ENODEV"].includes(errnoOf(cause) ?? "")) return undefined;
+		throw cause;
+	}
+}

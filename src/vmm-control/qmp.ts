@@ -1,0 +1,156 @@
+/**
+ * QEMU's control socket (QMP: JSON objects, one a line). A greeting comes, capabilities are agreed on, a command is
+ * answered; events come in between. QEMU serves one client at a time and lets the next wait, so each command has a
+ * connection of its own, as short as can be. A guest may have taken QEMU over: what comes is bounded, and not believed.
+ */
+import { connect, type Socket } from "node:net";
+import { errnoOf, QubesLiteError } from "../errors.ts";
+import type { VmmControl } from "./vmm-control.ts";
+
+/** From the call to the answer. QEMU answers within ms, unless it hangs or somebody else holds its socket. */
+const withinMs = 2_000;
+/** Greeting, two answers and some events are 1 KiB. */
+const answerMaxBytes = 64 * 1024;
+/** Of what QEMU says is wrong. */
+const reasonMaxLength = 200;
+
+type Command = "qmp_capabilities" | "query-status" | "system_powerdown" | "stop" | "cont";
+type Answer = Readonly<Record<string, unknown>>;
+
+export class QmpControl implements VmmControl {
+	readonly #path: string;
+	/** Ours come one after the other: of those that wait QEMU's socket holds two, and refuses the third. */
+	#last: Promise<unknown> = Promise.resolve();
+
+	constructor(path: string) {
+		this.#path = path;
+	}
+
+	async pressPowerButton(): Promise<void> {
+		await this.#tell("system_powerdown");
+	}
+
+	async pause(): Promise<void> {
+		await this.#tell("stop");
+	}
+
+	async resume(): Promise<void> {
+		await this.#tell("cont");
+	}
+
+	async isPaused(): Promise<boolean> {
+		const status = await this.#tell("query-status");
+		if (typeof status !== "object" || status === null || !("status" in status)) throw strange(this.#path);
+		return status.status === "paused";
+	}
+
+	/** Whoever is before us is done by its own deadline, which is before ours. */
+	#tell(command: Command): Promise<unknown> {
+		const deadline = performance.now() + withinMs;
+		const told = this.#last.then(() => exchange(this.#path, command, deadline));
+		this.#last = told.catch(() => {});
+		return told;
+	}
+}
+
+/** What QEMU returns to `command`. When this has settled its connection is closed. */
+async function exchange(path: string, command: Command, deadline: number): Promise<unknown> {
+	const answered = Promise.withResolvers<unknown>();
+	const timer = setTimeout(
+		() => answered.reject(unresponsive(path, command)),
+		Math.max(deadline - performance.now(), 0),
+	);
+	const socket = connect(path);
+	const closed = new Promise((resolve) => socket.once("close", resolve));
+	socket.on("error", (cause) => answered.reject(unreachable(path, cause)));
+	socket.once("close", () => answered.reject(new QubesLiteError("NotRunning", `the vmm at ${path} went away`)));
+	converse(socket, path, command, answered);
+	try {
+		return await answered.promise;
+	} finally {
+		clearTimeout(timer);
+		socket.destroy();
+		await closed;
+	}
+}
+
+function converse(
+	socket: Socket,
+	path: string,
+	command: Command,
+	{ resolve, reject }: Pick<PromiseWithResolvers<unknown>, "resolve" | "reject">,
+): void {
+	let waitsFor: "greeting" | Command = "greeting";
+	const say = (next: Command): void => {
+		waitsFor = next;
+		socket.write(`${JSON.stringify({ execute: next, id: next })}\n`);
+	};
+	const hear = (answer: Answer): void => {
+		if (waitsFor === "greeting") {
+			if (!("QMP" in answer)) throw strange(path);
+			say("qmp_capabilities");
+		} else if ("event" in answer) {
+			return;
+		} else if ("error" in answer) {
+			throw refused(waitsFor, answer.error);
+		} else if (answer.id !== waitsFor || !("return" in answer)) {
+			throw strange(path);
+		} else if (waitsFor === command) {
+			resolve(answer.return);
+		} else {
+			say(command);
+		}
+	};
+	let total = 0;
+	let rest = "";
+	socket.setEncoding("utf8").on("data", (text: string) => {
+		total += Buffer.byteLength(text);
+		const lines = `${rest}${text}`.split("\n");
+		rest = lines.pop() ?? "";
+		try {
+			for (const line of lines) hear(parseLine(path, line));
+			if (total > answerMaxBytes) throw strange(path);
+		} catch (cause) {
+			reject(cause);
+			socket.destroy();
+		}
+	});
+}
+
+function parseLine(path: string, line: string): Answer {
+	let value: unknown;
+	try {
+		value = JSON.parse(line);
+	} catch (cause) {
+		throw strange(path, cause);
+	}
+	if (typeof value !== "object" || value === null) throw strange(path);
+	return value as Answer;
+}
+
+function unresponsive(path: string, command: Command): QubesLiteError {
+	return new QubesLiteError("Unresponsive", `the vmm did not answer ${command} within ${withinMs / 1000} s`, {
+		remedy: `see whether another program is connected to ${path}; else the vmm hangs: kill the vm`,
+	});
+}
+
+function unreachable(path: string, cause: Error): QubesLiteError {
+	const errno = errnoOf(cause);
+	if (errno === "ENOENT" || errno === "ECONNREFUSED" || errno === "ECONNRESET" || errno === "EPIPE")
+		return new QubesLiteError("NotRunning", `no vmm serves ${path}`, { cause });
+	// The queue of those who wait is full.
+	if (errno === "EAGAIN")
+		return new QubesLiteError("Unresponsive", `too many programs wait for the vmm at ${path}`, { cause });
+	return new QubesLiteError("Internal", `the vmm can't be reached at ${path}: ${errno ?? cause.message}`, { cause });
+}
+
+function strange(path: string, cause?: unknown): QubesLiteError {
+	return new QubesLiteError("Internal", `what answers at ${path} does not speak QMP`, { cause });
+}
+
+/** Its own words go no further than as plain ones. */
+function refused(command: Command, error: unknown): QubesLiteError {
+	const words = typeof error === "object" && error !== null && "desc" in error ? String(error.desc) : "no reason given";
+	const reason = words.slice(0, reasonMaxLength).replaceAll(/[^ -~]/g, "?");
+	return new QubesLiteError("Internal", `the vmm refused ${command}: ${reason}`);
+}

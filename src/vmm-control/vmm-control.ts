@@ -1,0 +1,42 @@
+/** What a running vmm can be told at its own control socket, whichever vmm it is. */
+import { QubesLiteError } from "../errors.ts";
+import type { LaunchPlan } from "../launch-plan.ts";
+import { QmpControl } from "./qmp.ts";
+
+/**
+ * Each resolves when the vmm has said that it did it, within 2 s; else it rejects with a QubesLiteError: NotRunning where
+ * no vmm is there, Unresponsive where it does not answer in time, Internal where it answers that it can't.
+ */
+export interface VmmControl {
+	/** Resolves when the button is pressed: what the guest makes of it is another matter. */
+	pressPowerButton(): Promise<void>;
+	/**
+	 * The guest's processors stand still, and its clock with them. Of a paused one: nothing.
+	 *
+	 * **Nothing may be written to the guest's vsock meanwhile**: QEMU takes the device back from vhost-device-vsock, whose
+	 * worker (0.3.0) ends for good when something comes for a guest that has none, and with it every connection of this boot.
+	 */
+	pause(): Promise<void>;
+	/** Of one that runs: nothing. */
+	resume(): Promise<void>;
+	/** It stands still by pause(), or because somebody else told the vmm so. */
+	isPaused(): Promise<boolean>;
+}
+
+/** Opens nothing: each command has a connection of its own. */
+export function toVmmControl(control: LaunchPlan["control"]): VmmControl {
+	return control.kind === "qmp" ? new QmpControl(control.path) : crosvmControl;
+}
+
+const unsupported = async (): Promise<never> => {
+	throw new QubesLiteError("Unsupported", "crosvm's control socket can't be spoken to yet: its vms can't be paused", {
+		remedy: "use QEMU for this vm",
+	});
+};
+
+const crosvmControl: VmmControl = {
+	pressPowerButton: unsupported,
+	pause: unsupported,
+	resume: unsupported,
+	isPaused: unsupported,
+};
