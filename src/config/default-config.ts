@@ -1,19 +1,21 @@
 /** The configuration when there is no file: the seed's example vms and one disposable, so that the first run just works. */
+import { defaultLifecycle } from "./lifecycle.ts";
 import type { Config, VmConfig } from "./schema.ts";
 
 const common = {
+	...defaultLifecycle,
 	cpus: 2,
 	network: true,
 	autoStart: false,
+	preload: 0,
 	disks: [],
-	disposable: false,
 	// Ten minutes: nobody asked for these vms to stay, and the next request boots them again.
 	idleTimeoutMs: 600_000,
-	bootTimeoutMs: 60_000,
 } satisfies Partial<VmConfig>;
 
 export const defaultConfig: Config = {
 	vmNetwork: "172.16.200.0/24",
+	supervisor: "auto",
 	vms: [
 		{ ...common, id: 3, name: "banking", memoryMiB: 4096, cpus: 4 },
 		{ ...common, id: 5, name: "shopping", memoryMiB: 2048 },

@@ -3,6 +3,7 @@ import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 import { isAbsolute, join, resolve } from "node:path";
 import { errnoOf, QubesLiteError } from "../errors.ts";
+import { findHome } from "../host/xdg.ts";
 import { defaultConfig } from "./default-config.ts";
 import { parseConfig } from "./loader.ts";
 import type { Config } from "./schema.ts";
@@ -18,6 +19,12 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 /** The file's text; rejects with a system error (ENOENT …) or an error of ours. */
 export type ReadText = (path: string) => Promise<string>;
 
+/** Where findConfig looks, in this order: absolute paths. */
+export function configPlaces(env: Environment): string[] {
+	const named = env.QUBES_LITE_CONFIG;
+	return named ? [resolve(named)] : toUsualPaths(env);
+}
+
 /** 127 vms need some 60 KiB; a file beyond this is not a configuration. */
 export const configMaxBytes = 1024 * 1024;
 
@@ -26,9 +33,9 @@ export const configMaxBytes = 1024 * 1024;
  * embedded default. Only a file that nobody named and that is not there is passed over. Throws BadRequest.
  */
 export async function findConfig(env: Environment, readText: ReadText = readConfigFile): Promise<FoundConfig> {
-	const named = env.QUBES_LITE_CONFIG;
-	if (named) return loadConfig(resolve(named), readText);
-	for (const path of toUsualPaths(env)) {
+	const places = configPlaces(env);
+	if (env.QUBES_LITE_CONFIG) return loadConfig(places[0] ?? "", readText);
+	for (const path of places) {
 		try {
 			return await loadConfig(path, readText);
 		} catch (error) {
@@ -38,14 +45,18 @@ export async function findConfig(env: Environment, readText: ReadText = readConf
 	return { config: defaultConfig, path: undefined };
 }
 
+/** Where it looks, in this order. */
+export const toConfigPaths = (env: Environment): string[] =>
+	env.QUBES_LITE_CONFIG ? [resolve(env.QUBES_LITE_CONFIG)] : toUsualPaths(env);
+
 function toUsualPaths(env: Environment): string[] {
 	// "All paths set in these environment variables must be absolute. If an implementation encounters a relative path
 	// […] it should consider the path invalid and ignore it." — XDG Base Directory Specification 0.8
 	const xdg = env.XDG_CONFIG_HOME;
-	const home = env.HOME;
+	const home = findHome(env);
 	const paths = ["/etc/qubes-lite/config.json"];
 	if (xdg && isAbsolute(xdg)) paths.unshift(join(xdg, "qubes-lite/config.json"));
-	else if (home && isAbsolute(home)) paths.unshift(join(home, ".config/qubes-lite/config.json"));
+	else if (home !== undefined) paths.unshift(join(home, ".config/qubes-lite/config.json"));
 	return paths;
 }
 

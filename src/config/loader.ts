@@ -2,8 +2,10 @@
 import * as v from "valibot";
 import { QubesLiteError } from "../errors.ts";
 import { nearestName } from "../nearest-name.ts";
+import { findDependencyProblems } from "./dependencies.ts";
 import { formatValue } from "./format-value.ts";
 import { isJsonObject, type JsonObject, type JsonPath, JsonSyntaxError, parseJson } from "./json.ts";
+import { shutdownEntries } from "./lifecycle.ts";
 import { type Config, configEntries, configSchema, vmEntries } from "./schema.ts";
 
 interface Problem {
@@ -23,9 +25,13 @@ export function parseConfig(text: string, source: string): Config {
 		...repeatedKeys.map((path) => ({ path, text: "is there twice; expected each key once" })),
 		...findUnknownKeys(value, Object.keys(configEntries), []),
 		...listVms(value).flatMap(([vm, path]) => findUnknownKeys(vm, Object.keys(vmEntries), path)),
+		...listVms(value).flatMap(([{ shutdown }, path]) =>
+			findUnknownKeys(shutdown, Object.keys(shutdownEntries), [...path, "shutdown"]),
+		),
 		...(result.issues ?? []).filter((issue) => issue.expected !== "never").map(toProblem),
 		...findRepeats(value, "id"),
 		...findRepeats(value, "name"),
+		...(result.success ? findBadDependencies(result.output) : []),
 	];
 	if (result.success && problems.length === 0) return result.output;
 	const lines = problems
@@ -69,7 +75,9 @@ function toProblem(issue: v.InferIssue<typeof configSchema>): Problem {
 	// Of a missing key valibot says only its name; the message that the value would have got says what is missing.
 	const missing = issue.path?.at(-1)?.origin === "key";
 	if (missing) return { path, text: `is missing; expected ${toMissingMessage(path)}` };
-	return { path, text: `is ${formatValue(issue.input)}; expected ${issue.message}` };
+	/** What is wrong about two keys together is said of one of them. */
+	const value = issue.path === undefined ? issue.input : issue.path.at(-1)?.value;
+	return { path, text: `is ${formatValue(value)}; expected ${issue.message}` };
 }
 
 function toMissingMessage(path: JsonPath): string {
@@ -94,6 +102,18 @@ function findRepeats(value: unknown, key: "id" | "name"): Problem[] {
 			return [];
 		}
 		return [{ path, text: `is ${formatValue(vm[key])}; expected another than that of ${formatPath(earlier)}` }];
+	});
+}
+
+/** Of vms that are right each for itself. */
+function findBadDependencies({ vms }: Config): Problem[] {
+	const needs = new Map(vms.map(({ name, dependsOn }) => [name, dependsOn]));
+	return findDependencyProblems(needs).map(({ vm, index, text }) => {
+		const at = vms.findIndex(({ name }) => name === vm);
+		return {
+			path: ["vms", at, "dependsOn", index],
+			text: `is ${formatValue(vms[at]?.dependsOn[index])}; ${text}`,
+		};
 	});
 }
 

@@ -4,25 +4,28 @@
  */
 import * as v from "valibot";
 import { isJsonObject } from "./json.ts";
+import { type Lifecycle, lifecycleEntries, toLifecycle } from "./lifecycle.ts";
+import { disposableEnds } from "./settable.ts";
 import { isInstanceName, isVmName, vmNameRule } from "./vm-name.ts";
+import { wholeNumber } from "./whole-number.ts";
 
-export interface VmConfig {
+export interface VmConfig extends Lifecycle {
 	/** Odd, 3 to 255: the vsock CID, and the last byte of the guest's address. */
 	readonly id: number;
 	readonly name: string;
 	readonly memoryMiB: number;
+	/** What all processes of the vm on the host may use; no limit if absent. */
+	readonly memoryMaxMiB?: number;
+	/** The vm's share of the processors, 1 to 10000; 100, as everybody has, if absent. */
+	readonly cpuWeight?: number;
 	readonly cpus: number;
 	/** False: the vm has no network interface at all. */
 	readonly network: boolean;
 	readonly autoStart: boolean;
+	/** So many disposable instances of it are kept booted and paused, for whoever asks. */
+	readonly preload: number;
 	/** Absolute paths of images (raw, or qcow2 by their suffix) and block devices: the guest's vdb, vdc, … */
 	readonly disks: readonly string[];
-	/** True: shut down when its last lease goes, and whatever it wrote is gone. */
-	readonly disposable: boolean;
-	/** How long the vm stays without a lease; 0 is for ever. Whole seconds. */
-	readonly idleTimeoutMs: number;
-	/** How long a boot may take until the agent's hello. Whole seconds. */
-	readonly bootTimeoutMs: number;
 	/** Absolute path of a guest image's directory; without it the default image. */
 	readonly image?: string;
 	/**
@@ -37,27 +40,24 @@ export interface Config {
 	readonly user?: string;
 	/** "A.B.C.0/24". */
 	readonly vmNetwork: string;
+	/** Who keeps the vms; "auto" is systemd where its user manager is to be had. */
+	readonly supervisor: "auto" | "systemd" | "direct";
 	readonly vms: readonly VmConfig[];
 }
 
 /** Unit files are `qubes-lite-<name>.service`, so this name is the broker's own. */
 const brokerName = "broker";
 
-function wholeNumber(min: number, max: number, what: string) {
-	const expected = `${what} from ${min} to ${max}`;
-	return v.pipe(
-		v.number(expected),
-		v.check((value) => Number.isInteger(value) && value >= min && value <= max, expected),
-	);
-}
-
 function checkedString(isGood: (value: string) => boolean, expected: string) {
 	return v.pipe(v.string(expected), v.check(isGood, expected));
 }
 
-/** 4096 bytes is PATH_MAX. Control characters have no business in a path, and would break unit files and logs. */
+/**
+ * 4096 bytes is PATH_MAX. Control characters have no business in a path, and would break unit files and logs; half a surrogate pair is
+ * no text. Invisible ones such as the joiner in an emoji may be in a file's name.
+ */
 function isAbsolutePath(value: string): boolean {
-	return value.startsWith("/") && value.length < 4096 && !/\p{C}/u.test(value);
+	return value.startsWith("/") && value.length < 4096 && !/[\p{Cc}\p{Cs}]/u.test(value);
 }
 
 /** Ids are the last byte, hence /24; a base that no host may have (this net, loopback, multicast and above) is a slip. */
@@ -76,6 +76,8 @@ const absolutePath = checkedString(isAbsolutePath, "an absolute path without con
 /** QEMU's q35 has 30 free slots on its PCI bus; the root disk, vsock, random numbers and network take four. */
 const maxDisks = 24;
 
+const memoryLeastMiB = 128;
+
 export const vmEntries = {
 	// 256 and more is no last byte of an address; even ids would overlap their neighbour's /31; 1 and 2 are CIDs of others.
 	id: v.pipe(
@@ -89,12 +91,19 @@ export const vmEntries = {
 			"another name: this one is kept for the broker or a disposable's instance",
 		),
 	),
-	// A kernel does not boot in less; a tebibyte more likely means that somebody wrote bytes or KiB.
-	memory: v.optional(wholeNumber(64, 1_048_576, "a whole number of MiB"), 1024),
+	// Less does not boot. Measured with the built image, one `run-in-vm VM true` each, without KVM: with 64 MiB the kernel
+	// panics, with 80 its agent does not come to its hello, 96 works with 1 MiB to spare. A tebibyte more likely means that somebody wrote bytes or KiB.
+	memory: v.optional(wholeNumber(memoryLeastMiB, 1_048_576, "a whole number of MiB"), 1024),
+	// The same bound, and room for what QEMU and its helper use beside the guest's memory (the check below).
+	memoryMax: v.optional(wholeNumber(memoryLeastMiB, 2_097_152, "a whole number of MiB")),
+	// cgroup v2's range of cpu.weight.
+	cpuWeight: v.optional(wholeNumber(1, 10_000, "a whole number")),
 	// 255 is the most that QEMU's q35 takes without an IOMMU. What the host has is not known here.
 	cpus: v.optional(wholeNumber(1, 255, "a whole number"), 2),
 	network: v.optional(boolean, true),
 	autoStart: v.optional(boolean, false),
+	// Each takes its memory; checkPreload looks at the host's.
+	preload: v.optional(wholeNumber(0, 8, "a whole number"), 0),
 	disks: v.optional(
 		v.pipe(
 			v.array(absolutePath, "a list of absolute paths"),
@@ -103,26 +112,50 @@ export const vmEntries = {
 		),
 		[],
 	),
-	disposable: v.optional(boolean, false),
-	// A year: more is "never", which is 0.
-	idleTimeout: v.optional(wholeNumber(0, 31_536_000, "a whole number of seconds"), 0),
-	// An hour: a boot that takes longer is stuck, and its callers wait.
-	bootTimeout: v.optional(wholeNumber(1, 3600, "a whole number of seconds"), 60),
+	...lifecycleEntries,
 	image: v.optional(absolutePath),
 };
+
+/** Of the host's memory, beside the guest's: the vmm and its helper do not run in less. */
+const vmmMemoryMiB = 256;
 
 const jsonObject = v.custom<object>(isJsonObject, "an object");
 
 const vmSchema = v.pipe(
 	jsonObject,
 	v.strictObject(vmEntries),
+	v.forward(
+		v.partialCheck(
+			[["memory"], ["memoryMax"]],
+			({ memory, memoryMax }) => memoryMax === undefined || memoryMax >= memory + vmmMemoryMiB,
+			`at least memory and ${vmmMemoryMiB} MiB for the vmm itself, or the vm would be killed`,
+		),
+		["memoryMax"],
+	),
+	v.forward(
+		v.partialCheck(
+			[["disposable"], ["idleAction"]],
+			({ disposable, idleAction }) => !disposable || idleAction === "stop",
+			`"stop": ${disposableEnds}`,
+		),
+		["idleAction"],
+	),
+	v.forward(
+		v.partialCheck(
+			[["preload"], ["disks"]],
+			({ preload, disks }) => preload === 0 || disks.length === 0,
+			"0: instances of a vm with disks can't be made",
+		),
+		["preload"],
+	),
 	v.transform(
-		({ memory, idleTimeout, bootTimeout, image, ...same }): VmConfig => ({
-			...same,
-			memoryMiB: memory,
-			idleTimeoutMs: idleTimeout * 1000,
-			bootTimeoutMs: bootTimeout * 1000,
-			...(image !== undefined && { image }),
+		(vm): VmConfig => ({
+			...{ id: vm.id, name: vm.name, memoryMiB: vm.memory, cpus: vm.cpus, network: vm.network },
+			...{ autoStart: vm.autoStart, preload: vm.preload, disks: vm.disks },
+			...toLifecycle(vm),
+			...(vm.memoryMax !== undefined && { memoryMaxMiB: vm.memoryMax }),
+			...(vm.cpuWeight !== undefined && { cpuWeight: vm.cpuWeight }),
+			...(vm.image !== undefined && { image: vm.image }),
 		}),
 	),
 );
@@ -133,6 +166,7 @@ export const configEntries = {
 	// 256 bytes is the most that useradd takes; directory services have names with "\" and "@".
 	user: v.optional(checkedString((user) => /^[^\p{C}\s:/]{1,256}$/u.test(user), "the name of a user")),
 	vmNetwork: v.optional(checkedString(isVmNetwork, 'an IPv4 network "A.B.C.0/24"'), "172.16.200.0/24"),
+	supervisor: v.optional(v.picklist(["auto", "systemd", "direct"], '"auto", "systemd" or "direct"'), "auto"),
 	// As many as there are ids.
 	vms: v.pipe(v.array(vmSchema, "a list of vms"), v.maxLength(127, "at most 127 vms")),
 };
@@ -140,5 +174,12 @@ export const configEntries = {
 export const configSchema = v.pipe(
 	jsonObject,
 	v.strictObject(configEntries),
-	v.transform(({ user, vmNetwork, vms }): Config => ({ ...(user !== undefined && { user }), vmNetwork, vms })),
+	v.transform(
+		({ user, vmNetwork, supervisor, vms }): Config => ({
+			...(user !== undefined && { user }),
+			vmNetwork,
+			supervisor,
+			vms,
+		}),
+	),
 );

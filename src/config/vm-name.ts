@@ -34,6 +34,11 @@ const maxListed = 20;
 
 /** The error for a name, already parsed, that none of the `known` vms has. */
 export function noSuchVm(name: string, known: readonly string[]): QubesLiteError {
+	if (isInstanceName(name)) {
+		return new QubesLiteError("NoSuchVm", `the disposable instance ${name} is gone, and what ran in it with it`, {
+			remedy: "qubes-lite ls",
+		});
+	}
 	const nearest = nearestName(name, known);
 	const hint = nearest === undefined ? "" : `; did you mean '${nearest}'?`;
 	const listed = known.slice(0, maxListed).join(", ") + (known.length > maxListed ? ", … (qubes-lite ls)" : "");

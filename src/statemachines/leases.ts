@@ -6,17 +6,22 @@
  * announced the guest has that ticket, too         as the guest reports
  * session   a command runs                         as the guest reports
  * cgroup    processes that outlive their command   as the guest reports
+ * inhibitor somebody on the host asked for it      until they end it, or are gone
+ * dependant another vm needs this one              until that one's vmm has ended
  */
 
-export type LeaseKind = "request" | "ticket" | "announced" | "session" | "cgroup";
+export type LeaseKind = "request" | "ticket" | "announced" | "session" | "cgroup" | "inhibitor" | "dependant";
+
+/** Those that only the host knows of: no word of a guest's ends them, and no end of a vmm. */
+const hostKinds: ReadonlySet<LeaseKind> = new Set(["request", "inhibitor", "dependant"]);
 
 export interface Lease {
 	readonly kind: LeaseKind;
-	/** Request id (request, ticket) or session number (announced, session, cgroup). */
+	/** Request id (request, ticket, inhibitor), session number (announced, session, cgroup), or vm id (dependant). */
 	readonly id: number;
-	/** What a person would call it: the command's name. */
+	/** What a person would call it: the command's name, or the vm's. */
 	readonly label: string;
-	/** On the machine's clock, ms. */
+	/** On the machine's clock, ms; of a request: when it was asked. */
 	readonly since: number;
 	/** Ticket: the session that it opens, once that is known. */
 	readonly session?: number;
@@ -73,7 +78,7 @@ export function withGuestReport(leases: Leases, report: GuestReport, now: number
 	const labels = new Map<number, string>();
 	for (const lease of leases.values()) {
 		const session = lease.kind === "ticket" ? lease.session : lease.id;
-		if (lease.kind === "request") next.set(keyOf(lease), lease);
+		if (hostKinds.has(lease.kind)) next.set(keyOf(lease), lease);
 		else if (session !== undefined && lease.label !== unknownCommand) labels.set(session, lease.label);
 	}
 	const reported = new Set([...report.sessions, ...report.cgroups]);
@@ -91,13 +96,22 @@ export function withGuestReport(leases: Leases, report: GuestReport, now: number
 	return next;
 }
 
-/** Only what waits for an answer survives the end of a vmm. */
+/** Only what the host itself holds survives the end of a vmm. */
 export function withoutGuest(leases: Leases): Leases {
-	return new Map([...leases].filter(([, lease]) => lease.kind === "request"));
+	return new Map([...leases].filter(([, { kind }]) => hostKinds.has(kind)));
 }
 
-/** "firefox (session 3)": one line for each lease, for ls, status and the log. */
-export function describeLease(lease: Lease): string {
+/** What is known of a session beside its lease. */
+export interface SessionWords {
+	/** The id that --attach takes. */
+	readonly id: string;
+	/** Of its cgroup, as its guest says; null where it has not said. */
+	readonly processes: number | null;
+}
+
+/** "firefox (session shopping.3.9f3c, 2 processes)": the words of one lease, for ls, status, why and logs. */
+export function describeLease(lease: Lease, { id, processes }: SessionWords): string {
+	const count = processes === null ? "" : `, ${processes} ${processes === 1 ? "process" : "processes"}`;
 	switch (lease.kind) {
 		case "request":
 			return lease.wants === "ready" ? "a start request" : `${lease.label}, which waits to run`;
@@ -105,8 +119,12 @@ export function describeLease(lease: Lease): string {
 		case "announced":
 			return `${lease.label}, which is about to run`;
 		case "session":
-			return `${lease.label} (session ${lease.id})`;
+			return `${lease.label} (session ${id}${count})`;
 		case "cgroup":
-			return `${lease.label} (session ${lease.id} has ended, but left processes)`;
+			return `what ${lease.label} left (session ${id} has ended${count})`;
+		case "inhibitor":
+			return `${lease.label} (inhibitor)`;
+		case "dependant":
+			return `${lease.label}, a vm that depends on it`;
 	}
 }

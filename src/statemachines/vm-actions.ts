@@ -1,26 +1,38 @@
-/** What the vm machine does to its own context, and the answers it gives. No effects outside. */
-import { heartbeatIntervalMs, heartbeatsMissedMax, ticketLifeMs } from "../protocol/limits.ts";
-import { formatDuration } from "./duration.ts";
-import { hasLease, type Lease, leasesOf, withGuestReport, withLease, withoutGuest, withoutLease } from "./leases.ts";
-import { idleTimerMs, isAnswerable, type VmContext } from "./vm-context.ts";
-import type { Reason, VmEvent } from "./vm-events.ts";
-import { faultOf } from "./vm-reasons.ts";
+/** What the vm machine does to its own context. No effects outside. */
+import { heartbeatIntervalMs, heartbeatsMissedMax } from "../protocol/limits.ts";
+import { leasesOf, withGuestReport, withLease, withoutGuest, withoutLease } from "./leases.ts";
+import { coolsUntil, nextDue, nextStop, timerMs, warningMs } from "./vm-context.ts";
+import type { VmEvent } from "./vm-events.ts";
+import { faultOf, stopSentences } from "./vm-reasons.ts";
 import { vmSetup } from "./vm-setup.ts";
 
-export const enter = vmSetup.assign({ since: ({ context }) => context.now(), idleSince: null });
+/** A vm that was stopped before has been so for longer. */
+export const enter = vmSetup.assign({
+	since: ({ context }) => context.lastEnd?.since ?? context.now(),
+	lastEnd: null,
+	idleSince: null,
+});
 
-/** A new boot: its deadline runs from here, through a retry. */
+/** A new boot. */
 export const beginBoot = vmSetup.assign({
 	boot: ({ context }) => context.boot + 1,
 	attempt: 1,
 	phase: "vmm",
-	vmmAlive: true,
 	used: false,
 	adopted: null,
-	bootBeganAt: ({ context }) => context.now(),
+	bootAskedAt: ({ context }) =>
+		Math.min(context.now(), ...leasesOf(context.leases, "request").map((request) => request.since)),
 	bootMs: null,
+	phases: {},
+	canPause: true,
 	reason: null,
 	firstFault: null,
+});
+
+/** Its deadline runs from here, through a retry; the vms that it needs have taken their own time. */
+export const beginLaunch = vmSetup.assign({
+	vmmAlive: true,
+	bootBeganAt: ({ context: { attempt, bootBeganAt, now } }) => (attempt === 1 ? now() : bootBeganAt),
 });
 
 export const beginRetry = vmSetup.assign({
@@ -28,127 +40,36 @@ export const beginRetry = vmSetup.assign({
 	boot: ({ context }) => context.boot + 1,
 	attempt: 2,
 	phase: "vmm",
-	vmmAlive: true,
+	phases: {},
 });
 
-export const notePhase = vmSetup.assign({
-	phase: ({ context, event }) => (event.type === "boot.progressed" ? event.phase : context.phase),
+export const notePhase = vmSetup.assign(({ context, event }) => {
+	if (event.type !== "boot.progressed") return {};
+	const { phase } = event;
+	return { phase, phases: { [phase]: context.now() - context.bootBeganAt, ...context.phases } };
 });
 
-const wants = { "run.requested": "session", "attach.requested": "attachment", "start.requested": "ready" } as const;
+/** One more in a row. */
+export const noteFailedBoot = vmSetup.assign({
+	failedBoots: ({ context }) => context.failedBoots + 1,
+	coolsUntil: ({ context }) => coolsUntil(context),
+});
 
-type Request = Extract<VmEvent, { readonly type: keyof typeof wants }>;
-
-const isRequest = (event: VmEvent): event is Request => event.type in wants;
-
-export const addRequest = vmSetup.assign({
-	leases: ({ context, event }) => {
-		if (!isRequest(event)) return context.leases;
-		return withLease(context.leases, {
-			kind: "request",
-			id: event.request,
-			label: event.type === "start.requested" ? "start" : event.label,
-			since: context.now(),
-			wants: wants[event.type],
-		});
+export const noteInhibitor = vmSetup.assign({
+	leases({ context: { leases, now }, event }) {
+		if (event.type === "inhibit.released") return withoutLease(leases, "inhibitor", event.inhibitor);
+		if (event.type !== "inhibit.requested") return leases;
+		return withLease(leases, { kind: "inhibitor", id: event.inhibitor, label: event.label, since: now() });
 	},
 });
 
-export const dropRequest = vmSetup.assign({
-	leases: ({ context, event }) => {
-		if (event.type !== "request.withdrawn") return context.leases;
-		return withoutLease(withoutLease(context.leases, "request", event.request), "ticket", event.request);
+export const noteDependant = vmSetup.assign({
+	leases({ context: { leases, now }, event }) {
+		if (event.type === "dependant.went") return withoutLease(leases, "dependant", event.vm);
+		if (event.type !== "dependant.came") return leases;
+		return withLease(leases, { kind: "dependant", id: event.vm, label: event.label, since: now() });
 	},
 });
-
-/** The ticket is out: it now has its session, and its full life; also one whose lease ran out while it waited for its turn. */
-export const noteGrant = vmSetup.enqueueActions(({ context, event, enqueue }) => {
-	if (event.type !== "ticket.granted" || !context.vmmAlive) return;
-	const { request: id, session, label } = event;
-	const ticket = leasesOf(context.leases, "ticket").find((lease) => lease.id === id);
-	let leases = withLease(context.leases, { kind: "ticket", id, label, since: context.now(), ...ticket, session });
-	const announced = leasesOf(leases, "announced").find((lease) => lease.id === session);
-	/** The guest has told of it already, by its number only. */
-	if (announced !== undefined) leases = withLease(leases, { ...announced, label });
-	enqueue.assign({ leases });
-	armTicket(enqueue, context.boot, id);
-});
-
-export const expireTicket = vmSetup.assign({
-	leases: ({ context, event }) =>
-		event.type === "ticket.expired" ? withoutLease(context.leases, "ticket", event.request) : context.leases,
-});
-
-/** Answers everybody who waits, if the guest is there to serve them; who wants a ticket keeps the vm by it from then on. */
-export const answerWaiting = vmSetup.enqueueActions(({ context, enqueue }) => {
-	if (!isAnswerable(context)) return;
-	let leases = context.leases;
-	let used = context.used;
-	for (const request of leasesOf(leases, "request")) {
-		leases = withoutLease(leases, "request", request.id);
-		if (request.wants !== "ready") {
-			used = true;
-			leases = withLease(leases, { kind: "ticket", id: request.id, label: request.label, since: context.now() });
-			armTicket(enqueue, context.boot, request.id);
-		}
-		enqueue.emit({ type: "request.answered", request: request.id, refusal: null });
-	}
-	if (leases !== context.leases) enqueue.assign({ leases, used });
-});
-
-/** Who waits for a guest that does not answer waits no longer than for a boot. */
-export const boundWait = vmSetup.enqueueActions(({ context, event, enqueue }) => {
-	if (!isRequest(event) || isAnswerable(context)) return;
-	enqueue.raise({ type: "request.overdue", request: event.request }, { delay: context.bootTimeoutMs });
-});
-
-export const refuseOverdue = vmSetup.enqueueActions(({ context, event, enqueue }) => {
-	if (event.type !== "request.overdue" || !hasLease(context.leases, "request", event.request)) return;
-	const refusal: Reason = {
-		code: "Unresponsive",
-		sentence: `its guest has not answered for ${formatDuration(context.bootTimeoutMs)}`,
-		remedy: `qubes-lite stop --force ${context.name}`,
-	};
-	enqueue.assign({ leases: withoutLease(context.leases, "request", event.request) });
-	enqueue.emit({ type: "request.answered", request: event.request, refusal });
-});
-
-/** Answers everybody who waits with the reason of the end. */
-export const refuseWaiting = refuseWith((context) => {
-	if (context.reason === null) return { code: "Internal", sentence: "it ended without a reason" };
-	return context.reason;
-});
-
-/** Answers everybody who waits: a stop wins over their requests. */
-export const refuseStopped = refuseWith((context) => ({
-	code: "NotRunning",
-	sentence: "it was stopped by request before the command could run",
-	remedy: `qubes-lite start ${context.name}`,
-}));
-
-const notUp: Reason = { code: "NotRunning", sentence: "it is not up, and what ran in it has ended" };
-
-/** What an attachment was for is gone with its boot: it does not wait for the next one. */
-export const refuseAttachments = refuseWith(
-	() => notUp,
-	(request) => request.wants === "attachment",
-);
-
-export const refuseAttach = vmSetup.enqueueActions(({ event, enqueue }) => {
-	if (event.type !== "attach.requested") return;
-	enqueue.emit({ type: "request.answered", request: event.request, refusal: notUp });
-});
-
-function refuseWith(toRefusal: (context: VmContext) => Reason, isMeant: (request: Lease) => boolean = () => true) {
-	return vmSetup.enqueueActions(({ context, enqueue }) => {
-		let leases = context.leases;
-		for (const request of leasesOf(leases, "request").filter(isMeant)) {
-			leases = withoutLease(leases, "request", request.id);
-			enqueue.emit({ type: "request.answered", request: request.id, refusal: toRefusal(context) });
-		}
-		if (leases !== context.leases) enqueue.assign({ leases });
-	});
-}
 
 /** The guest said hello, or beat: what it reports are leases, and silence is counted from here. */
 export const noteGuest = vmSetup.enqueueActions(({ context, event, enqueue }) => {
@@ -157,7 +78,7 @@ export const noteGuest = vmSetup.enqueueActions(({ context, event, enqueue }) =>
 	const isUsed = [event.sessions, event.cgroups, event.tickets ?? []].some((ids) => ids.length > 0);
 	const wasUsed = event.type === "guest.hello" && event.wasUsed;
 	enqueue.assign({ leases, linked: true, unresponsive: false, used: context.used || isUsed || wasUsed });
-	armSilence(enqueue, context.boot);
+	if (!context.paused) armSilence(enqueue, context.boot);
 });
 
 /** Counts silence also where nobody has said anything yet: an adopted vm whose agent never dials again. */
@@ -168,11 +89,11 @@ export const expectGuest = vmSetup.enqueueActions(({ context, enqueue }) => {
 export const noteSilence = vmSetup.assign({ unresponsive: true });
 export const noteDisconnect = vmSetup.assign({ linked: false });
 /** How long an adopted vm that was ready took to boot, nobody knows any more. */
-export const noteReady = vmSetup.assign({
-	bootMs: ({ context }) =>
-		context.adopted?.saidHello === true ? null : (context.bootMs ?? context.now() - context.bootBeganAt),
-	reason: null,
-	firstFault: null,
+export const noteReady = vmSetup.enqueueActions(({ context, enqueue }) => {
+	const isFirst = context.bootMs === null && context.adopted?.saidHello !== true;
+	const bootMs = isFirst ? context.now() - context.bootBeganAt : context.bootMs;
+	enqueue.assign({ bootMs, reason: null, firstFault: null, failedBoots: 0, coolsUntil: context.now() });
+	if (isFirst && bootMs !== null) enqueue.emit({ type: "boot.finished", ms: bootMs, phases: context.phases });
 });
 
 export const noteIdle = vmSetup.assign({
@@ -183,31 +104,82 @@ export const noteIdle = vmSetup.assign({
 /** A request that needs no lease counts as use all the same. */
 export const noteUse = vmSetup.assign({ idleSince: ({ context }) => context.now() });
 
-export const armIdle = vmSetup.enqueueActions(({ context, enqueue }) => {
-	const delay = idleTimerMs(context);
-	if (delay !== null) enqueue.raise({ type: "idle.elapsed", boot: context.boot }, { delay, id: "idle" });
+/** Also a new chance for a vm that has failed to boot again and again. */
+export const noteSettings = vmSetup.assign(({ context, event }) => {
+	if (event.type !== "settings.changed") return {};
+	const { type: _, ...settings } = event;
+	return { ...settings, failedBoots: 0, coolsUntil: context.now() };
 });
 
-export const disarmIdle = vmSetup.enqueueActions(({ enqueue }) => {
-	enqueue.cancel("idle");
+/**
+ * Sets the timers for what comes next by itself, from what holds now; what has been announced and no longer comes at that
+ * instant is called off.
+ */
+export const armDue = vmSetup.enqueueActions(({ context, enqueue }) => {
+	const due = nextDue(context);
+	const stop = nextStop(context);
+	const { boot } = context;
+	enqueue.cancel("due");
+	enqueue.cancel("near");
+	if (context.announcedStopAt !== null && stop?.at !== context.announcedStopAt) {
+		enqueue.assign({ announcedStopAt: null });
+		enqueue.emit({ type: "stop.averted" });
+	}
+	if (due !== null) enqueue.raise({ type: "stop.due", boot }, { delay: timerMs(context, due.at), id: "due" });
+	if (stop === null || stop.at === context.announcedStopAt || stop.at <= context.now()) return;
+	enqueue.raise({ type: "stop.near", boot }, { delay: timerMs(context, stop.at - warningMs), id: "near" });
 });
 
-/** The vmm has ended: what the guest held is gone; who waits still waits. */
-export const forgetGuest = vmSetup.enqueueActions(({ context, enqueue }) => {
-	enqueue.assign({ leases: withoutGuest(context.leases), linked: false, unresponsive: false, vmmAlive: false });
+/** A timer that setTimeout can't hold in one step looks again. */
+export const announceStop = vmSetup.enqueueActions(({ context, enqueue }) => {
+	const stop = nextStop(context);
+	if (stop === null || stop.at - warningMs > context.now()) return;
+	enqueue.assign({ announcedStopAt: stop.at });
+	enqueue.emit({ type: "stop.announced", at: stop.at, sentence: stopSentences[stop.cause](context) });
+});
+
+export const disarmDue = vmSetup.enqueueActions(({ enqueue }) => {
+	enqueue.cancel("due");
+	enqueue.cancel("near");
+});
+
+/** From here on its guest can't be heard, and is not missed. */
+export const beginPause = vmSetup.enqueueActions(({ enqueue }) => {
+	enqueue.assign({ paused: true });
+	enqueue.cancel("silence");
+	enqueue("pauseVmm");
+});
+
+export const notePaused = vmSetup.assign({ pausedSince: ({ context }) => context.now() });
+
+/** Its guest runs again: silence counts from here. */
+export const noteResumed = vmSetup.enqueueActions(({ context, enqueue }) => {
+	enqueue.assign({ paused: false, pausedSince: null });
+	armSilence(enqueue, context.boot);
+});
+
+/** Whether its guest runs nobody knows, until it is heard. */
+export const noteUnpausable = vmSetup.assign({ paused: false, pausedSince: null, unresponsive: true, canPause: false });
+
+/** The vmm has ended, and another one follows in the same boot: what the guest held is gone; who waits still waits. */
+export const forgetAttempt = vmSetup.enqueueActions(({ context, enqueue }) => {
+	enqueue.assign({
+		...{ leases: withoutGuest(context.leases), linked: false, unresponsive: false, vmmAlive: false },
+		...{ paused: false, pausedSince: null, announcedStopAt: null },
+	});
 	enqueue.cancel("silence");
 	enqueue("releaseVmm");
+});
+
+/** The boot has ended with its vmm. */
+export const forgetGuest = vmSetup.enqueueActions(({ enqueue }) => {
+	enqueue(forgetAttempt);
+	enqueue("endBoot");
 });
 
 interface Raiser {
 	raise(event: VmEvent, options: { delay: number; id: string }): void;
 	cancel(id: string): void;
-}
-
-function armTicket(enqueue: Raiser, boot: number, request: number): void {
-	const id = `ticket:${request}`;
-	enqueue.cancel(id);
-	enqueue.raise({ type: "ticket.expired", boot, request }, { delay: ticketLifeMs, id });
 }
 
 function armSilence(enqueue: Raiser, boot: number): void {

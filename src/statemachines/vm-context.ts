@@ -1,19 +1,17 @@
 /** What a vm's machine knows. All times on one clock that stands still while the host sleeps, in ms. */
+import type { BootPhase, PhaseTimes } from "../protocol/boot-phases.ts";
 import { type Leases, leasesOf, noLeases } from "./leases.ts";
-import type { BootPhase, Reason } from "./vm-events.ts";
+import type { Reason, VmSettings } from "./vm-events.ts";
 
-/** How long each step of a shutdown may take before the next, harsher one. */
-export interface ShutdownBounds {
-	/** The guest was asked: its commands may end by themselves and its disks are synced. */
-	readonly askMs: number;
-	/** The vmm got SIGTERM. */
-	readonly terminateMs: number;
-	/** The vmm got SIGKILL; beyond this it is stuck in the kernel, and the vm is failed. */
-	readonly killMs: number;
-}
+/** People are told so long before an idle stop (contracts: Idleness). */
+export const warningMs = 30_000;
 
-/** A guest that takes 20 s to shut down is normal; a vmm that takes more than a moment to die is not. */
-export const defaultShutdownBounds: ShutdownBounds = { askMs: 30_000, terminateMs: 5_000, killMs: 10_000 };
+/** A vm that has failed to boot so many times in a row is let be for a while, each time twice as long. */
+export const failedBootsMax = 3;
+const coolingMs = { first: 30_000, longest: 600_000 };
+
+/** A boot may take twice as long as the slowest of late ones did, but not this many times the configured deadline. */
+const bootTimeoutsMax = 4;
 
 /** A disposable that was started without a command waits this long for its first (contracts: Idleness). */
 export const unusedDisposableMs = 60_000;
@@ -21,19 +19,27 @@ export const unusedDisposableMs = 60_000;
 /** How long a shutdown waits for an agent that is not connected: it dials every 200 ms (design: control connection). */
 export const relinkMs = 1_000;
 
+/** How long a guest that has been resumed may take to say something: its agent does at once or dials again, and beats every 5 s at the latest. */
+export const hearMs = 6_000;
+
+/** After a guest's heartbeat, until our answer to it has surely come to it, on a slow host as well. */
+export const quietMs = 500;
+
+/** Long enough for what lies in a socket already. */
+export const listenMs = 250;
+
 /** setTimeout's longest delay (2³¹ − 1 ms, nodejs.org/api/timers); a longer one would fire at once. */
 const timerMaxMs = 2 ** 31 - 1;
 
-export interface VmInput {
+export interface VmInput extends VmSettings {
 	readonly name: string;
-	readonly disposable: boolean;
-	/** 0: never by idleness. */
-	readonly idleTimeoutMs: number;
-	readonly bootTimeoutMs: number;
-	readonly bounds: ShutdownBounds;
 	readonly now: () => number;
-	/** A vmm that an earlier broker left running. `saidHello`: it was ready, and its agent will dial again. */
-	readonly adopted: { readonly saidHello: boolean; readonly ageMs: number } | null;
+	/** The slowest of its late boots, ms; 0 where none is known. */
+	readonly slowestBootMs?: () => number;
+	/** A vmm that an earlier broker left running. `saidHello`: it was ready, and its agent will dial again; `wasPaused`: once it is resumed. */
+	readonly adopted: { readonly saidHello: boolean; readonly wasPaused?: boolean; readonly ageMs: number } | null;
+	/** How it ended under an earlier broker, if that is known, and since when it is so. */
+	readonly lastEnd?: { readonly reason: Reason; readonly since: number } | null;
 }
 
 export interface VmContext extends VmInput {
@@ -46,13 +52,28 @@ export interface VmContext extends VmInput {
 	readonly linked: boolean;
 	/** Heartbeats are missing: unknown means busy. */
 	readonly unresponsive: boolean;
+	/** Its vmm is told not to run it, or is about to be: nothing is to be heard of it, and nobody served. */
+	readonly paused: boolean;
+	readonly pausedSince: number | null;
+	/** Its vmm has not failed to pause it in this boot. */
+	readonly canPause: boolean;
+	/** For which instant people have been told that it will be stopped. */
+	readonly announcedStopAt: number | null;
 	/** A vmm runs, or may run. */
 	readonly vmmAlive: boolean;
 	/** Somebody has run something in this boot. */
 	readonly used: boolean;
 	readonly since: number;
 	readonly bootBeganAt: number;
+	/** When the first of those asked for whom it boots. */
+	readonly bootAskedAt: number;
 	readonly bootMs: number | null;
+	/** Of this boot, or the last one. */
+	readonly phases: PhaseTimes;
+	/** Boots that have failed since the last one that did not. */
+	readonly failedBoots: number;
+	/** Until then runs are refused, for it has failed to boot again and again. */
+	readonly coolsUntil: number;
 	readonly idleSince: number | null;
 	readonly reason: Reason | null;
 	/** What went wrong first in a boot that is being tried again; it is the reason if the second attempt fails too. */
@@ -69,13 +90,22 @@ export function initialContext(input: VmInput): VmContext {
 		leases: noLeases,
 		linked: false,
 		unresponsive: false,
+		paused: input.adopted?.wasPaused === true,
+		pausedSince: null,
+		canPause: true,
+		announcedStopAt: null,
 		vmmAlive: input.adopted !== null,
 		used: false,
 		since: now,
 		bootBeganAt: input.adopted === null ? now : now - input.adopted.ageMs,
+		/** Whom an adopted vm was booted for, nobody knows. */
+		bootAskedAt: Number.NEGATIVE_INFINITY,
 		bootMs: null,
+		phases: {},
+		failedBoots: 0,
+		coolsUntil: now,
 		idleSince: null,
-		reason: null,
+		reason: input.adopted === null ? (input.lastEnd?.reason ?? null) : null,
 		firstFault: null,
 	};
 }
@@ -84,7 +114,7 @@ export function initialContext(input: VmInput): VmContext {
 export const isUnused = (context: VmContext): boolean =>
 	context.leases.size === 0 && context.linked && !context.unresponsive;
 
-export const isAnswerable = (context: VmContext): boolean => context.linked && !context.unresponsive;
+export const isAnswerable = (context: VmContext): boolean => context.linked && !context.unresponsive && !context.paused;
 
 /** Somebody waits for whom a vm would be booted. */
 export const hasWaiting = (context: VmContext): boolean =>
@@ -96,22 +126,62 @@ export function idleLimitMs(context: VmContext): number | null {
 	return context.idleTimeoutMs === 0 ? null : context.idleTimeoutMs;
 }
 
-/** When the idle stop is due on the machine's clock, or null. */
-export function stopsAt(context: VmContext): number | null {
+/** When the event's sender was asked; never later than now. */
+export const askedAtOf = (context: VmContext, event: { readonly askedAt?: number }): number =>
+	Math.min(event.askedAt ?? Number.POSITIVE_INFINITY, context.now());
+
+/** Idleness pauses it first, and stops it later if at all. */
+export const mayPause = ({ idleAction, disposable, canPause }: VmContext): boolean =>
+	idleAction === "pause" && !disposable && canPause;
+
+export type StopCause = "idle" | "pause" | "lifetime";
+
+/**
+ * What comes next by itself, on the machine's clock: the end of its idleTimeout (which may only pause it), of its pauseTimeout, or of
+ * its life. Null: nothing does.
+ */
+export function nextDue(context: VmContext): { readonly at: number; readonly cause: StopCause } | null {
+	const { idleSince, paused, pausedSince, pauseTimeoutMs, maxLifetimeMs, bootBeganAt } = context;
 	const limit = idleLimitMs(context);
-	return limit === null || context.idleSince === null ? null : context.idleSince + limit;
+	const dues: { readonly at: number; readonly cause: StopCause }[] = [];
+	if (idleSince !== null && limit !== null && !paused) dues.push({ at: idleSince + limit, cause: "idle" });
+	if (pausedSince !== null && pauseTimeoutMs > 0) dues.push({ at: pausedSince + pauseTimeoutMs, cause: "pause" });
+	if (maxLifetimeMs > 0) dues.push({ at: bootBeganAt + maxLifetimeMs, cause: "lifetime" });
+	return dues.sort((a, b) => a.at - b.at)[0] ?? null;
 }
 
-/** The next look at an idle vm; long waits are taken in steps that setTimeout can hold. */
-export function idleTimerMs(context: VmContext): number | null {
-	const due = stopsAt(context);
-	return due === null ? null : Math.min(Math.max(0, due - context.now()), timerMaxMs);
+/** What comes next, where that is a stop. */
+export function nextStop(context: VmContext): ReturnType<typeof nextDue> {
+	const due = nextDue(context);
+	return due?.cause === "idle" && mayPause(context) ? null : due;
+}
+
+/** What is due now, or null. */
+export function dueNow(context: VmContext): StopCause | null {
+	const due = nextDue(context);
+	return due !== null && context.now() >= due.at ? due.cause : null;
+}
+
+/** Until `at`, in a step that setTimeout can hold. */
+export const timerMs = (context: VmContext, at: number): number =>
+	Math.min(Math.max(0, at - context.now()), timerMaxMs);
+
+/** How long a boot may take: longer than configured where it has taken long before. */
+export function bootLimitMs({ bootTimeoutMs, slowestBootMs }: VmContext): number {
+	const adapted = Math.min(2 * (slowestBootMs?.() ?? 0), bootTimeoutsMax * bootTimeoutMs);
+	return Math.max(bootTimeoutMs, adapted);
+}
+
+/** After one more failed boot. */
+export function coolsUntil({ failedBoots, now }: VmContext): number {
+	const tooMany = failedBoots + 1 - failedBootsMax;
+	return tooMany < 0 ? now() : now() + Math.min(coolingMs.first * 2 ** tooMany, coolingMs.longest);
 }
 
 /** At least this long for the hello of an adopted boot, however old it is: the agent dials every 200 ms. */
 const adoptedGraceMs = 5_000;
 
 export function bootDeadlineMs(context: VmContext): number {
-	const left = context.bootBeganAt + context.bootTimeoutMs - context.now();
+	const left = context.bootBeganAt + bootLimitMs(context) - context.now();
 	return Math.max(left, context.adopted !== null && context.boot === 0 ? adoptedGraceMs : 0);
 }

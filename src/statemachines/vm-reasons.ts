@@ -1,6 +1,7 @@
 /** Why a vm is as it is: each sentence that the machine says of it. */
+import { phaseWords } from "../protocol/boot-phases.ts";
 import { formatDuration } from "./duration.ts";
-import { idleLimitMs, type VmContext } from "./vm-context.ts";
+import { bootLimitMs, idleLimitMs, type StopCause, type VmContext } from "./vm-context.ts";
 import type { Reason, VmEvent } from "./vm-events.ts";
 import { vmSetup } from "./vm-setup.ts";
 
@@ -8,20 +9,38 @@ import { vmSetup } from "./vm-setup.ts";
 const keepReason = (reason: (context: VmContext, event: VmEvent) => Reason | null) =>
 	vmSetup.assign({ reason: ({ context, event }) => context.reason ?? reason(context, event) });
 
-export const idleReason = keepReason((context) => ({
-	code: "Stopped",
-	sentence: context.disposable
-		? context.used
+/** What its owner is told of a stop that comes by itself, or came. */
+export const stopSentences: Readonly<Record<StopCause, (context: VmContext) => string>> = {
+	idle(context) {
+		if (!context.disposable) return `idle for ${formatDuration(idleLimitMs(context) ?? 0)}`;
+		return context.used
 			? "its last command ended, and it is disposable"
-			: "nothing was run in it, and it is disposable"
-		: `idle for ${formatDuration(idleLimitMs(context) ?? 0)}`,
-}));
+			: "nothing was run in it, and it is disposable";
+	},
+	pause: ({ pauseTimeoutMs }) => `paused for ${formatDuration(pauseTimeoutMs)}`,
+	lifetime: ({ maxLifetimeMs }) => `its maxLifetime of ${formatDuration(maxLifetimeMs)} is over`,
+};
 
-export const stopReason = keepReason(() => ({ code: "Stopped", sentence: "stopped by request" }));
+const stopReasonOf = (cause: StopCause) =>
+	keepReason((context) => ({ code: "Stopped", sentence: stopSentences[cause](context) }));
+
+export const idleReason = stopReasonOf("idle");
+export const pauseReason = stopReasonOf("pause");
+export const lifetimeReason = stopReasonOf("lifetime");
+
+export const dependencyReason = keepReason((_, event) => (event.type === "dependencies.failed" ? event.failure : null));
+
+export const stopReason = keepReason((_, event) => ({
+	code: "Stopped",
+	sentence:
+		event.type === "stop.requested" && event.by === "systemd"
+			? "stopped by systemd (systemctl stop, or the end of the login)"
+			: "stopped by request",
+}));
 
 export const bootTimeoutReason = keepReason((context) => ({
 	code: "BootTimeout",
-	sentence: `no hello within ${formatDuration(context.bootTimeoutMs)}; reached ${context.phase}`,
+	sentence: `no hello within ${formatDuration(bootLimitMs(context))}; reached ${phaseWords[context.phase]}`,
 }));
 
 export const exitReason = keepReason((context, event) => context.firstFault ?? faultOf(event));
@@ -39,20 +58,32 @@ export const abandonedReason = keepReason(() => ({
 	sentence: "nobody waits for its boot any more, and it is disposable",
 }));
 
-export const poweredOffReason = keepReason(() => ({ code: "Stopped", sentence: "the guest powered off" }));
+export const deafReason = keepReason(() => ({
+	code: "Unresponsive",
+	sentence: "its guest did not answer when it was resumed",
+}));
+
+export const forNobodyReason = keepReason(() => ({
+	code: "Stopped",
+	sentence: "nobody waited any more for the vms that it depends on",
+}));
+
+/** By itself, or because an earlier broker had asked for it. */
+export const poweredOff: Reason = { code: "Stopped", sentence: "the guest powered off" };
+export const poweredOffReason = keepReason(() => poweredOff);
 
 export const bootPowerOffReason = keepReason(
 	(context) =>
 		context.firstFault ?? {
 			code: "BootFailed",
-			sentence: `the guest powered off while booting; reached ${context.phase}`,
+			sentence: `the guest powered off while booting; reached ${phaseWords[context.phase]}`,
 		},
 );
 
 export const stuckReason = vmSetup.assign({
 	reason: ({ context }): Reason => ({
 		code: "BootFailed",
-		sentence: `its vmm does not end, ${formatDuration(context.bounds.killMs)} after SIGKILL`,
+		sentence: `its vmm does not end, ${formatDuration(context.shutdown.killMs)} after SIGKILL`,
 		remedy: "look at the host's kernel log: journalctl -k",
 	}),
 });

@@ -6,58 +6,39 @@
  * - one boot serves everybody who waits, and each request is answered exactly once;
  * - only a hello makes a vm ready; silence makes it unresponsive, which is busy, never idle;
  * - a request during shutdown is remembered, and boots the vm again when the vmm has ended;
+ * - nothing but its maxLifetime, and who asks for it, stops a vm that something holds;
  * - an event of an earlier boot is dropped, and a timer looks again before it acts.
  */
 import { and, not } from "xstate";
 import * as act from "./vm-actions.ts";
+import { booting } from "./vm-booting.ts";
 import { initialContext } from "./vm-context.ts";
-import * as why from "./vm-reasons.ts";
+import { idle } from "./vm-idle.ts";
+import * as ask from "./vm-requests.ts";
+import { endsItsLife, looksAgain, served } from "./vm-served.ts";
 import { vmSetup } from "./vm-setup.ts";
-
-/** In ready and idle alike: whoever asks is answered as soon as the guest can serve. */
-const served = {
-	"run.requested": { actions: [act.addRequest, act.boundWait, act.answerWaiting] },
-	"start.requested": { actions: [act.addRequest, act.boundWait, act.answerWaiting] },
-	"attach.requested": { actions: [act.addRequest, act.boundWait, act.answerWaiting] },
-	"guest.hello": { guard: "isThisBoot", actions: [act.noteGuest, act.noteReady, act.answerWaiting] },
-	"guest.heartbeat": { guard: and(["isThisBoot", "isLinked"]), actions: [act.noteGuest, act.answerWaiting] },
-	"guest.disconnected": { guard: "isThisBoot", actions: act.noteDisconnect },
-	"heartbeat.missed": { guard: "isThisBoot", actions: act.noteSilence },
-	"request.overdue": { actions: act.refuseOverdue },
-	"vmm.exited": [
-		/** Powered off from within while somebody waits: they are served by the next boot. */
-		{
-			guard: and(["isThisBoot", "endedInOrder", "hasWaiting"]),
-			target: "#vm.booting",
-			actions: [why.poweredOffReason, act.refuseAttachments, act.forgetGuest],
-		},
-		{
-			guard: and(["isThisBoot", "endedInOrder"]),
-			target: "#vm.stopped",
-			actions: [why.poweredOffReason, act.refuseWaiting, act.forgetGuest],
-		},
-		{ guard: "isThisBoot", target: "#vm.failed", actions: [why.exitReason, act.refuseWaiting, act.forgetGuest] },
-	],
-	"stop.requested": [
-		{ guard: "isForced", target: "#vm.shutdown.killing", actions: [why.stopReason, act.refuseStopped] },
-		{ target: "#vm.shutdown", actions: [why.stopReason, act.refuseStopped] },
-	],
-} as const;
+import { shutdown } from "./vm-shutdown.ts";
 
 export const vmMachine = vmSetup.createMachine({
 	id: "vm",
 	context: ({ input }) => initialContext(input),
 	initial: "deciding",
 	on: {
-		"attach.requested": { actions: act.refuseAttach },
-		"request.withdrawn": { actions: act.dropRequest },
-		"ticket.granted": { actions: act.noteGrant },
-		"ticket.expired": { guard: "isThisBoot", actions: act.expireTicket },
+		"attach.requested": { actions: ask.refuseAttach },
+		"request.withdrawn": { actions: ask.dropRequest },
+		"ticket.granted": { actions: ask.noteGrant },
+		"ticket.expired": { guard: "isThisBoot", actions: ask.expireTicket },
+		"settings.changed": { actions: act.noteSettings },
+		"inhibit.requested": { actions: act.noteInhibitor },
+		"inhibit.released": { actions: act.noteInhibitor },
+		"dependant.came": { actions: act.noteDependant },
+		"dependant.went": { actions: act.noteDependant },
 	},
 	states: {
 		/** Is there a vmm that an earlier broker left? */
 		deciding: {
 			always: [
+				{ guard: "wasPaused", target: "idle.resuming" },
 				{ guard: "wasReady", target: "ready" },
 				{ guard: "wasBooting", target: "booting.waiting" },
 				{ target: "stopped" },
@@ -66,143 +47,48 @@ export const vmMachine = vmSetup.createMachine({
 		stopped: {
 			entry: act.enter,
 			on: {
-				"run.requested": { target: "booting", actions: act.addRequest },
-				"start.requested": { target: "booting", actions: act.addRequest },
+				"run.requested": [
+					{ guard: "isCooling", actions: ask.refuseCooling },
+					{ target: "booting", actions: ask.addRequest },
+				],
+				"start.requested": [
+					{ guard: and(["isForOther", "isCooling"]), actions: ask.refuseCooling },
+					{ target: "booting", actions: ask.addRequest },
+				],
+				"vmm.appeared": "booting.taking",
 			},
 		},
-		/** A vmm runs, or is about to; its guest has not said hello. */
-		booting: {
-			entry: act.enter,
-			initial: "launching",
-			after: { silentKernel: { guard: "kernelIsSilent", actions: [why.noteSilentKernel, "killVmm"] } },
-			states: {
-				launching: { entry: [act.beginBoot, "launchVmm"], always: "waiting" },
-				relaunching: { entry: [act.forgetGuest, act.beginRetry, "launchVmm"], always: "waiting" },
-				/** The deadline is counted here, once the boot has noted its beginning; a retry gets what is left. */
-				waiting: {
-					after: {
-						bootDeadline: [
-							{
-								guard: "isDisposable",
-								target: "#vm.shutdown.killing",
-								actions: [why.bootTimeoutReason, act.refuseWaiting],
-							},
-							{ target: "#vm.failed", actions: [why.bootTimeoutReason, act.refuseWaiting] },
-						],
-					},
-				},
-			},
-			on: {
-				"run.requested": { actions: act.addRequest },
-				"start.requested": { actions: act.addRequest },
-				"request.withdrawn": [
-					{
-						guard: "isLastOfDisposable",
-						target: "shutdown.terminating",
-						actions: [act.dropRequest, why.abandonedReason],
-					},
-					{ actions: act.dropRequest },
-				],
-				"boot.progressed": { guard: "isThisBoot", actions: act.notePhase },
-				"guest.hello": { guard: "isThisBoot", target: "ready", actions: [act.noteGuest, act.noteReady] },
-				"vmm.exited": [
-					{ guard: and(["isThisBoot", "mayRetry"]), target: ".relaunching" },
-					{
-						guard: and(["isThisBoot", "endedInOrder"]),
-						target: "failed",
-						actions: [why.bootPowerOffReason, act.refuseWaiting, act.forgetGuest],
-					},
-					{
-						guard: "isThisBoot",
-						target: "failed",
-						actions: [why.exitReason, act.refuseWaiting, act.forgetGuest],
-					},
-				],
-				"stop.requested": [
-					{
-						guard: "isForced",
-						target: "shutdown.killing",
-						actions: [why.stopReason, act.refuseStopped],
-					},
-					{ target: "shutdown.terminating", actions: [why.stopReason, act.refuseStopped] },
-				],
-			},
-		},
+		booting,
 		/** Serves; something holds it, or its guest is not heard, which counts as busy. */
 		ready: {
-			entry: [act.enter, act.expectGuest, act.answerWaiting],
+			entry: [act.enter, act.expectGuest, ask.answerWaiting, act.armDue],
+			exit: act.disarmDue,
 			always: { guard: "isUnused", target: "idle" },
-			on: served,
+			on: { ...served, "stop.due": [endsItsLife, looksAgain] },
 		},
-		/** Serves; nothing holds it since `idleSince`. */
-		idle: {
-			entry: [act.noteIdle, act.armIdle],
-			exit: act.disarmIdle,
-			always: { guard: not("isUnused"), target: "ready" },
-			on: {
-				...served,
-				"start.requested": { actions: [...served["start.requested"].actions, act.noteUse] },
-				"idle.elapsed": [
-					{ guard: and(["isThisBoot", "idleIsOver"]), target: "shutdown", actions: why.idleReason },
-					{ guard: "isThisBoot", actions: act.armIdle },
-				],
-			},
-		},
-		/** Ends, each step harsher and bounded. Who asks now waits, and is served by the next boot. */
-		shutdown: {
-			entry: act.enter,
-			initial: "asking",
-			states: {
-				asking: {
-					always: { guard: not("isLinked"), target: "relinking" },
-					entry: "askPoweroff",
-					/** What was asked may have been lost with the connection; asking again does not put off askBound. */
-					on: { "guest.hello": { guard: "isThisBoot", actions: "askPoweroff" } },
-					after: { askBound: "terminating" },
-				},
-				/** The agent dials again at once after a loss; SIGTERM would be a power cut to its guest. */
-				relinking: {
-					on: { "guest.hello": { guard: "isThisBoot", target: "asking", actions: act.noteGuest } },
-					after: { relinkBound: "terminating" },
-				},
-				terminating: { entry: "terminateVmm", after: { terminateBound: "killing" } },
-				killing: {
-					entry: "killVmm",
-					/** Nothing is harsher; and whoever repeats it does not put off killBound. */
-					on: { "stop.requested": { actions: [why.stopReason, act.refuseStopped] } },
-					after: { killBound: { target: "#vm.failed", actions: [why.stuckReason, act.refuseWaiting] } },
-				},
-			},
-			on: {
-				"run.requested": { actions: act.addRequest },
-				"start.requested": { actions: act.addRequest },
-				"stop.requested": [
-					{ guard: "isForced", target: ".killing", actions: [why.stopReason, act.refuseStopped] },
-					{ actions: [why.stopReason, act.refuseStopped] },
-				],
-				"vmm.exited": [
-					{ guard: and(["isThisBoot", "hasWaiting"]), target: "booting", actions: act.forgetGuest },
-					{ guard: "isThisBoot", target: "stopped", actions: act.forgetGuest },
-				],
-			},
-		},
+		idle,
+		shutdown,
 		/** Did not become ready, or ended by itself. Its vmm may still be up for a look: then a late hello heals it. */
 		failed: {
 			entry: act.enter,
 			on: {
 				"run.requested": [
-					{ guard: "vmmAlive", target: "shutdown.killing", actions: act.addRequest },
-					{ target: "booting", actions: act.addRequest },
+					{ guard: "isCooling", actions: ask.refuseCooling },
+					{ guard: "vmmAlive", target: "shutdown.killing", actions: ask.addRequest },
+					{ target: "booting", actions: ask.addRequest },
 				],
 				"start.requested": [
-					{ guard: "vmmAlive", target: "shutdown.killing", actions: act.addRequest },
-					{ target: "booting", actions: act.addRequest },
+					{ guard: and(["isForOther", "isCooling"]), actions: ask.refuseCooling },
+					{ guard: "vmmAlive", target: "shutdown.killing", actions: ask.addRequest },
+					{ target: "booting", actions: ask.addRequest },
 				],
+				"vmm.appeared": { guard: not("vmmAlive"), target: "booting.taking" },
 				"boot.progressed": { guard: "isThisBoot", actions: act.notePhase },
 				"guest.hello": {
 					guard: and(["isThisBoot", "vmmAlive"]),
 					target: "ready",
-					actions: [act.noteGuest, act.noteReady],
+					/** One that had been paused before it would not end: whoever speaks runs. */
+					actions: [act.noteResumed, act.noteGuest, act.noteReady],
 				},
 				"vmm.exited": { guard: "isThisBoot", actions: act.forgetGuest },
 				"stop.requested": [{ guard: "vmmAlive", target: "shutdown.killing" }, { target: "stopped" }],
