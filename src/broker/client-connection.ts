@@ -6,13 +6,17 @@ import { encodeJsonFrame, FrameDecoder } from "../protocol/frame.ts";
 
 /** A client that has connected says what it wants at once. */
 const requestWithinMs = 10_000;
+/** And reads its last word soon; one that does not is let go of, and hears nothing of why. */
+const lastWordMs = 10_000;
 
 export class ClientConnection {
 	readonly #socket: Socket;
+	readonly #lastWordWithinMs: number;
 	readonly #gone = new AbortController();
 
-	constructor(socket: Socket) {
+	constructor(socket: Socket, lastWordWithinMs = lastWordMs) {
 		this.#socket = socket;
+		this.#lastWordWithinMs = lastWordWithinMs;
 		socket.on("error", () => {});
 		socket.once("close", this.#left);
 	}
@@ -62,8 +66,18 @@ export class ClientConnection {
 		this.#socket.destroy();
 	}
 
+	/** What it has not taken, beside what the kernel holds for it. */
+	get waitingBytes(): number {
+		return this.#socket.writableLength;
+	}
+
 	send(frame: Buffer): void {
 		if (!this.#socket.destroyed) this.#socket.write(frame);
+	}
+
+	/** A reply behind which the connection stays open. */
+	tell(value: object): void {
+		this.send(encodeReply(value));
 	}
 
 	reply(value: object): void {
@@ -79,6 +93,8 @@ export class ClientConnection {
 		if (this.#socket.destroyed) return;
 		this.#socket.end(frame);
 		this.#socket.destroySoon();
+		const late = setTimeout(() => this.#socket.destroy(), this.#lastWordWithinMs);
+		this.#socket.once("close", () => clearTimeout(late));
 	}
 }
 

@@ -2,6 +2,7 @@
 import type { Config, VmConfig } from "../config/schema.ts";
 import { isInstanceName, noSuchVm, parseVmName } from "../config/vm-name.ts";
 import { QubesLiteError } from "../errors.ts";
+import { toInstanceOf } from "../launch/vm-units.ts";
 
 /** With the smallest memory that a desktop program is of use in, 512 MiB each, these fill a large desktop's 16 GiB. */
 export const instancesMax = 32;
@@ -28,6 +29,9 @@ export function findBase({ vms }: Config, untrustedName: string): VmConfig {
 	throw noSuchVm(name, names);
 }
 
+/** An instance's id is its tag as a number: systemd tells both from the name of its unit. */
+const toInstanceId = (tag: string): number => Number.parseInt(tag, 16);
+
 /**
  * A new instance of `base` beside the vms that there are. `newTag` gives four random hex digits.
  *
@@ -46,18 +50,11 @@ export function toInstance(base: VmConfig, existing: readonly VmConfig[], newTag
 			remedy: "end one of them: qubes-lite ls",
 		});
 	}
-	const names = new Set(existing.map((vm) => vm.name));
 	const ids = new Set(existing.map((vm) => vm.id));
-	let name: string;
-	do name = `disp-${newTag()}`;
-	while (names.has(name));
-	let id = firstId;
-	while (ids.has(id)) id += 1;
-	return {
-		...base,
-		...{ id, name, disposable: true, autoStart: false, idleTimeoutMs: 0 },
-		instanceOf: { name: base.name, id: base.id },
-	};
+	let tag: string;
+	do tag = newTag();
+	while (toInstanceId(tag) < firstId || ids.has(toInstanceId(tag)));
+	return toInstanceOf(base, tag, toInstanceId(tag));
 }
 
 /** Whether a vmm that an earlier broker left runs such an instance. */

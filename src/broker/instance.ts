@@ -1,28 +1,35 @@
 /** One running copy of a vm: its vmm, the link to its guest, and its console. Lives from launch to clean-up. */
-import { type FSWatcher, readFileSync, watch, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { readRingTail } from "../activation/log-ring.ts";
-import type { RunningVmm, Supervisor, VmmExit } from "../activation/supervisor.ts";
+import { randomBytes } from "node:crypto";
+import type { RunningVmm, StartedPlan, Supervisor, VmmExit } from "../activation/supervisor.ts";
 import { QubesLiteError } from "../errors.ts";
-import { type GuestEvent, GuestLink } from "../guest/guest-link.ts";
-import { type LaunchPlan, vmFiles } from "../launch-plan.ts";
+import type { GuestEvent } from "../guest/guest-link.ts";
+import type { LaunchPlan } from "../launch-plan.ts";
+import type { BootPhase } from "../protocol/boot-phases.ts";
 import type { AgentHello, Expect, SessionFacts } from "../protocol/control.ts";
 import { toBootTag } from "../protocol/session-id.ts";
-import type { BootPhase, Reason } from "../statemachines/vm-events.ts";
+import type { Reason } from "../statemachines/vm-events.ts";
 import { lastLines } from "../terminal/safe-text.ts";
+import type { VmmControl } from "../vmm-control/vmm-control.ts";
 import { AwaitedClients } from "./awaited-clients.ts";
+import { type Accelerator, acceleratorOf } from "./boot-history.ts";
+import { BootMarks } from "./boot-marks.ts";
 import { lastPhase } from "./boot-phases.ts";
 import { ClientRecords } from "./client-records.ts";
+import type { Overrides } from "./effective-config.ts";
+import type { InstanceAdapters } from "./instance-adapters.ts";
 import { type Client, SessionBook } from "./session-book.ts";
 
-/** In the vm's directory: the nonce of this boot's hello, so that an adopting broker knows the vm was ready. */
-const nonceFile = "hello.nonce";
-const consoleTailBytes = 16 * 1024;
+/** What a guest's random pool is mixed with: as much as seeds it. */
+const entropyBytes = 32;
 const consoleLines = 20;
+
+type Link = ReturnType<InstanceAdapters["guestLink"]>;
 
 export interface InstanceEvents {
 	/** `wasAsked`: we had told the vmm to end. */
 	exited(exit: VmmExit, wasAsked: boolean): void;
+	/** Somebody else stops it. */
+	stopping(): void;
 	progressed(phase: BootPhase): void;
 	guest(event: GuestEvent): void;
 }
@@ -30,31 +37,45 @@ export interface InstanceEvents {
 export class Instance {
 	readonly #vm: string;
 	readonly #events: InstanceEvents;
+	readonly #adapters: InstanceAdapters;
 	#vmm: RunningVmm | undefined;
-	#plan: LaunchPlan | undefined;
-	#link: GuestLink | undefined;
+	#plan: StartedPlan | undefined;
+	#link: Link | undefined;
 	#records: ClientRecords | undefined;
 	#awaited: AwaitedClients | undefined;
 	#nonce: string | null = null;
-	#watcher: FSWatcher | undefined;
+	/** While its console is watched. */
+	#unwatchConsole: (() => void) | undefined;
 	#phase: BootPhase = "vmm";
+	#accelerator: Accelerator | null = null;
+	/** It has been resumed, and has not spoken since. */
+	#isToBeHeard = false;
+	/** Its guest has had no greater one. */
+	#lastSession = 0;
 	readonly book = new SessionBook();
+	/** For a broker that comes later. */
+	readonly marks = new BootMarks();
 	/** Set by its vm when it has ended. */
 	endReason: Reason | null = null;
 	/** What was asked while the vmm was still being started. */
 	#wanted: "running" | "terminated" | "killed" = "running";
+	readonly #cancel = new AbortController();
 
-	constructor(vm: string, events: InstanceEvents) {
+	constructor(vm: string, events: InstanceEvents, adapters: InstanceAdapters) {
 		this.#vm = vm;
 		this.#events = events;
+		this.#adapters = adapters;
 	}
 
 	/** Resolves when the vmm runs and its link listens; rejects with nothing left behind. */
 	async launch(plan: LaunchPlan, supervisor: Supervisor, boot: string): Promise<void> {
 		this.#plan = plan;
+		this.#accelerator = acceleratorOf(plan);
+		this.marks.beganAt = monotonicMs();
 		if (this.#wanted !== "running") throw new QubesLiteError("NotRunning", "it was stopped before it was started");
-		this.#take(await supervisor.start(plan, boot));
+		this.#take(await supervisor.start(plan, boot, this.#cancel.signal));
 		this.#records = new ClientRecords(plan.directory);
+		this.marks.settle(plan.directory);
 		try {
 			this.#records.clear();
 			await this.openLink();
@@ -62,14 +83,22 @@ export class Instance {
 			this.kill();
 			throw cause;
 		}
-		this.#watchConsole();
 	}
 
-	adopt(vmm: RunningVmm): void {
+	/** What an earlier broker has left, or somebody else has started. Returns what had been set for as long as it runs. */
+	adopt(vmm: RunningVmm): Overrides {
 		this.#plan = vmm.plan;
-		this.#nonce = readNonce(vmm.plan.directory);
+		this.marks.settle(vmm.plan.directory);
+		this.#nonce = this.marks.nonce;
 		this.#records = new ClientRecords(vmm.plan.directory);
 		this.#take(vmm);
+		return this.marks.overrides;
+	}
+
+	/** Since its start, on a clock that stands still while the host sleeps; null: not known. */
+	get ageMs(): number | null {
+		const { beganAt } = this.marks;
+		return beganAt === null ? null : Math.max(0, monotonicMs() - beganAt);
 	}
 
 	/** Of the boot that runs in it, as in SessionId; null until the guest has said hello. */
@@ -81,8 +110,26 @@ export class Instance {
 		return this.#plan?.directory ?? "";
 	}
 
-	get plan(): LaunchPlan | undefined {
+	get supervisor(): RunningVmm["supervisor"] | null {
+		return this.#vmm?.supervisor ?? null;
+	}
+
+	/** Where its logs are, also after its end. */
+	get logs(): string {
+		return this.#vmm?.logs ?? this.directory;
+	}
+
+	get plan(): StartedPlan | undefined {
 		return this.#plan;
+	}
+
+	/** Null where it was not launched by us. */
+	get accelerator(): Accelerator | null {
+		return this.#accelerator;
+	}
+
+	isOf(vmm: RunningVmm | undefined): boolean {
+		return vmm !== undefined && vmm === this.#vmm;
 	}
 
 	get pid(): number | null {
@@ -91,18 +138,26 @@ export class Instance {
 
 	async openLink(): Promise<void> {
 		if (this.#plan === undefined || this.#link !== undefined) return;
-		const link = new GuestLink({ vsock: this.#plan.vsock, vm: this.#vm, nonce: this.#nonce });
+		const link = this.#adapters.guestLink({ vsock: this.#plan.vsock, vm: this.#vm, nonce: this.#nonce });
 		this.#link = link;
 		link.events.subscribe((event) => {
 			if (event.type === "settled") this.#records?.remove(event.session);
-			if (event.type === "hello") this.#greeted(event.hello.nonce);
+			if (event.type === "hello") this.#greeted(event.hello);
+			if (event.type === "hello" || event.type === "heartbeat") this.#heard();
 			this.#events.guest(event);
 			if (event.type === "hello") void this.#learnNames(event.hello).catch(() => {});
 		});
 		await link.listen();
+		if (this.#nonce === null) this.#watchConsole();
 		if (this.#records !== undefined) {
 			this.#awaited = new AwaitedClients(this.#records.read(), (number) => link.clientGone(number));
 		}
+	}
+
+	/** No number comes twice in one boot. */
+	newSessionNumber(): number {
+		this.#lastSession += 1;
+		return this.#lastSession;
 	}
 
 	async expect(expect: Expect): Promise<void> {
@@ -126,6 +181,48 @@ export class Instance {
 		this.#link?.clientGone(number);
 	}
 
+	/** Resolves when its guest no longer runs; rejects where the vmm can't do it, or does not say. */
+	async pause(): Promise<void> {
+		this.marks.isPaused = true;
+		this.#isToBeHeard = false;
+		this.#link?.hush();
+		try {
+			await this.#control().pause();
+		} catch (cause) {
+			/** It may have been done all the same, only too late for an answer. */
+			await this.#run().catch(() => {});
+			throw cause;
+		}
+	}
+
+	/** Resolves when its guest runs, and has been told the time; rejects where the vmm does not say. One that ran goes on. */
+	async resume(): Promise<void> {
+		/** A host that is busy just now is no reason to lose it. */
+		await this.#run().catch(() => this.#run());
+	}
+
+	async #run(): Promise<void> {
+		await this.#control().resume();
+		await this.#adapters.settled();
+		this.#isToBeHeard = true;
+		this.#link?.resumed(Date.now(), randomBytes(entropyBytes));
+	}
+
+	/** A guest that speaks after a pause has its connection still: a broker that comes before that must look whether it has. */
+	#heard(): void {
+		if (!this.#isToBeHeard) return;
+		this.#isToBeHeard = false;
+		this.marks.isPaused = false;
+	}
+
+	/** Who can't be told is ended all the same, by the next step. */
+	pressPowerButton(): void {
+		this.#wanted = "terminated";
+		void this.#control()
+			.pressPowerButton()
+			.catch(() => {});
+	}
+
 	powerOff(graceMs: number): void {
 		this.#wanted = "terminated";
 		this.#link?.powerOff(graceMs);
@@ -133,47 +230,53 @@ export class Instance {
 
 	terminate(): void {
 		this.#wanted = "terminated";
-		this.#vmm?.terminate();
+		if (this.#vmm === undefined) this.#cancel.abort();
+		else this.#vmm.terminate();
 	}
 
 	kill(): void {
 		this.#wanted = "killed";
-		this.#vmm?.kill();
+		if (this.#vmm === undefined) this.#cancel.abort();
+		else this.#vmm.kill();
 	}
 
 	/** The console's last lines, safe to show. */
 	async consoleTail(): Promise<string[]> {
-		if (this.directory === "") return [];
-		return lastLines(await readRingTail(this.directory, vmFiles.console, consoleTailBytes), consoleLines);
+		if (this.logs === "") return [];
+		return lastLines(await this.#adapters.readConsole(this.logs), consoleLines);
 	}
 
 	async cleanUp(): Promise<void> {
-		this.#watcher?.close();
+		this.#unwatchConsole?.();
 		this.#awaited?.close();
 		this.#link?.close();
 		await this.#vmm?.cleanUp();
 	}
 
-	#connectedLink(): GuestLink {
+	#control(): VmmControl {
+		return this.#adapters.vmmControl(this.#plan ?? { hypervisor: "qemu", directory: "/nonexistent" });
+	}
+
+	#connectedLink(): Link {
 		if (this.#link === undefined) throw new QubesLiteError("Unresponsive", `the agent in ${this.#vm} is not connected`);
 		return this.#link;
 	}
 
 	#take(vmm: RunningVmm): void {
 		this.#vmm = vmm;
+		void vmm.stopping.then(() => this.#events.stopping());
 		void vmm.exited.then((exit) => this.#events.exited(exit, this.#wanted !== "running"));
 		if (this.#wanted === "terminated") vmm.terminate();
 		if (this.#wanted === "killed") vmm.kill();
 	}
 
-	#greeted(nonce: string): void {
-		this.#watcher?.close();
+	#greeted({ nonce, lastSession }: AgentHello): void {
+		this.#unwatchConsole?.();
+		this.#lastSession = Math.max(this.#lastSession, lastSession);
 		if (this.#nonce !== null) return;
 		this.#nonce = nonce;
 		/** Without room for it an adopting broker takes the vm for one that boots, until the agent has dialled again. */
-		try {
-			writeFileSync(join(this.directory, nonceFile), nonce, { mode: 0o600 });
-		} catch {}
+		this.marks.nonce = nonce;
 	}
 
 	/** A broker that comes later learns from the guest alone what its sessions run. */
@@ -182,29 +285,18 @@ export class Instance {
 		if ([...sessions, ...cgroups].some(isUnknown)) this.book.heard(await this.listSessions());
 	}
 
-	/** While it boots: its phases, as the console says them. Without inotify there is no progress, and nothing worse. */
+	/** While it boots: its phases, as the console says them. Without a watch there is no progress, and nothing worse. */
 	#watchConsole(): void {
-		try {
-			this.#watcher = watch(this.directory, (_kind, name) => {
-				if (name === vmFiles.console) void this.#look().catch(() => {});
-			});
-			this.#watcher.on("error", () => this.#watcher?.close());
-		} catch {}
+		this.#unwatchConsole = this.#adapters.watchConsole(this.directory, () => void this.#look().catch(() => {}));
 	}
 
 	async #look(): Promise<void> {
-		const phase = lastPhase(await readRingTail(this.directory, vmFiles.console, consoleTailBytes));
+		const phase = lastPhase(await this.#adapters.readConsole(this.directory));
 		if (phase === undefined || phase === this.#phase) return;
 		this.#phase = phase;
 		this.#events.progressed(phase);
 	}
 }
 
-function readNonce(directory: string): string | null {
-	try {
-		const nonce = readFileSync(join(directory, nonceFile), "utf8");
-		return /^[0-9a-f]{32}$/.test(nonce) ? nonce : null;
-	} catch {
-		return null;
-	}
-}
+/** CLOCK_MONOTONIC, which brokers of one host's boot have in common. */
+const monotonicMs = (): number => Number(process.hrtime.bigint() / 1_000_000n);

@@ -1,33 +1,54 @@
-/** The broker: composition root. Started by the client (or a service manager) with the lock held; ends on SIGTERM or when idle. */
+/**
+ * The broker: composition root. Started with the lock held, by a service manager that hands its socket over, or else by the
+ * client. Ends on SIGTERM, when idle, and when its socket is no longer at its path: a service manager that has put its own
+ * there has taken over.
+ */
 import { randomBytes } from "node:crypto";
 import { closeSync, writeSync } from "node:fs";
-import { homedir, uptime } from "node:os";
-import { isAbsolute, join } from "node:path";
-import { pino } from "pino";
-import { createDirectSupervisor } from "../activation/direct-supervisor.ts";
-import { findConfig } from "../config/find-config.ts";
+import { freemem, uptime } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { type Logger, pino } from "pino";
+import { waitForChange } from "../activation/change-watch.ts";
+import { takeListenFds } from "../activation/listen-fds.ts";
+import { openSend, SdNotify } from "../activation/sd-notify.ts";
 import { QubesLiteError } from "../errors.ts";
+import { cacheDirectoryOf, stateDirectoryOf } from "../host/xdg.ts";
 import { brokerSocketName, openRuntimeDirectory } from "../runtime-directory.ts";
-import { planQemu } from "../vmm/qemu.ts";
-import { gatherHostFacts } from "./host-facts.ts";
+import { BootHistory } from "./boot-history.ts";
+import { systemClock } from "./clock.ts";
 import { IdleExit } from "./idle-exit.ts";
+import { instanceAdapters } from "./instance-adapters.ts";
 import { keepLogs } from "./kept-logs.ts";
+import { LastEnds } from "./last-ends.ts";
+import { Launcher } from "./launcher.ts";
+import { LiveConfig, type LiveConfigEvents } from "./live-config.ts";
 import { LogFile } from "./log-file.ts";
 import { defaultPolicy } from "./policy.ts";
 import { Registry } from "./registry.ts";
 import { BrokerServer } from "./server.ts";
+import { formatStatusLine } from "./status-line.ts";
+import { Supervisors } from "./supervisors.ts";
+
+/** Put in by the build from package.json. */
+declare const QUBES_LITE_VERSION: string;
 
 /** Long enough that a second command of the same minute finds it; short enough to leave no trace of a tool that is not used. */
 const idleExitDefaultMs = 10_000;
 
+/** FileDescriptorName= of units/qubes-lite-broker.socket. */
+const fdName = "broker";
+/** A socket that is replaced shows in its directory; without a watch on that, a look a second. */
+const socketLooks = { watchedMs: 60_000, unwatchedMs: 1_000 };
+
+/** To be told how we are, a service manager waits; loading what tells it takes as long, and clients wait already. */
+const notifyAfterMs = 20;
+
+/** systemd takes some ms to read its units anew; without a bus there is nobody to do it. */
+const unitsWithinMs = 1_000;
+
 const { env } = process;
 process.umask(0o077);
-
-/** XDG base directory specification: a relative path is ignored. */
-function xdgDirectory(name: string, fallback: string): string {
-	const value = env[name];
-	return join(value !== undefined && isAbsolute(value) ? value : join(homedir(), fallback), "qubes-lite");
-}
 
 /** Tells whoever started us, on the pipe that they gave us, that we serve, or why not. */
 function announce(outcome: object): void {
@@ -39,35 +60,52 @@ function announce(outcome: object): void {
 	} catch {}
 }
 
-async function serve(): Promise<void> {
+/** CLOCK_MONOTONIC: stands still while the host sleeps. */
+const now = (): number => performance.now();
+/** CLOCK_BOOTTIME: runs while it sleeps. */
+const uptimeMs = (): number => uptime() * 1000;
+
+/** `fd`: the socket that a service manager has given us; null: we make one. */
+async function serve(fd: number | null): Promise<void> {
 	const runtimeDirectory = openRuntimeDirectory(env);
-	const stateDirectory = xdgDirectory("XDG_STATE_HOME", ".local/state");
+	const stateDirectory = stateDirectoryOf(env);
 	const log = pino({ base: { pid: process.pid }, level: env.QUBES_LITE_LOG ?? "info" }, new LogFile(2));
-	const { config, path } = await findConfig(env);
+	const live = await LiveConfig.open(env);
+	/** A service that exits is started again for the same request: it stays, and each client hears what is wrong. */
+	if (fd === null && live.refusal !== null) throw live.refusal;
+	const notify = new SdNotify({
+		...{ env, pid: process.pid, openSend: () => openSend(env) },
+		monotonicUs: () => process.hrtime.bigint() / 1000n,
+		failed: (cause) => log.warn({ event: "notify.failed", err: cause }),
+	});
 	const places = {
 		runtimeDirectory,
-		cacheDirectory: xdgDirectory("XDG_CACHE_HOME", ".cache"),
+		cacheDirectory: cacheDirectoryOf(env),
 		searchPath: env.PATH ?? "",
 	};
-	/** Stands still while the host sleeps (CLOCK_MONOTONIC). */
-	const now = (): number => performance.now();
-	/** Runs while it sleeps (CLOCK_BOOTTIME). */
-	const uptimeMs = (): number => uptime() * 1000;
-	let idle: IdleExit | undefined;
+	const launcher = new Launcher(places, () => live.config);
+	const supervisor = new Supervisors({
+		choice: () => live.config.supervisor,
+		...{ env, runtimeDirectory, uptimeMs, log, isActivated: fd !== null },
+		unitOf: (plan) => launcher.unit(plan),
+	});
+	let changed = (): void => {};
 	const registry = await Registry.open(
-		config,
+		live.config,
 		{
-			supervisor: createDirectSupervisor({
-				runtimeDirectory,
-				environment: { PATH: env.PATH ?? "/usr/bin:/bin" },
-				uptimeMs,
-			}),
+			supervisor,
 			log,
 			now,
+			clock: systemClock,
+			adapters: instanceAdapters,
+			wallNow: () => Date.now(),
+			lastEnds: new LastEnds(stateDirectory),
+			bootHistory: new BootHistory(stateDirectory),
 			newBootToken: () => randomBytes(8).toString("hex"),
 			newInstanceTag: () => randomBytes(2).toString("hex"),
-			changed: () => idle?.look(),
-			planLaunch: (vm) => planQemu(config, vm, gatherHostFacts(places, vm)),
+			changed: () => changed(),
+			freeMemoryMiB: () => freemem() / 2 ** 20,
+			planLaunch: (vm) => launcher.plan(vm),
 			keepLogs: (vm, directory) =>
 				keepLogs(stateDirectory, vm, directory).catch((cause: unknown) => {
 					log.warn({ event: "logs.notKept", vm: vm.name, err: cause });
@@ -75,39 +113,96 @@ async function serve(): Promise<void> {
 		},
 		uptimeMs(),
 	);
+	const configured: LiveConfigEvents = {
+		reading: () => notify.reloading(),
+		read: () => {
+			if (live.problem === null) registry.configure(live.config);
+			logConfig(log, live);
+			changed();
+			notify.ready();
+		},
+	};
 	const server = new BrokerServer({
 		registry,
 		policy: defaultPolicy,
+		about: async () => ({
+			...{ version: QUBES_LITE_VERSION, config: live.path ?? null, supervisor: await supervisor.kind() },
+		}),
 		log,
 		now,
 		wallNow: () => Date.now(),
-		clientsChanged: () => idle?.look(),
+		clientsChanged: () => idle.look(),
+		configured: async () => {
+			await live.refresh(configured);
+			return live.refusal;
+		},
+		problem: () => (live.refusal === null ? live.problem : null),
 	});
-	const leave = (why: string): void => {
+	const leave = once((why: string): void => {
 		log.info({ event: "broker.leaves", why });
 		server.close();
-		/** Two turns: whoever was accepted meanwhile is cut before answered, and asks the next broker. */
-		setImmediate(() => setImmediate(() => process.exit(0)));
-	};
+		/** Without us nobody would serve what they start, or let it go when it is idle: where no service manager can start a broker. */
+		const units = fd === null ? supervisor.keepOnly(new Set()) : undefined;
+		void Promise.race([Promise.all([units, registry.leave()]), delay(unitsWithinMs)])
+			.then(() => notify.stopping())
+			/** Two turns: whoever was accepted meanwhile is cut before answered, and asks the next broker. */
+			.then(() => setImmediate(() => setImmediate(() => process.exit(0))));
+	});
 	const idleMs = Number(env.QUBES_LITE_BROKER_IDLE_MS ?? idleExitDefaultMs);
-	idle = new IdleExit(
+	const idle = new IdleExit(
 		idleMs,
-		() => server.clients === 0 && registry.isQuiet(),
+		() => server.clients === 0 && registry.statesUp().length === 0,
 		() => leave("idle"),
 	);
-	await server.listen(join(runtimeDirectory, brokerSocketName));
+	changed = () => idle.look();
+	const path = join(runtimeDirectory, brokerSocketName);
+	if (fd !== null) await server.socket.listenOn(fd, path);
+	else if (!(await server.socket.listen(path))) {
+		announce({ ready: true });
+		process.exit(0);
+	}
 	process.once("SIGTERM", () => leave("SIGTERM"));
 	process.once("SIGINT", () => leave("SIGINT"));
-	log.info({ event: "broker.serves", config: path ?? "embedded default", vms: config.vms.length });
+	process.on("SIGHUP", () => void live.refresh(configured, true));
+	live.watch(configured);
+	void waitForChange(runtimeDirectory, () => server.socket.isLost() || undefined, socketLooks).then(() =>
+		leave("lost socket"),
+	);
+	log.info({ event: "broker.serves", activated: fd !== null, vms: live.config.vms.length });
+	logConfig(log, live);
 	announce({ ready: true });
-	idle.look();
+	setTimeout(() => {
+		changed = () => {
+			idle.look();
+			notify.status(formatStatusLine(registry.statesUp(), live.problem));
+		};
+		changed();
+		notify.ready();
+	}, notifyAfterMs);
 }
 
-try {
-	await serve();
-} catch (cause) {
+function logConfig(log: Logger, { config, path, problem }: LiveConfig): void {
+	if (problem !== null) log.warn({ event: "config.refused", why: problem.message });
+	else log.info({ event: "config.read", config: path ?? "embedded default", vms: config.vms.length });
+}
+
+/** A second reason to leave changes nothing. */
+function once(act: (why: string) => void): (why: string) => void {
+	let isDone = false;
+	return (why) => {
+		if (isDone) return;
+		isDone = true;
+		act(why);
+	};
+}
+
+async function main(): Promise<void> {
+	await serve(takeListenFds(fdName));
+}
+
+main().catch((cause: unknown) => {
 	const error = QubesLiteError.from(cause);
 	announce(error.toFacts());
 	process.stderr.write(`qubes-lite: ${error.message}\n${error.remedy === undefined ? "" : `  ${error.remedy}\n`}`);
 	process.exitCode = 1;
-}
+});

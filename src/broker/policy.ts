@@ -5,7 +5,19 @@ export interface PolicyRequest {
 	readonly source: "@host" | string;
 	/** A vm, "@dispvm" or "@dispvm:BASE" for a fresh instance, "@anyvm" for all. */
 	readonly target: string;
-	readonly service: "exec" | "attach" | "list" | "sessions" | "status" | "start" | "stop";
+	readonly service:
+		| "exec"
+		| "attach"
+		| "broker"
+		| "list"
+		| "sessions"
+		| "status"
+		| "console"
+		| "start"
+		| "stop"
+		| "set"
+		| "inhibit"
+		| "events";
 }
 
 export type Decision = { readonly allow: true } | { readonly allow: false; readonly why: string };

@@ -1,48 +1,157 @@
 /** All vms by name: those of the configuration, instances of disposables, and those that run although the configuration no longer has them. */
+import type { EndedVmm, RunningVmm } from "../activation/supervisor.ts";
+import { defaultLifecycle } from "../config/lifecycle.ts";
 import type { Config, VmConfig } from "../config/schema.ts";
 import { noSuchVm, parseVmName } from "../config/vm-name.ts";
 import { QubesLiteError } from "../errors.ts";
+import { toInstanceOf } from "../launch/vm-units.ts";
+import type { LaunchPlan } from "../launch-plan.ts";
+import { poweredOff } from "../statemachines/vm-reasons.ts";
+import { Dependants } from "./dependants.ts";
 import { findBase, isInstance, toAdoptedInstance, toInstance } from "./disposables.ts";
-import { Vm, type VmDependencies } from "./vm.ts";
+import { Preloaded } from "./preloaded.ts";
+import { type Adopted, Vm, type VmDependencies } from "./vm.ts";
+import { exitFailure } from "./vm-errors.ts";
 
-export interface RegistryDependencies extends VmDependencies {
+export interface RegistryDependencies extends Omit<VmDependencies, "awaitReady"> {
+	readonly freeMemoryMiB: () => number;
 	/** Four random hex digits. */
 	newInstanceTag(): string;
 	/** Called after every step of any vm's machine. */
 	changed(): void;
 }
 
+/** Called when vms come, go, or have another configuration. */
+export interface RegistryWatcher {
+	added?(vm: Vm): void;
+	gone?(vm: Vm): void;
+	configured?(): void;
+}
+
 export class Registry {
-	readonly #config: Config;
-	readonly #dependencies: RegistryDependencies;
+	#config: Config;
+	readonly #dependencies: RegistryDependencies & VmDependencies;
 	readonly #vms = new Map<string, Vm>();
+	readonly #preloaded: Preloaded;
+	readonly #dependants = new Dependants((name) => this.#vms.get(name));
+	/** Running vms that the configuration does not have. */
 	readonly #orphans = new Set<string>();
+	readonly #planConfigured: VmDependencies["planLaunch"];
+
+	readonly #watchers = new Set<RegistryWatcher>();
 
 	private constructor(config: Config, dependencies: RegistryDependencies) {
 		this.#config = config;
-		this.#dependencies = dependencies;
+		this.#dependencies = {
+			...dependencies,
+			planLaunch: (vm) => this.#planLaunch(vm),
+			awaitReady: (names) => this.#dependants.awaitReady(names),
+		};
+		this.#planConfigured = dependencies.planLaunch;
+		this.#preloaded = new Preloaded({
+			...{ now: dependencies.now, clock: dependencies.clock, log: dependencies.log },
+			freeMemoryMiB: dependencies.freeMemoryMiB,
+			bases: () => this.#config.vms.filter(({ preload }) => preload > 0),
+			create: (base) => this.#create(base),
+			forget: (vm) => this.dropIfEnded(vm),
+			isSomebodyWaiting: () => this.all().some((vm) => !this.#preloaded.has(vm) && vm.snapshot().state === "booting"),
+			wayToStart: (base, { config: { name, id } }) =>
+				JSON.stringify(dependencies.planLaunch(toInstanceOf(base, name.slice(-4), id))),
+		});
 	}
 
 	/** Takes in what an earlier broker left running. `uptimeMs` is on the clock of RunningVmm.startedAtUptimeMs. */
 	static async open(config: Config, dependencies: RegistryDependencies, uptimeMs: number): Promise<Registry> {
 		const registry = new Registry(config, dependencies);
 		const { running, ended } = await dependencies.supervisor.adopt();
-		for (const { vm, exit } of ended) dependencies.log.info({ event: "vm.endedUnseen", vm, exit });
+		for (const vmm of ended) await registry.#bury(vmm);
 		for (const vmm of running) {
 			const adopted = { vmm, ageMs: uptimeMs - vmm.startedAtUptimeMs };
-			const vmConfig = registry.#configOf(vmm.vm, vmm.plan.id);
-			const isOrphan = registry.#orphans.has(vmm.vm);
-			registry.#vms.set(
-				vmm.vm,
-				new Vm(vmConfig, isOrphan ? { ...dependencies, planLaunch: refuse } : dependencies, adopted),
-			);
+			registry.#add(vmm, adopted);
 			dependencies.log.info({ event: "vm.adopted", vm: vmm.vm, ageMs: adopted.ageMs });
 		}
 		for (const vm of config.vms) {
-			if (!registry.#vms.has(vm.name)) registry.#vms.set(vm.name, new Vm(vm, dependencies, null));
+			if (!registry.#vms.has(vm.name)) registry.#vms.set(vm.name, new Vm(vm, registry.#dependencies, null));
 		}
 		await Promise.all(registry.all().map((vm) => registry.#start(vm)));
+		dependencies.supervisor.endedUnseen.subscribe((vmm) => void registry.#bury(vmm));
+		dependencies.supervisor.appeared.subscribe((vmm) => registry.#appeared(vmm));
+		registry.#keepConfigured();
+		registry.#preloaded.changed();
 		return registry;
+	}
+
+	/** What has left the configuration must not be started by way of what it has left with the supervisor, and is forgotten. */
+	#keepConfigured(): void {
+		/** It may be that no good configuration has been read yet. */
+		if (this.#config.vms.length === 0) return;
+		const names = new Set(this.#config.vms.map(({ name }) => name));
+		const { supervisor, lastEnds, bootHistory } = this.#dependencies;
+		void supervisor.keepOnly(names);
+		lastEnds.keepOnly(names);
+		bootHistory.keepOnly(names);
+	}
+
+	/** Ended while no broker looked: its logs are kept as those of others are. Never rejects. */
+	async #bury({ vm, exit, logs, cleanUp }: EndedVmm): Promise<void> {
+		const { log, keepLogs, lastEnds, wallNow } = this.#dependencies;
+		log.info({ event: "vm.endedUnseen", vm, exit });
+		const config = this.#config.vms.find(({ name }) => name === vm);
+		if (config !== undefined) {
+			lastEnds.note(vm, { reason: exitFailure(exit) ?? poweredOff, at: wallNow() });
+			await keepLogs(config, logs);
+		}
+		await cleanUp().catch((cause: unknown) => log.error({ event: "vm.cleanUpFailed", vm, err: cause }));
+	}
+
+	/** Started by somebody else: `systemctl start`, or the login. */
+	#appeared(vmm: RunningVmm): void {
+		this.#dependencies.log.info({ event: "vm.appeared", vm: vmm.vm });
+		const known = this.#vms.get(vmm.vm);
+		const vm = known ?? this.#add(vmm, null);
+		if (known === undefined) void this.#start(vm);
+		vm.appear(vmm);
+	}
+
+	#add(vmm: RunningVmm, adopted: Adopted | null): Vm {
+		const vm = new Vm(this.#configOf(vmm.vm, vmm.plan.id), this.#dependencies, adopted);
+		this.#vms.set(vmm.vm, vm);
+		return vm;
+	}
+
+	/**
+	 * From now on the configuration is this one. A vm that it does not have goes once it is not up; one that runs takes what
+	 * of its settings can change under it. Instances stay as they were made.
+	 */
+	configure(config: Config): void {
+		this.#config = config;
+		for (const vm of this.all().filter(({ config: { instanceOf } }) => instanceOf === undefined)) {
+			const next = config.vms.find(({ name }) => name === vm.config.name);
+			if (next === undefined) this.#orphans.add(vm.config.name);
+			else {
+				this.#orphans.delete(next.name);
+				vm.configure(next);
+			}
+			this.dropIfEnded(vm);
+		}
+		for (const added of config.vms) {
+			if (this.#vms.has(added.name)) continue;
+			const vm = new Vm(added, this.#dependencies, null);
+			this.#vms.set(added.name, vm);
+			void this.#start(vm);
+		}
+		/** What is up may need one that is new. */
+		for (const vm of this.all()) this.#dependants.look(vm.config, vm.isUp);
+		this.#keepConfigured();
+		this.#preloaded.configured();
+		this.#dependencies.changed();
+		for (const watcher of this.#watchers) watcher.configured?.();
+	}
+
+	/** Until the returned function is called. */
+	watch(watcher: RegistryWatcher): () => void {
+		this.#watchers.add(watcher);
+		return () => this.#watchers.delete(watcher);
 	}
 
 	/** The vm of this name, as it came from outside; throws BadName or NoSuchVm with the nearest name. */
@@ -53,12 +162,23 @@ export class Registry {
 		return vm;
 	}
 
+	/** The same for whoever wants something of it: one that is kept ready is theirs then. */
+	findToUse(untrustedName: string): Vm {
+		const vm = this.find(untrustedName);
+		this.#preloaded.claimThis(vm);
+		return vm;
+	}
+
 	/**
-	 * A fresh instance of a configured vm, stopped: whoever makes it asks it for something at once, and calls dropIfEnded
-	 * when that has come to nothing. It is here until it has run and its vmm is gone.
+	 * A fresh instance of a configured vm, one that is kept ready or one that is stopped: whoever gets it asks it for something
+	 * at once, and calls dropIfEnded when that has come to nothing. It is here until it has run and its vmm is gone.
 	 */
-	createInstance(untrustedBase: string): Vm {
+	newInstance(untrustedBase: string): Vm {
 		const base = findBase(this.#config, untrustedBase);
+		return this.#preloaded.claim(base) ?? this.#create(base);
+	}
+
+	#create(base: VmConfig): Vm {
 		const { newInstanceTag, log } = this.#dependencies;
 		const existing = this.all().map((vm) => vm.config);
 		const vm = new Vm(toInstance(base, existing, newInstanceTag), this.#dependencies, null);
@@ -68,6 +188,15 @@ export class Registry {
 		return vm;
 	}
 
+	/** The instance of this name, if it is up or about to be, and nobody has used it or waits for it. */
+	findUnused(untrustedName: string | undefined): Vm | undefined {
+		const vm = untrustedName === undefined ? undefined : this.#vms.get(untrustedName);
+		if (vm?.config.instanceOf === undefined || this.#preloaded.has(vm)) return undefined;
+		const { state, context } = vm.snapshot();
+		const isComing = state === "booting" || state === "ready" || state === "idle";
+		return isComing && !context.used && context.leases.size === 0 ? vm : undefined;
+	}
+
 	/** Forgets an instance, or a vm that the configuration no longer has, once it has ended and left nothing; other vms stay. */
 	dropIfEnded(vm: Vm): void {
 		if (!this.#isOver(vm)) return;
@@ -75,7 +204,9 @@ export class Registry {
 			if (!this.#isOver(vm) || !this.#vms.delete(vm.config.name)) return;
 			const event = this.#orphans.delete(vm.config.name) ? "vm.gone" : "instance.gone";
 			this.#dependencies.log.info({ event, vm: vm.config.name });
+			if (event === "vm.gone") this.#keepConfigured();
 			this.#dependencies.changed();
+			for (const watcher of this.#watchers) watcher.gone?.(vm);
 		});
 	}
 
@@ -83,17 +214,38 @@ export class Registry {
 		return [...this.#vms.values()];
 	}
 
+	/** It is kept ready, and nobody has asked for it. */
+	isPreloaded(vm: Vm): boolean {
+		return this.#preloaded.has(vm);
+	}
+
+	/** This broker is about to end: what the next one can't know again goes, what a guest would be lost with is resumed. Never rejects. */
+	async leave(): Promise<void> {
+		this.#preloaded.close();
+		await Promise.all(this.all().map((vm) => vm.wake()));
+	}
+
 	isConfigured(vm: Vm): boolean {
 		return !this.#orphans.has(vm.config.name);
 	}
 
-	/** No vmm runs, and none is about to. */
-	isQuiet(): boolean {
-		return this.all().every((vm) => !isUp(vm));
+	/** The states of those that are not at rest: a vmm runs, or is about to. */
+	statesUp(): string[] {
+		return this.all()
+			.filter((vm) => vm.isUp)
+			.map((vm) => vm.snapshot().state);
 	}
 
 	#isOver(vm: Vm): boolean {
-		return (vm.config.instanceOf !== undefined || !this.isConfigured(vm)) && !isUp(vm);
+		return (vm.config.instanceOf !== undefined || !this.isConfigured(vm)) && !vm.isUp;
+	}
+
+	/** What a vm that has left the configuration would be started with again, nobody knows. */
+	#planLaunch(vm: VmConfig): LaunchPlan {
+		if (!this.#orphans.has(vm.name)) return this.#planConfigured(vm);
+		throw new QubesLiteError("NoSuchVm", `the configuration has no vm '${vm.name}' any more`, {
+			remedy: "qubes-lite ls",
+		});
 	}
 
 	#configOf(name: string, id: number): VmConfig {
@@ -108,10 +260,15 @@ export class Registry {
 	/** An instance that is new has not ended, although it is stopped: it is looked at after its steps only. */
 	#start(vm: Vm): Promise<void> {
 		const started = vm.start();
+		/** One that was adopted is up already. */
+		this.#dependants.look(vm.config, vm.isUp);
 		vm.watch(() => {
+			this.#dependants.look(vm.config, vm.isUp);
 			this.dropIfEnded(vm);
+			this.#preloaded.changed();
 			this.#dependencies.changed();
 		});
+		for (const watcher of this.#watchers) watcher.added?.(vm);
 		return started;
 	}
 
@@ -121,16 +278,6 @@ export class Registry {
 			this.#config.vms.map((vm) => vm.name),
 		);
 	}
-}
-
-function isUp(vm: Vm): boolean {
-	const { state, context } = vm.snapshot();
-	return context.vmmAlive || (state !== "stopped" && state !== "failed");
-}
-
-/** What it would be started with again nobody knows. */
-function refuse({ name }: VmConfig): never {
-	throw new QubesLiteError("NoSuchVm", `the configuration has no vm '${name}' any more`, { remedy: "qubes-lite ls" });
 }
 
 /** A running vm that has left the configuration goes on, with defaults that never stop it by idleness. */
@@ -143,8 +290,7 @@ function orphanConfig(name: string, id: number): VmConfig {
 		network: false,
 		autoStart: false,
 		disks: [],
-		disposable: false,
-		idleTimeoutMs: 0,
-		bootTimeoutMs: 60_000,
+		preload: 0,
+		...defaultLifecycle,
 	};
 }

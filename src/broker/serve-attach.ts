@@ -16,7 +16,7 @@ type HoldRequest = Extract<BrokerRequest, { readonly method: "hold" }>;
 export async function serveAttach(
 	client: ClientConnection,
 	request: AttachRequest,
-	{ registry, number, bytes, now }: ServeOptions,
+	{ registry, number, bytes, askedAt, now }: ServeOptions,
 ): Promise<void> {
 	const { session } = parseAttach(bytes);
 	const vm = registry.find(request.vm);
@@ -32,7 +32,7 @@ export async function serveAttach(
 			attachTo: session,
 			label: `attach to session ${session}`,
 		},
-		...{ vm, bytes, timeoutMs, pid, now },
+		...{ vm, bytes, timeoutMs, pid, askedAt, now },
 	});
 }
 

@@ -14,19 +14,23 @@ export interface ServeOptions {
 	readonly number: number;
 	/** The exec or attach bytes that came with the request. */
 	readonly bytes: Buffer;
+	/** On the machine's clock, as `now`. */
+	readonly askedAt: number;
 	readonly now: () => number;
 }
 
 /** Resolves when the client is gone; rejects with what it must be told. */
 export async function serveRun(client: ClientConnection, request: RunRequest, options: ServeOptions): Promise<void> {
-	const { registry, bytes, now } = options;
+	const { registry, bytes, askedAt, now } = options;
 	const label = commandName(bytes);
-	const vm = request.disposable ? newInstance(request, registry) : findVm(request, registry);
+	const vm = request.disposable
+		? (registry.findUnused(request.instance) ?? newInstance(request, registry))
+		: findVm(request, registry);
 	const { timeoutMs, pid } = request;
 	try {
 		await serveSession(client, {
 			...{ request: options.number, type: "run.requested", attachTo: null, mayBoot: request.start },
-			...{ vm, label, bytes, timeoutMs, pid, now },
+			...{ vm, label, bytes, timeoutMs, pid, askedAt, now },
 		});
 	} finally {
 		registry.dropIfEnded(vm);
@@ -34,14 +38,14 @@ export async function serveRun(client: ClientConnection, request: RunRequest, op
 }
 
 function newInstance({ vm, start }: RunRequest, registry: Registry): Vm {
-	if (start) return registry.createInstance(vm);
+	if (start) return registry.newInstance(vm);
 	throw new QubesLiteError("BadRequest", "a run in a fresh instance always starts it", {
 		remedy: "leave out --no-start, or name a vm that runs",
 	});
 }
 
 function findVm({ vm: name, start }: RunRequest, registry: Registry): Vm {
-	const vm = registry.find(name);
+	const vm = registry.findToUse(name);
 	const { state } = vm.snapshot();
 	const isUp = state === "ready" || state === "idle";
 	if (!start && !isUp) {

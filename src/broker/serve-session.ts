@@ -1,13 +1,14 @@
 /** What a run and an attachment have in common: from the question to the ticket, and on until the client is gone. The broker carries none of their bytes. */
 import { randomBytes } from "node:crypto";
 import { GuestGoingDown } from "../guest/guest-link.ts";
-import { encodeGranted, encodeProgress, encodeReady } from "../protocol/broker.ts";
+import { encodeGranted, encodeReady } from "../protocol/broker.ts";
 import { sha256Hex } from "../protocol/exec.ts";
 import { ticketBytes, ticketLifeMs } from "../protocol/limits.ts";
 import type { ClientConnection } from "./client-connection.ts";
 import type { Instance } from "./instance.ts";
+import { reportProgress } from "./report-progress.ts";
 import type { Vm } from "./vm.ts";
-import { bootTooSlow, justStopped } from "./vm-errors.ts";
+import { bootTooSlow } from "./vm-errors.ts";
 
 export interface Opening {
 	/** Unique for the life of this broker. */
@@ -20,6 +21,8 @@ export interface Opening {
 	readonly bytes: Buffer;
 	/** The session to attach to; null opens one. */
 	readonly attachTo: number | null;
+	/** On the machine's clock. */
+	readonly askedAt: number;
 	/** 0: no bound but the boot's own. */
 	readonly timeoutMs: number;
 	/** A vm that is going down is booted again. */
@@ -31,20 +34,20 @@ export interface Opening {
 
 /** Resolves when the client is gone; rejects with what the client must be told, also when its vm ended under it. */
 export async function serveSession(client: ClientConnection, opening: Opening): Promise<void> {
-	const { vm, request, type, label } = opening;
+	const { vm, request, type, label, askedAt } = opening;
 	const stopProgress = reportProgress(client, vm, opening.now);
 	try {
-		await bounded(client, opening, vm.request(request, { type, label }));
+		await bounded(client, opening, vm.request(request, { type, label, askedAt }));
 		if (client.gone.aborted) return;
 		stopProgress();
 		await grant(client, opening).catch(async (cause: unknown) => {
 			if (!(cause instanceof GuestGoingDown) || !opening.mayBoot) throw cause;
-			/** The broker that asked for it is gone, and its successor learns of it here: the request waits, and boots it anew. */
+			/** A broker before us may have asked for it, and we learn of it here: the request waits, and boots it anew. */
 			vm.withdraw(request);
 			const { state } = vm.snapshot();
 			/** Once is enough: a second stop would refuse those who wait for the next boot already. */
-			if (state === "ready" || state === "idle") vm.stop(false);
-			await bounded(client, opening, vm.request(request, { type, label }));
+			if (state === "ready" || state === "idle") vm.stop(false, opening.now());
+			await bounded(client, opening, vm.request(request, { type, label, askedAt }));
 			if (!client.gone.aborted) await grant(client, opening);
 		});
 	} finally {
@@ -57,7 +60,7 @@ async function grant(client: ClientConnection, opening: Opening): Promise<void> 
 	const { vm, request, bytes, attachTo, label, pid } = opening;
 	const { instance } = vm.snapshot();
 	const boot = instance?.bootTag ?? null;
-	if (instance?.plan === undefined || boot === null) throw justStopped(vm.config);
+	if (instance?.plan === undefined || boot === null) throw vm.gone(instance);
 	client.send(encodeReady({ vm: vm.config.name, boot, vsock: instance.plan.vsock }));
 	const ticket = randomBytes(ticketBytes);
 	const hashes = { ticketHash: sha256Hex(ticket), execHash: sha256Hex(bytes) };
@@ -110,18 +113,4 @@ async function bounded(client: ClientConnection, { vm, timeoutMs }: Opening, ask
 	});
 	asked.catch(() => {});
 	await Promise.race([asked, impatience]).finally(() => clearTimeout(timer));
-}
-
-/** Sends where the boot is whenever that changes; returns how to end it. */
-function reportProgress(client: ClientConnection, vm: Vm, now: () => number): () => void {
-	const beganAt = now();
-	let last = "";
-	const look = (): void => {
-		const { state, context } = vm.snapshot();
-		const phase = state === "booting" ? context.phase : state;
-		if (phase === last) return;
-		last = phase;
-		client.send(encodeProgress({ phase, elapsedMs: Math.round(now() - beganAt) }));
-	};
-	return vm.watch(look);
 }

@@ -29,6 +29,7 @@ export function toSessionList(
 				detached: fact.isDetached,
 				client: book.clientOf(session) ?? (fact.hasClient ? 0 : null),
 				state: toSafeLine(describeState(fact)),
+				processes: fact.processes ?? null,
 			};
 		});
 }

@@ -1,40 +1,74 @@
 /** A vm's state in the words that every client sees. */
-import type { VmState, VmStatus } from "../protocol/broker-replies.ts";
+import { toSettings } from "../config/lifecycle.ts";
+import type { VmConfig } from "../config/schema.ts";
+import { isEmulated } from "../host/kvm.ts";
+import type { LeaseStatus, NextBoot, VmState, VmStatus } from "../protocol/broker-replies.ts";
+import { formatSessionId } from "../protocol/session-id.ts";
 import { describeLease, type Lease, type Leases, leasesOf, unknownCommand } from "../statemachines/leases.ts";
-import { stopsAt, type VmContext } from "../statemachines/vm-context.ts";
+import { nextDue, nextStop, type VmContext } from "../statemachines/vm-context.ts";
+import type { Reason } from "../statemachines/vm-events.ts";
 import type { Instance } from "./instance.ts";
 import type { Vm } from "./vm.ts";
+import { failedBootRemedy } from "./vm-errors.ts";
 
 /** A guest may report a thousand; a reply has room for those of every vm. */
 const leasesShownMax = 32;
 
-/** `now` on the machine's clock, `wallMs` the same instant on the wall clock. */
-export function toStatus(vm: Vm, isConfigured: boolean, now: number, wallMs: number): VmStatus {
+export interface StatusFacts {
+	readonly isConfigured: boolean;
+	readonly isPreloaded: boolean;
+	/** On the machine's clock. */
+	readonly now: number;
+	/** The same instant on the wall clock. */
+	readonly wallMs: number;
+	/** Of sessions, by their numbers, as the guest has just said. */
+	readonly processes?: ReadonlyMap<number, number>;
+}
+
+export function toStatus(vm: Vm, facts: StatusFacts): VmStatus {
 	const { state, context, instance } = vm.snapshot();
+	const { now, wallMs, processes } = facts;
 	const toWall = (time: number): string => new Date(wallMs - now + time).toISOString();
-	const due = stopsAt(context);
+	const isServing = state === "ready" || state === "idle";
+	const due = isServing ? nextDue(context) : null;
+	const stop = isServing ? nextStop(context) : null;
 	const plan = instance?.plan;
 	return {
 		name: vm.config.name,
 		id: vm.config.id,
 		state: state as VmState,
-		flags: toFlags(state, context, isConfigured),
+		flags: toFlags(state, context, facts),
 		since: toWall(context.since),
 		reason: context.reason?.sentence ?? null,
+		remedy: remedyOf(vm.config, context.reason),
 		leases: shown(context.leases)
 			.slice(0, leasesShownMax)
-			.map((lease) => describe(lease, instance)),
+			.map((lease): LeaseStatus => {
+				const words = describe(vm.config.name, lease, instance, processes?.get(lease.id) ?? null);
+				return { kind: lease.kind, words, since: toWall(lease.since) };
+			}),
 		sessions: leasesOf(context.leases, "session").length,
-		stopsAt: state === "idle" && due !== null ? toWall(due) : null,
+		stopsAt: stop === null ? null : toWall(stop.at),
+		pausesAt: due !== null && stop === null ? toWall(due.at) : null,
 		disposable: vm.config.disposable,
 		network: vm.config.network,
-		idleTimeout: vm.config.idleTimeoutMs / 1000,
+		...toLifecycleStatus(vm.config),
+		set: { ...toSettings(vm.overrides) },
 		memoryMiB: vm.config.memoryMiB,
+		cpus: vm.config.cpus,
+		next: toNextBoot(vm),
 		hypervisor: plan?.hypervisor ?? null,
+		supervisor: instance?.supervisor ?? null,
 		pid: instance?.pid ?? null,
 		phase: state === "booting" ? context.phase : null,
+		phases: Object.fromEntries(Object.entries(context.phases).map(([phase, at]) => [phase, Math.round(at)])),
 		bootMs: context.bootMs === null ? null : Math.round(context.bootMs),
+		usualBootMs: vm.usualBootMs,
 	};
+}
+
+function remedyOf(vm: VmConfig, reason: Reason | null): string | null {
+	return reason?.remedy ?? (reason === null ? null : (failedBootRemedy(vm, reason, isEmulated) ?? null));
 }
 
 /** A ticket that both we and the guest hold is one to whoever looks. */
@@ -43,15 +77,41 @@ function shown(leases: Leases): Lease[] {
 	return [...leases.values()].filter(({ kind, id }) => kind !== "announced" || !ours.has(id));
 }
 
-/** Of what ran before this broker the machine knows numbers only. */
-function describe(lease: Lease, instance: Instance | undefined): string {
-	const isSession = lease.kind === "session" || lease.kind === "cgroup";
-	const name = isSession && lease.label === unknownCommand ? instance?.book.nameOf(lease.id) : undefined;
-	return describeLease(name === undefined ? lease : { ...lease, label: name });
+function toNextBoot({ config, nextConfig }: Vm): NextBoot | null {
+	const isSame = (["memoryMiB", "cpus", "network"] as const).every((key) => config[key] === nextConfig[key]);
+	return isSame ? null : { memoryMiB: nextConfig.memoryMiB, cpus: nextConfig.cpus, network: nextConfig.network };
 }
 
-function toFlags(state: string, context: VmContext, isConfigured: boolean): string[] {
+/** Of what ran before this broker the machine knows numbers only. */
+function describe(vm: string, lease: Lease, instance: Instance | undefined, processes: number | null): string {
+	const isSession = lease.kind === "session" || lease.kind === "cgroup";
+	const name = isSession && lease.label === unknownCommand ? instance?.book.nameOf(lease.id) : undefined;
+	const session = formatSessionId({ vm, session: lease.id, boot: instance?.bootTag ?? null });
+	return describeLease(name === undefined ? lease : { ...lease, label: name }, { id: session, processes });
+}
+
+/** Of one that is kept ready the idleTimeout is a millisecond. */
+function toLifecycleStatus(vm: VmConfig) {
+	const { idleTimeoutMs, idleAction, pauseTimeoutMs, maxLifetimeMs, dependsOn, preload } = vm;
+	return {
+		idleTimeout: Math.ceil(idleTimeoutMs / 1000),
+		idleAction,
+		pauseTimeout: pauseTimeoutMs / 1000,
+		maxLifetime: Math.ceil(maxLifetimeMs / 1000),
+		dependsOn,
+		preload,
+	};
+}
+
+/** Words for what its state alone does not say. */
+export function toFlags(
+	state: string,
+	context: VmContext,
+	{ isConfigured, isPreloaded }: Pick<StatusFacts, "isConfigured" | "isPreloaded">,
+): string[] {
 	const flags: string[] = [];
+	if (isPreloaded) flags.push("preloaded");
+	if (context.paused) flags.push("paused");
 	if (context.unresponsive) flags.push("unresponsive");
 	if (state === "ready" && !context.linked && !context.unresponsive) flags.push("reconnecting");
 	if (state === "failed" && context.vmmAlive) flags.push("vmmAlive");

@@ -3,6 +3,7 @@ import type { VmmExit } from "../activation/supervisor.ts";
 import type { VmConfig } from "../config/schema.ts";
 import { QubesLiteError } from "../errors.ts";
 import type { Reason } from "../statemachines/vm-events.ts";
+import { poweredOff } from "../statemachines/vm-reasons.ts";
 import { lastLines, toSafeText } from "../terminal/safe-text.ts";
 import type { GuestRefusal } from "./guest-refusals.ts";
 
@@ -15,10 +16,25 @@ export function justStopped(vm: VmConfig): QubesLiteError {
 	return new QubesLiteError("NotRunning", `${vm.name} has just stopped`, { remedy: statusRemedy(vm) });
 }
 
-/** The vm ended under a session. */
-export function endedError(vm: VmConfig, reason: Reason | null): QubesLiteError {
-	return new QubesLiteError("NotRunning", `${vm.name} ended while the command ran: ${reason?.sentence ?? "stopped"}`, {
+/** The vm ended under a session, or under a request that had been answered. */
+export function endedError(vm: VmConfig, reason: Reason | null, when: "running" | "starting"): QubesLiteError {
+	const during = when === "running" ? "while the command ran" : "before the command could run";
+	return new QubesLiteError("NotRunning", `${vm.name} ended ${during}: ${reason?.sentence ?? "stopped"}`, {
 		remedy: statusRemedy(vm),
+	});
+}
+
+export function notRunning(vm: VmConfig, but: string): QubesLiteError {
+	return new QubesLiteError("NotRunning", `${vm.name} is not running, ${but}`, {
+		remedy: `qubes-lite start ${vm.name}`,
+	});
+}
+
+/** Who asks about a vm that may run, and can't be seen. */
+export function hiddenError(vm: string, cause?: QubesLiteError): QubesLiteError {
+	const why = cause === undefined ? "" : `: ${cause.message}`;
+	return new QubesLiteError("Unresponsive", `systemd keeps ${vm}, and can't be asked about it${why}`, {
+		remedy: "systemctl --user start dbus.socket",
 	});
 }
 
@@ -31,6 +47,10 @@ export function bootTooSlow(vm: VmConfig, withinMs: number): QubesLiteError {
 export interface BootRemains {
 	readonly console: readonly string[];
 	readonly refusal: GuestRefusal | null;
+	/** What the host has. */
+	readonly hostMemoryMiB: number;
+	/** See isEmulated in host/kvm.ts. */
+	readonly isEmulated: () => boolean;
 }
 
 /** The machine refused a request. */
@@ -43,11 +63,31 @@ export function refusedError(vm: VmConfig, refusal: Reason, remains: BootRemains
 		/** The guest's image is of another version of qubes-lite. */
 		if (remains.refusal.code === "Unsupported") remedy ??= "qubes-lite image build";
 	}
+	if (isBoot && vm.memoryMiB > remains.hostMemoryMiB) {
+		lines.push(`it has ${vm.memoryMiB} MiB of memory, more than the host's ${remains.hostMemoryMiB} MiB`);
+		remedy ??= `give ${vm.name} less "memory" in the configuration`;
+	}
 	if (isBoot && remains.console.length > 0) {
 		lines.push("its console's last lines:", ...remains.console.map((line) => `  | ${line}`));
 	}
 	const code = refusal.code === "Stopped" ? "NotRunning" : refusal.code;
-	return new QubesLiteError(code, lines.join("\n"), { remedy: remedy ?? statusRemedy(vm) });
+	return new QubesLiteError(code, lines.join("\n"), {
+		remedy: remedy ?? failedBootRemedy(vm, refusal, remains.isEmulated) ?? statusRemedy(vm),
+	});
+}
+
+/**
+ * What there is to look at, and to try, after a boot that failed for a reason without a remedy of its own; undefined: nothing. Nothing is
+ * kept of a disposable.
+ */
+export function failedBootRemedy(vm: VmConfig, reason: Reason, isEmulated: () => boolean): string | undefined {
+	const isLate = reason.code === "BootTimeout";
+	if (!isLate && reason.code !== "BootFailed") return undefined;
+	/** What the vmm itself has said is in its log, and what the guest has is on the console. */
+	const isGuests = isLate || reason.sentence.startsWith(poweredOff.sentence);
+	const look = vm.disposable ? [] : [`qubes-lite logs ${isGuests ? "--console " : ""}${vm.name}`];
+	if (!isLate || !isEmulated()) return look[0];
+	return [...look, 'a larger "bootTimeout" may help: without KVM all is slow'].join("   # ");
 }
 
 /** A launch that could not even begin. */
@@ -56,13 +96,14 @@ export function launchFailure(error: QubesLiteError): Reason {
 		code: error.code,
 		/** It may quote what the vmm said. */
 		sentence: toSafeText(error.message),
-		...(error.remedy === undefined ? {} : { remedy: error.remedy }),
+		...(error.remedy === undefined ? {} : { remedy: toSafeText(error.remedy) }),
 	};
 }
 
 /** Why a vmm that nobody told to end has ended; null for one that did so in good order. */
 export function exitFailure(exit: VmmExit): Reason | null {
 	const words = lastWords(exit.log);
+	if (exit.cause !== null) return { code: "BootFailed", sentence: `${exit.cause}${words}` };
 	if (exit.lostHelper !== null) {
 		return { code: "BootFailed", sentence: `its ${exit.lostHelper} ended or did not start${words}` };
 	}

@@ -19,12 +19,13 @@ export class VmLog {
 		this.#now = now;
 	}
 
-	/** `value` as the machine has it. */
-	state(value: unknown, context: VmContext): void {
+	/** `value` as the machine has it. True where it is another one than before. */
+	state(value: unknown, context: VmContext): boolean {
 		const state = typeof value === "string" ? value : Object.entries(value as object)[0]?.join(".");
-		if (state === undefined || state === this.#state) return;
+		if (state === undefined || state === this.#state) return false;
 		this.#state = state;
 		this.#log.info({ event: "vm.state", vm: this.#vm, state, reason: context.reason?.sentence });
+		return true;
 	}
 
 	hello(boot: number, { phases }: AgentHello): void {

@@ -2,41 +2,43 @@
  * One vm: its machine, and the adapters that fill the machine's holes. The machine decides; here things are done, and
  * what happens is told to the machine with the boot that it belongs to.
  */
-import type { Logger } from "pino";
 import { createActor } from "xstate";
-import type { RunningVmm, Supervisor, VmmExit } from "../activation/supervisor.ts";
+import type { RunningVmm } from "../activation/supervisor.ts";
 import type { VmConfig } from "../config/schema.ts";
 import { QubesLiteError } from "../errors.ts";
 import type { GuestEvent } from "../guest/guest-link.ts";
-import type { LaunchPlan } from "../launch-plan.ts";
 import type { Expect } from "../protocol/control.ts";
-import type { GuestReport } from "../statemachines/leases.ts";
+import { type GuestReport, hasLease } from "../statemachines/leases.ts";
 import { vmMachine } from "../statemachines/vm.machine.ts";
-import { defaultShutdownBounds, type VmContext } from "../statemachines/vm-context.ts";
-import type { Reason } from "../statemachines/vm-events.ts";
+import type { VmContext } from "../statemachines/vm-context.ts";
+import type { VmNotice } from "../statemachines/vm-events.ts";
+import { type BootsDependencies, VmBoots } from "./boot-history.ts";
+import type { Clock } from "./clock.ts";
+import { EffectiveConfig, type Overrides } from "./effective-config.ts";
 import { GuestRefusals } from "./guest-refusals.ts";
-import { Instance } from "./instance.ts";
-import { TicketGate } from "./ticket-gate.ts";
-import { endedError, exitFailure, justStopped, launchFailure, refusedError } from "./vm-errors.ts";
+import { Inhibitors } from "./inhibitors.ts";
+import type { Instance } from "./instance.ts";
+import { Instances, type InstancesDependencies } from "./instances.ts";
+import { type EndsDependencies, VmEnds } from "./last-ends.ts";
+import { endedError, launchFailure, notRunning } from "./vm-errors.ts";
+import { VmGrants } from "./vm-grants.ts";
 import { VmLog } from "./vm-log.ts";
+import { VmRequests } from "./vm-requests.ts";
 
 /** The agent gives commands this long to end; the machine's own bound for the whole power-off is longer. */
 const guestGraceMs = 20_000;
 
 /** What somebody wants of a vm, in the machine's words. */
-export type Wish =
+export type Wish = { readonly askedAt: number } & (
 	| { readonly type: "run.requested" | "attach.requested"; readonly label: string }
-	| { readonly type: "start.requested" };
+	| { readonly type: "start.requested"; readonly forOther?: true }
+);
 
-export interface VmDependencies {
-	readonly supervisor: Supervisor;
-	readonly log: Logger;
-	readonly now: () => number;
-	readonly newBootToken: () => string;
-	/** Throws where the vm can't be launched here. */
-	planLaunch(vm: VmConfig): LaunchPlan;
-	/** Keeps a log file of a vmm that has ended, where the vm is not disposable. */
-	keepLogs(vm: VmConfig, directory: string): Promise<void>;
+export interface VmDependencies extends InstancesDependencies, EndsDependencies, BootsDependencies {
+	/** As fast as `now`. */
+	readonly clock: Clock;
+	/** Resolves when all of these vms are ready; rejects with why one can't be. */
+	awaitReady(names: readonly string[]): Promise<void>;
 }
 
 export interface Adopted {
@@ -45,64 +47,174 @@ export interface Adopted {
 }
 
 export class Vm {
-	readonly config: VmConfig;
+	readonly #config: EffectiveConfig;
 	readonly #dependencies: VmDependencies;
+	readonly #ends: VmEnds;
+	readonly #boots: VmBoots;
 	readonly #actor;
-	readonly #answers = new Map<number, (refusal: Reason | null) => void>();
-	/** Runs from launch to the end of its clean-up, one after the other. */
-	#instance: Instance | undefined;
-	#released: Promise<void> = Promise.resolve();
-	#nextSession = 1;
+	readonly #instances: Instances;
 	readonly #refusals: GuestRefusals;
 	readonly #log: VmLog;
-	readonly #tickets = new TicketGate({
-		leases: () => this.snapshot().context.leases,
-		watch: (listener) => this.watch(listener),
+	readonly #requests: VmRequests;
+	readonly #grants: VmGrants;
+	/** Those who keep it from stopping by idleness. */
+	readonly inhibitors = new Inhibitors({
+		clock: () => this.#dependencies.clock,
+		tell: (event) => this.#actor.send(event),
+		marks: () => this.#instances.current?.marks,
 	});
-	#lastConsole: string[] = [];
 
 	constructor(config: VmConfig, dependencies: VmDependencies, adopted: Adopted | null) {
-		this.config = config;
+		this.#config = new EffectiveConfig(config);
 		this.#dependencies = dependencies;
+		this.#ends = new VmEnds(config, dependencies);
+		this.#boots = new VmBoots(config, dependencies);
 		this.#log = new VmLog(config.name, dependencies.log, dependencies.now);
 		this.#refusals = new GuestRefusals(config.name, dependencies.log);
-		if (adopted !== null) {
-			this.#instance = this.#newInstance(0);
-			this.#instance.adopt(adopted.vmm);
-		}
+		this.#instances = new Instances(
+			{
+				name: config.name,
+				tell: (event) => this.#actor.send(event),
+				heard: (boot, event) => this.#guest(boot, event),
+				isBooting: () => this.snapshot().state === "booting",
+				boot: () => this.snapshot().context.boot,
+			},
+			dependencies,
+		);
+		if (adopted !== null) this.#config.override(this.#instances.adopt(adopted.vmm));
 		const machine = vmMachine.provide({
 			actions: {
+				awaitDependencies: ({ context }) => void this.#awaitDependencies(context),
 				launchVmm: ({ context }) => this.#launch(context),
-				askPoweroff: () => this.#instance?.powerOff(guestGraceMs),
-				terminateVmm: () => this.#instance?.terminate(),
-				killVmm: () => this.#instance?.kill(),
-				releaseVmm: ({ context }) => this.#release(context.reason),
+				takeVmm: ({ context }) => this.#take(context),
+				askPoweroff: () => this.#instances.current?.powerOff(guestGraceMs),
+				pressPowerButton: () => this.#instances.current?.pressPowerButton(),
+				pauseVmm: ({ context }) => this.#instances.pause(context.boot),
+				resumeVmm: ({ context }) => this.#instances.resume(context.boot),
+				terminateVmm: () => this.#instances.current?.terminate(),
+				killVmm: () => this.#instances.current?.kill(),
+				releaseVmm: ({ context }) => this.#instances.release(this.config, context.reason),
+				endBoot: () => {
+					if (this.#config.released()) this.#settingsChanged();
+				},
 			},
 		});
 		this.#actor = createActor(machine, {
+			clock: dependencies.clock,
 			input: {
 				name: config.name,
-				disposable: config.disposable,
-				idleTimeoutMs: config.idleTimeoutMs,
-				bootTimeoutMs: config.bootTimeoutMs,
-				bounds: defaultShutdownBounds,
+				...this.#config.lifecycle,
 				now: dependencies.now,
-				adopted: adopted === null ? null : { saidHello: this.#instance?.bootTag !== null, ageMs: adopted.ageMs },
+				lastEnd: this.#ends.last,
+				slowestBootMs: () => this.#boots.slowestMs,
+				adopted: adopted === null ? null : this.#instances.adoptedAs(adopted.ageMs),
 			},
 		});
-		this.#actor.on("request.answered", ({ request, refusal }) => {
-			this.#answers.get(request)?.(refusal);
-			this.#answers.delete(request);
+		this.#requests = new VmRequests({
+			vm: () => this.config,
+			refusals: this.#refusals,
+			consoleTail: () => this.#instances.consoleTail(),
 		});
-		this.#actor.subscribe((snapshot) => this.#log.state(snapshot.value, snapshot.context));
+		this.#grants = new VmGrants({
+			vm: () => this.config,
+			current: () => this.#instances.current,
+			lastReason: () => this.snapshot().context.reason,
+			leases: () => this.snapshot().context.leases,
+			watch: (listener) => this.watch(listener),
+			tell: (event) => this.#actor.send(event),
+			clock: dependencies.clock,
+		});
+		this.#actor.on("request.answered", ({ request, refusal }) => this.#requests.answer(request, refusal));
+		this.#actor.on("boot.finished", (boot) => {
+			const { context, instance } = this.snapshot();
+			/** A retry says more of what failed before it. */
+			if (context.attempt === 1) this.#boots.note(boot, instance?.accelerator ?? null);
+		});
+		let isUp = false;
+		this.#actor.subscribe((snapshot) => {
+			if (this.#log.state(snapshot.value, snapshot.context)) this.#ends.note(snapshot.value, snapshot.context);
+			const wasUp = isUp;
+			isUp = this.isUp;
+			if (wasUp && !isUp) this.#instances.atRest();
+		});
+	}
+
+	/** How long it takes to boot, ms; null where that is not known. */
+	get usualBootMs(): number | null {
+		return this.#boots.usualMs;
+	}
+
+	get config(): VmConfig {
+		return this.#config.current;
+	}
+
+	/** As it will be from its next boot on. */
+	get nextConfig(): VmConfig {
+		return this.#config.next;
+	}
+
+	/** What has been set until what runs has ended. */
+	get overrides(): Overrides {
+		return this.#config.overrides;
+	}
+
+	/** Its lifecycle holds at once; the rest from its next boot on. */
+	configure(config: VmConfig): void {
+		this.#config.configure(config, this.#instances.current !== undefined);
+		this.#settingsChanged();
+	}
+
+	/** Holds at once, and until what runs has ended; also under a broker that comes later. Throws NotRunning. */
+	override(overrides: Overrides): void {
+		const instance = this.#instances.current;
+		if (instance === undefined) throw notRunning(this.config, "so there is nothing to set until its stop");
+		this.#config.override(overrides);
+		instance.marks.overrides = this.#config.overrides;
+		this.#settingsChanged();
+	}
+
+	/** Before it boots: nobody asks for it yet, and it is paused as soon as it is up. */
+	preload(): void {
+		this.#config.preload();
+		this.#settingsChanged();
+	}
+
+	/** A paused guest would lose its connections with this broker. Never rejects. */
+	async wake(): Promise<void> {
+		if (this.snapshot().context.paused) await this.#instances.current?.resume().catch(() => {});
+	}
+
+	/** Somebody asks for it now. */
+	claim(): void {
+		const { context } = this.snapshot();
+		this.#config.claim(context.now() - context.bootBeganAt);
+		this.#settingsChanged();
+	}
+
+	#settingsChanged(): void {
+		this.#actor.send({ type: "settings.changed", ...this.#config.lifecycle });
+	}
+
+	/** Another vm, which depends on this one, is up, or is not. */
+	dependant({ id, name }: VmConfig, isUp: boolean): void {
+		if (isUp === hasLease(this.snapshot().context.leases, "dependant", id)) return;
+		this.#actor.send(isUp ? { type: "dependant.came", vm: id, label: name } : { type: "dependant.went", vm: id });
+	}
+
+	/** Calls `listener` with what the machine says without being asked, until the returned function is called. */
+	notices(listener: (notice: VmNotice) => void): () => void {
+		const types = ["stop.announced", "stop.averted", "boot.finished"] as const;
+		const subscriptions = types.map((type) => this.#actor.on(type, listener));
+		return () => {
+			for (const subscription of subscriptions) subscription.unsubscribe();
+		};
 	}
 
 	/** Begins; for an adopted vm also opens its link, so that its agent can dial again. Never rejects: other vms go on. */
 	async start(): Promise<void> {
 		this.#actor.start();
-		await this.#instance?.openLink().catch((cause: unknown) => {
-			this.#dependencies.log.error({ event: "vm.linkFailed", vm: this.config.name, err: cause });
-		});
+		this.inhibitors.awaitEarlier();
+		await this.#instances.openLink();
 	}
 
 	/** The machine's state and context, and the vmm where one runs. */
@@ -111,8 +223,19 @@ export class Vm {
 		return {
 			state: typeof value === "string" ? value : (Object.keys(value)[0] ?? ""),
 			context,
-			instance: this.#instance,
+			instance: this.#instances.current,
 		};
+	}
+
+	/** A vmm runs, or is about to. */
+	get isUp(): boolean {
+		const { state, context } = this.snapshot();
+		return context.vmmAlive || (state !== "stopped" && state !== "failed");
+	}
+
+	/** It may run, although there is no instance: who keeps it does not answer. */
+	get isHidden(): boolean {
+		return this.#instances.isHidden;
 	}
 
 	/** Calls `listener` after every step of the machine, until the returned function is called. */
@@ -125,73 +248,84 @@ export class Vm {
 	 * Asks the machine, which boots the vm where needed. Resolves when it is there; rejects with the machine's reason.
 	 * `withdraw` must be called when the requester is gone.
 	 */
-	async request(request: number, wish: Wish): Promise<void> {
-		const answer = new Promise<Reason | null>((resolve) => this.#answers.set(request, resolve));
-		this.#actor.send({ ...wish, request });
-		const refusal = await answer;
-		if (refusal !== null) throw await this.#toError(refusal);
+	request(request: number, wish: Wish): Promise<void> {
+		const needed = this.#needed(wish);
+		if (needed === null) return this.#requests.ask(request, null, () => this.#actor.send({ ...wish, request }));
+		/** Who waits for another vm first holds this one. */
+		this.#actor.send({ type: "inhibit.requested", inhibitor: request, label: "a run that waits for what it needs" });
+		const release = (): void => this.#actor.send({ type: "inhibit.released", inhibitor: request });
+		const come = needed.catch((cause: unknown) => {
+			release();
+			throw cause;
+		});
+		return this.#requests.ask(request, come, () => {
+			this.#actor.send({ ...wish, request });
+			release();
+		});
+	}
+
+	/** A vm that is up may have lost one that it needs; one that is not looks for them when it boots. */
+	#needed({ type }: Wish): Promise<void> | null {
+		const { dependsOn } = this.config;
+		const isServing = ["ready", "idle"].includes(this.snapshot().state);
+		const isNeeded = type === "run.requested" && isServing && dependsOn.length > 0;
+		return isNeeded ? this.#dependencies.awaitReady(dependsOn) : null;
 	}
 
 	withdraw(request: number): void {
-		this.#answers.delete(request);
+		this.#requests.forget(request);
+		this.#actor.send({ type: "inhibit.released", inhibitor: request });
 		this.#actor.send({ type: "request.withdrawn", request });
 	}
 
-	/** Announces a ticket to the agent; resolves with the session's number once the agent holds it. */
-	async grant(request: number, label: string, ticket: Omit<Expect, "session">): Promise<number> {
-		const instance = this.#instance;
-		return this.#tickets.pass(request, async () => {
-			if (instance === undefined || instance !== this.#instance) throw justStopped(this.config);
-			const session = this.#nextSession++;
-			await instance.expect({ session, ...ticket });
-			if (instance !== this.#instance) throw justStopped(this.config);
-			this.#actor.send({ type: "ticket.granted", request, session, label });
-			return session;
-		});
+	/**
+	 * Announces a ticket to the agent; resolves with the session's number once the agent holds it. Rejects with GuestGoingDown
+	 * where the guest powers off by itself: nothing has been run, and the next boot can serve.
+	 */
+	grant(request: number, label: string, ticket: Omit<Expect, "session">): Promise<number> {
+		return this.#grants.grant(request, label, ticket);
 	}
 
-	stop(force: boolean): void {
-		this.#actor.send({ type: "stop.requested", force });
+	/** What ended under a request that had been answered; undefined: before anybody saw it. */
+	gone(instance: Instance | undefined): QubesLiteError {
+		return this.#grants.gone(instance);
 	}
 
-	#launch(context: VmContext): void {
-		const instance = this.#newInstance(context.boot);
-		this.#instance = instance;
-		this.#lastConsole = [];
-		this.#nextSession = 1;
-		if (context.attempt === 1) this.#refusals.forget();
-		void this.#released
-			.then(() => {
-				const plan = this.#dependencies.planLaunch(this.config);
-				return instance.launch(plan, this.#dependencies.supervisor, this.#dependencies.newBootToken());
-			})
-			.catch((cause: unknown) => {
-				const error = QubesLiteError.from(cause);
-				this.#dependencies.log.warn({ event: "vm.launchFailed", vm: this.config.name, err: error.cause ?? error });
-				const { boot } = context;
-				this.#actor.send({ type: "vmm.exited", boot, failure: launchFailure(error), retriable: false });
-			});
+	stop(force: boolean, askedAt: number): void {
+		this.#actor.send({ type: "stop.requested", force, askedAt });
 	}
 
-	#newInstance(boot: number): Instance {
-		return new Instance(this.config.name, {
-			exited: (exit, wasAsked) => this.#exited(boot, exit, wasAsked),
-			progressed: (phase) => this.#actor.send({ type: "boot.progressed", boot, phase }),
-			guest: (event) => this.#guest(boot, event),
-		});
+	async #awaitDependencies({ boot, dependsOn }: VmContext): Promise<void> {
+		try {
+			/** Other machines take their steps after this one's, not in the middle of it. */
+			await null;
+			await this.#dependencies.awaitReady(dependsOn);
+			this.#actor.send({ type: "dependencies.ready", boot });
+		} catch (cause) {
+			this.#actor.send({ type: "dependencies.failed", boot, failure: launchFailure(QubesLiteError.from(cause)) });
+		}
 	}
 
-	#exited(boot: number, exit: VmmExit, wasAsked: boolean): void {
-		const failure = wasAsked ? null : exitFailure(exit);
-		/** A vmm that could not even start (127 and 126, sh's own) would fail the same way again. */
-		const retriable = exit.code !== 127 && exit.code !== 126 && exit.lostHelper === null;
-		this.#actor.send({ type: "vmm.exited", boot, failure, retriable });
+	#launch({ boot, attempt }: VmContext): void {
+		if (attempt === 1) this.#refusals.forget();
+		this.#instances.launch(boot, this.#config.launched());
+		this.inhibitors.mark();
+	}
+
+	/** Somebody else has started it. */
+	appear(vmm: RunningVmm): void {
+		this.#instances.appear(vmm);
+	}
+
+	#take({ boot }: VmContext): void {
+		this.#refusals.forget();
+		this.#instances.take(boot);
+		this.inhibitors.mark();
 	}
 
 	#guest(boot: number, event: GuestEvent): void {
 		switch (event.type) {
 			case "hello":
-				this.#nextSession = Math.max(this.#nextSession, event.hello.lastSession + 1);
 				this.#log.hello(boot, event.hello);
 				this.#actor.send({
 					...{ type: "guest.hello", boot, wasUsed: event.hello.lastSession > 0 },
@@ -209,40 +343,15 @@ export class Vm {
 		}
 	}
 
-	/** The vmm has ended: its last words are read, its link closed, its files removed, before a next launch begins. */
-	#release(reason: Reason | null): void {
-		const instance = this.#instance;
-		this.#instance = undefined;
-		if (instance === undefined) return;
-		instance.endReason = reason;
-		this.#released = instance
-			.consoleTail()
-			.catch(() => [])
-			.then((lines) => {
-				this.#lastConsole = lines;
-			})
-			.then(() => this.#dependencies.keepLogs(this.config, instance.directory))
-			.then(() => instance.cleanUp())
-			.catch((cause: unknown) => {
-				this.#dependencies.log.error({ event: "vm.cleanUpFailed", vm: this.config.name, err: cause });
-			});
-	}
-
 	/** Resolves when nothing of an ended vmm is left. */
-	async settled(): Promise<void> {
-		await this.#released;
+	settled(): Promise<void> {
+		return this.#instances.settled();
 	}
 
 	/** Why `instance` ended under a session: the vm itself may be up again by now, and have no reason for anything. */
 	async endError(instance: Instance): Promise<QubesLiteError> {
-		await this.#released;
-		return endedError(this.config, instance.endReason);
-	}
-
-	async #toError(refusal: Reason): Promise<QubesLiteError> {
-		await this.#released;
-		const console = (await this.#instance?.consoleTail()) ?? this.#lastConsole;
-		return refusedError(this.config, refusal, { console, refusal: this.#refusals.last });
+		await this.settled();
+		return endedError(this.config, instance.endReason, "running");
 	}
 }
 

@@ -1,0 +1,116 @@
+/**
+ * What a broker leaves in a vm's directory for one that comes later in the same boot. It goes with the directory; what can't be
+ * written is not known then, and nothing worse.
+ */
+import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import * as v from "valibot";
+import type { Overrides } from "./effective-config.ts";
+
+/** Each is small. */
+const markMaxBytes = 4096;
+
+/** As the configuration has them: a year at most. */
+const milliseconds = v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.maxValue(31_536_000_000));
+const overridesSchema = v.object({
+	idleTimeoutMs: v.optional(milliseconds),
+	idleAction: v.optional(v.picklist(["stop", "pause"])),
+	pauseTimeoutMs: v.optional(milliseconds),
+	maxLifetimeMs: v.optional(milliseconds),
+});
+
+export class BootMarks {
+	#directory: string | undefined;
+	/** What is to be written once there is a directory. */
+	readonly #early = new Map<string, string>();
+
+	/** The vm's directory is there. */
+	settle(vmDirectory: string): void {
+		this.#directory = vmDirectory;
+		for (const [name, text] of this.#early) this.#write(name, text);
+		this.#early.clear();
+	}
+
+	/** Of this boot's hello, so that an adopting broker knows the vm was ready; null: it has not said any. */
+	get nonce(): string | null {
+		const nonce = this.#read("hello.nonce");
+		return nonce !== null && /^[0-9a-f]{32}$/.test(nonce) ? nonce : null;
+	}
+
+	set nonce(nonce: string) {
+		this.#write("hello.nonce", nonce);
+	}
+
+	/** When it was launched, CLOCK_MONOTONIC, ms; null: not known. */
+	get beganAt(): number | null {
+		const text = this.#read("began");
+		return text !== null && /^[0-9]{1,15}$/.test(text) ? Number(text) : null;
+	}
+
+	set beganAt(ms: number) {
+		this.#write("began", String(ms));
+	}
+
+	/** Its vmm has been told to pause it, or is about to be. */
+	get isPaused(): boolean {
+		return this.#read("paused") !== null;
+	}
+
+	set isPaused(isPaused: boolean) {
+		if (isPaused) this.#write("paused", "");
+		else this.#remove("paused");
+	}
+
+	/** Somebody keeps it from stopping by idleness. */
+	get isInhibited(): boolean {
+		return this.#read("inhibited") !== null;
+	}
+
+	set isInhibited(isInhibited: boolean) {
+		if (isInhibited) this.#write("inhibited", "");
+		else this.#remove("inhibited");
+	}
+
+	/** What has been set for as long as it runs. */
+	get overrides(): Overrides {
+		try {
+			const found = v.parse(overridesSchema, JSON.parse(this.#read("overrides.json") ?? "{}"));
+			return Object.fromEntries(Object.entries(found).filter(([, value]) => value !== undefined));
+		} catch {
+			return {};
+		}
+	}
+
+	set overrides(overrides: Overrides) {
+		this.#write("overrides.json", JSON.stringify(overrides));
+	}
+
+	#read(name: string): string | null {
+		if (this.#directory === undefined) return this.#early.get(name) ?? null;
+		try {
+			const path = join(this.#directory, name);
+			const stat = statSync(path);
+			return stat.isFile() && stat.size <= markMaxBytes ? readFileSync(path, "utf8") : null;
+		} catch {
+			return null;
+		}
+	}
+
+	#write(name: string, text: string): void {
+		if (this.#directory === undefined) {
+			this.#early.set(name, text);
+			return;
+		}
+		try {
+			writeFileSync(join(this.#directory, name), text, { mode: 0o600 });
+		} catch {}
+	}
+
+	#remove(name: string): void {
+		this.#early.delete(name);
+		if (this.#directory === undefined) return;
+		try {
+			rmSync(join(this.#directory, name), { force: true });
+		} catch {}
+	}
+}

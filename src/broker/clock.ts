@@ -1,0 +1,16 @@
+/** What the broker's timers run on: the machines' too. */
+
+export interface Clock {
+	setTimeout(act: () => void, ms: number): unknown;
+	clearTimeout(timer: unknown): void;
+}
+
+/** Keeps no process alive. */
+export const systemClock: Clock = {
+	setTimeout: (act, ms) => setTimeout(act, ms).unref(),
+	clearTimeout: (timer) => clearTimeout(timer as NodeJS.Timeout | undefined),
+};
+
+/** Resolves after `ms`. */
+export const waitFor = (clock: Clock, ms: number): Promise<void> =>
+	new Promise((resolve) => void clock.setTimeout(resolve, ms));

@@ -1,0 +1,68 @@
+/**
+ * Small JSON files in a folder of the state directory, one for each vm, for a broker that comes later. What can't be written, or
+ * read, or is not what we write, is not known then, and nothing worse.
+ */
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import * as v from "valibot";
+import { isVmName } from "../config/vm-name.ts";
+
+/** The largest holds a sentence that quotes a vmm's last words, of 4 KiB at most. */
+const fileMaxBytes = 64 * 1024;
+
+const suffix = ".json";
+/** Beside the file while it is written; of a broker that was killed meanwhile: until it is written again, or keepOnly. */
+const unfinished = ".tmp";
+const fileName = /^([^.]+)\.json(|\.tmp)$/;
+
+const version = v.object({ schema: v.literal(1) });
+
+export class StateFiles<Entries extends v.ObjectEntries> {
+	readonly #directory: string;
+	readonly #schema: v.ObjectSchema<Entries, undefined>;
+
+	/** `entries` beside `schema`, which is 1. */
+	constructor(stateDirectory: string, folder: string, entries: Entries) {
+		this.#directory = join(stateDirectory, folder);
+		this.#schema = v.object(entries);
+	}
+
+	/** Null where none is known. */
+	read(vm: string): v.InferOutput<v.ObjectSchema<Entries, undefined>> | null {
+		try {
+			const path = this.#pathOf(vm);
+			const stat = statSync(path);
+			if (!stat.isFile() || stat.size > fileMaxBytes) return null;
+			const content: unknown = JSON.parse(readFileSync(path, "utf8"));
+			v.assert(version, content);
+			return v.parse(this.#schema, content);
+		} catch {
+			return null;
+		}
+	}
+
+	write(vm: string, content: object): void {
+		const path = this.#pathOf(vm);
+		try {
+			mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+			rmSync(path + unfinished, { force: true });
+			writeFileSync(path + unfinished, `${JSON.stringify({ schema: 1, ...content })}\n`, { mode: 0o600, flag: "wx" });
+			renameSync(path + unfinished, path);
+		} catch {}
+	}
+
+	/** Removes those of all other vms, and what was never finished. */
+	keepOnly(vms: ReadonlySet<string>): void {
+		try {
+			for (const name of readdirSync(this.#directory)) {
+				const [, vm = "", end] = fileName.exec(name) ?? [];
+				if (!isVmName(vm) || (end === "" && vms.has(vm))) continue;
+				rmSync(join(this.#directory, name), { force: true });
+			}
+		} catch {}
+	}
+
+	#pathOf(vm: string): string {
+		return join(this.#directory, vm + suffix);
+	}
+}
