@@ -3,7 +3,7 @@
  * line, the socket and D-Bus), one sentence that says what went wrong, and, where one helps, a remedy to act on.
  */
 
-const errorCodes = [
+export const errorCodes = [
 	"NoSuchVm",
 	"BadName",
 	"BadRequest",

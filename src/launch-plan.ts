@@ -15,8 +15,25 @@ export interface LaunchHelper extends LaunchProcess {
 	readonly socket: string;
 }
 
+/** Something that the plan was made for: where the host is not so any more, another plan is right. */
+export type HostRequirement =
+	| { readonly kind: "kvm" | "tcg" }
+	/** A TAP device of this name is there, or is not. */
+	| { readonly kind: "tap" | "no-tap"; readonly name: string }
+	/** A file is of the guest's image; a disk is the user's. */
+	| { readonly kind: "program" | "file" | "disk"; readonly path: string };
+
+/** What the vm's processes may use together; null is no limit of ours. */
+export interface LaunchLimits {
+	readonly memoryMaxMiB: number | null;
+	/** 1 to 10000, where 100 is everybody's (cgroup v2, cpu.weight). */
+	readonly cpuWeight: number | null;
+}
+
 export interface LaunchPlan {
 	readonly vm: string;
+	/** For a disposable instance the configured vm that it is made from. */
+	readonly base: string | null;
 	/** Guest CID of the vsock, and the vm's id in the configuration. */
 	readonly id: number;
 	readonly hypervisor: "qemu" | "crosvm";
@@ -24,7 +41,7 @@ export interface LaunchPlan {
 	readonly directory: string;
 	/** Started in this order, each waited for before the next. */
 	readonly helpers: readonly LaunchHelper[];
-	/** Its standard output is the guest's serial console, its standard error its own words. */
+	/** Its standard input and output are the guest's serial console, its standard error its own words. */
 	readonly vmm: LaunchProcess;
 	/** Files in `directory` that would be in the way of a start (sockets of a vmm that was killed). */
 	readonly stale: readonly string[];
@@ -32,6 +49,15 @@ export interface LaunchPlan {
 	readonly vsock: string;
 	/** The vmm's own control socket. */
 	readonly control: { readonly kind: "qmp" | "crosvm"; readonly path: string };
+	readonly requires: readonly HostRequirement[];
+	/** Honoured where systemd keeps the vm. */
+	readonly limits: LaunchLimits;
+	/** Names of the vms that must be up before this one starts. */
+	readonly dependsOn: readonly string[];
+	/** All steps of a shutdown together, after which whoever keeps the vm ends it. */
+	readonly stopWithinMs: number;
+	/** Kinds of sockets beyond Unix ones that its processes open: user-mode network needs them. */
+	readonly opensInternetSockets: boolean;
 }
 
 /** Files of a vm's runtime directory, by name; `ring` files also come as `.1` (older) and `.2` (oldest). */
@@ -42,6 +68,8 @@ export const vmFiles = {
 	crosvmControl: "control.sock",
 	/** Ring: what the guest wrote to its serial port. */
 	console: "console.log",
+	/** FIFO, there while the shim is: what is written to it is typed on the guest's serial port. It has a reader for as long. */
+	consoleInput: "console.in",
 	/** Ring: what the vmm and its helpers wrote to their standard error. */
 	log: "vmm.log",
 } as const;

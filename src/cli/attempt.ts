@@ -1,23 +1,25 @@
 /** One session of a run, from the request to the end of the command; the terminal is given back as it was. */
 import { isatty } from "node:tty";
 import { QubesLiteError } from "../errors.ts";
+import type { Progress } from "../protocol/broker.ts";
 import type { TerminalSize } from "../protocol/exec.ts";
 import type { Attached, Failure } from "../protocol/session.ts";
 import { formatSessionId } from "../protocol/session-id.ts";
 import type { SignalName } from "../protocol/signals.ts";
 import { toSafeText } from "../terminal/safe-text.ts";
 import { type RemoteCommand, runSession, type SessionEnd } from "./client-session.ts";
+import { program } from "./commands/run-in-vm.ts";
 import { terminalSize } from "./exec-request.ts";
 import { hintFor } from "./not-found-hint.ts";
 import { FilteredSink } from "./output-sink.ts";
 import type { ProgressLine } from "./progress-line.ts";
 import { askTerminalSize, isInForeground, RawTerminal } from "./raw-terminal.ts";
-import { type Options, program } from "./run-arguments.ts";
+import type { Options } from "./run-arguments.ts";
 import { type RunResult, toInterruptedResult, toResult } from "./run-result.ts";
 import { say } from "./say.ts";
 import { type GrantRequest, type Opened, openGrant } from "./session-grant.ts";
 import type { SignalForwarder } from "./signal-forwarder.ts";
-import { type StartDeadline, statusRemedy } from "./start-deadline.ts";
+import { type StartDeadline, statusRemedy, targetOf } from "./start-deadline.ts";
 
 /** A sentence of the guest's, on one line: what follows below it is ours. */
 const failureMaxLength = 300;
@@ -62,7 +64,7 @@ export class Attempt {
 	async run(deadline: StartDeadline): Promise<RunResult | "expired"> {
 		let opened: Opened | undefined;
 		try {
-			const onProgress = (phase: string): void => this.#context.line?.phase(phase);
+			const onProgress = (progress: Progress): void => this.#context.line?.note(progress, targetOf(this.#options));
 			opened = await openGrant({ ...this.#request, onProgress, deadline: deadline.signal });
 			const { guest, hold } = opened;
 			void hold.told.then(() => setTimeout(() => guest.destroy(), goneAfterMs).unref());
@@ -199,12 +201,11 @@ export class Attempt {
 		}
 	}
 
-	/** What is not found may be no command: an option behind the vm, or a line for a shell. */
+	/** What is not found may be no command: an option behind the vm, a line for a shell, or a program of another image. */
 	#hint(failure: Failure): string {
 		const options = this.#options;
 		if (failure !== "notFound" || options.kind !== "run") return "";
-		const hint = hintFor(options.command[0] ?? "", options.disposable);
-		return hint === undefined ? "" : `  → ${hint}\n`;
+		return `  → ${hintFor(options.command[0] ?? "", options.disposable)}\n`;
 	}
 
 	/** The command runs on whatever becomes of its id: then the error says it. */

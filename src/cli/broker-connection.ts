@@ -48,6 +48,15 @@ export class BrokerConnection {
 		if (!this.#socket.destroyed) this.#socket.write(frame);
 	}
 
+	/** What comes stays with the broker until resume(), but for what is on its way. */
+	pause(): void {
+		this.#socket.pause();
+	}
+
+	resume(): void {
+		this.#socket.resume();
+	}
+
 	/** Idempotent. */
 	close(): void {
 		this.#socket.destroy();

@@ -1,11 +1,11 @@
 /**
- * The broker's side of a session in progress: an open connection, whose end tells the broker that we are gone, and over
- * which it says why the vm ended under us. A broker that is replaced meanwhile is told anew.
+ * The broker's side of a session in progress, or of an inhibitor: an open connection, whose end tells the broker that we are
+ * gone, and over which it says why it can hold nothing any more. A broker that is replaced meanwhile is told anew.
  */
 import { connect } from "node:net";
 import { join } from "node:path";
 import { QubesLiteError } from "../errors.ts";
-import { brokerFrame, encodeRequest, parseRefused } from "../protocol/broker.ts";
+import { type BrokerRequest, brokerFrame, encodeRequest, parseRefused } from "../protocol/broker.ts";
 import { brokerSocketName, openRuntimeDirectory } from "../runtime-directory.ts";
 import { BrokerConnection } from "./broker-connection.ts";
 
@@ -13,14 +13,11 @@ const redialMs = 500;
 /** After the guest's connection broke, the broker may know why; it does at once if it does at all. */
 const reasonWithinMs = 1_000;
 
-export interface Held {
-	readonly vm: string;
-	readonly boot: string;
-	readonly session: number;
-}
+/** What the next broker is asked. */
+export type HoldRequest = Extract<BrokerRequest, { readonly method: "hold" | "inhibit" }>;
 
 export class BrokerHold {
-	readonly #held: Held;
+	readonly #request: HoldRequest;
 	readonly #env: NodeJS.ProcessEnv;
 	readonly #told = Promise.withResolvers<QubesLiteError>();
 	/** undefined while no broker is connected. */
@@ -29,14 +26,14 @@ export class BrokerHold {
 	#timer: NodeJS.Timeout | undefined;
 	#isOver = false;
 
-	/** `connection` is the one on which the session was granted. */
-	constructor(connection: BrokerConnection, held: Held, env: NodeJS.ProcessEnv) {
-		this.#held = held;
+	/** `connection` is the one on which it was granted. */
+	constructor(connection: BrokerConnection, request: HoldRequest, env: NodeJS.ProcessEnv) {
+		this.#request = request;
 		this.#env = env;
 		this.#watch(connection);
 	}
 
-	/** Resolves with what the broker says about the end of the vm under our session; maybe never. */
+	/** Resolves with what the broker says about the end of what was held; maybe never. */
 	get told(): Promise<QubesLiteError> {
 		return this.#told.promise;
 	}
@@ -90,7 +87,7 @@ export class BrokerHold {
 			return;
 		}
 		const connection = new BrokerConnection(connect(path));
-		connection.send(encodeRequest({ method: "hold", ...this.#held, pid: process.pid }));
+		connection.send(encodeRequest(this.#request));
 		this.#watch(connection);
 	}
 }

@@ -4,11 +4,11 @@
  */
 import { spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readdirSync, renameSync, statSync } from "node:fs";
-import { homedir } from "node:os";
-import { isAbsolute, join } from "node:path";
+import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { errnoOf, QubesLiteError } from "../errors.ts";
+import { stateDirectoryOf } from "../host/xdg.ts";
 
 /** What flock exits with when somebody else has the lock: our choice, unlike any status of node's. */
 const lockedStatus = 75;
@@ -18,7 +18,7 @@ const logMaxBytes = 1024 * 1024;
 
 /** Resolves when a broker serves, or somebody else is starting one; rejects with the reason why it can't. */
 export async function startBroker(runtimeDirectory: string, env: NodeJS.ProcessEnv): Promise<void> {
-	const broker = fileURLToPath(new URL("./broker.mjs", import.meta.url));
+	const broker = fileURLToPath(new URL("./broker.cjs", import.meta.url));
 	const lock = join(runtimeDirectory, "broker.lock");
 	const log = openLog(env);
 	const child = spawn(
@@ -102,13 +102,7 @@ function settle(said: string, resolve: () => void, reject: (error: QubesLiteErro
 	else reject(QubesLiteError.fromFacts(outcome));
 }
 
-function logPath(env: NodeJS.ProcessEnv): string {
-	const state = env.XDG_STATE_HOME;
-	return join(
-		state !== undefined && isAbsolute(state) ? state : join(homedir(), ".local/state"),
-		"qubes-lite/broker.log",
-	);
-}
+const logPath = (env: NodeJS.ProcessEnv): string => join(stateDirectoryOf(env), "broker.log");
 
 /** Appends; a log that has grown large makes room for a new one. Without a place for it the broker goes on without. */
 function openLog(env: NodeJS.ProcessEnv): number {

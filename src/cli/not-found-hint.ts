@@ -17,10 +17,14 @@ const builtins = [
 	"unset",
 ];
 
-/** undefined where nothing suggests itself. */
-export function hintFor(command: string, isDisposable: boolean): string | undefined {
+/** One line, without a full stop. */
+export function hintFor(command: string, isDisposable: boolean): string {
 	if (command.startsWith("-")) return "options stand before VM: run-in-vm [options] VM COMMAND";
 	if (/[\s|&;<>$]/.test(command) || builtins.includes(command))
 		return "for a line of the guest's shell: run-in-vm --shell '…' VM";
-	return isDisposable ? "the base of a disposable is named with =: run-in-vm --disposable=BASE COMMAND" : undefined;
+	const image =
+		'the image that qubes-lite builds holds BusyBox only; one of your own is the vm\'s "image" in the configuration';
+	return isDisposable
+		? `the base of a disposable is named with =: run-in-vm --disposable=BASE COMMAND; ${image}`
+		: image;
 }

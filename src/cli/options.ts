@@ -11,6 +11,9 @@ export interface Option {
 	readonly wants?: string;
 }
 
+/** What to say of options that people bring from other programs, by their spelling. */
+export type Pointers = Readonly<Record<string, string>>;
+
 export interface ParsedOptions<Name extends string> {
 	/** In the order they were given. */
 	readonly given: readonly { readonly name: Name; readonly value: string | null }[];
@@ -22,6 +25,7 @@ export function parseOptions<Name extends string>(
 	words: readonly string[],
 	options: Readonly<Record<Name, Option>>,
 	help: string,
+	pointers: Pointers = {},
 ): ParsedOptions<Name> {
 	const usage = (message: string): QubesLiteError => new QubesLiteError("BadRequest", message, { remedy: help });
 	const known = Object.entries(options) as [Name, Option][];
@@ -29,6 +33,7 @@ export function parseOptions<Name extends string>(
 	const find = (spelling: string): [Name, Option] => {
 		const found = known.find(([, option]) => option.names.includes(spelling));
 		if (found !== undefined) return found;
+		if (Object.hasOwn(pointers, spelling)) throw usage(`there is no option ${spelling}: ${pointers[spelling]}`);
 		const meant = nearestName(
 			spelling,
 			known.flatMap(([, option]) => option.names.filter((name) => name.length > 2)),

@@ -2,11 +2,11 @@
 import { QubesLiteError } from "../errors.ts";
 import { nearestName } from "../nearest-name.ts";
 import { parseSessionId, type SessionId } from "../protocol/session-id.ts";
-import { type Option, parseOptions } from "./options.ts";
+import { filterModes, program, runOptions, runPointers, runUsages } from "./commands/run-in-vm.ts";
+import { formatOptions, formatUsages } from "./commands/usage.ts";
+import { parseOptions } from "./options.ts";
 
-export const program = "run-in-vm";
-
-export type FilterMode = "auto" | "strict" | "off";
+export type FilterMode = (typeof filterModes)[number];
 
 /** What a run and an attachment have in common. */
 interface Common {
@@ -45,36 +45,12 @@ export type Options = RunArguments | AttachArguments;
 
 export type ParsedRun = Options | { readonly kind: "help" | "version" };
 
-export const runUsage = `usage: run-in-vm [options] VM [--] COMMAND [ARG…]
-       run-in-vm [options] --disposable[=BASE] [--] COMMAND [ARG…]
-       run-in-vm [options] --attach ID
-
+/** `run-in-vm --help` */
+export const formatRunUsage = (): string => `${formatUsages(runUsages.map((usage) => `${program} ${usage}`))}
 Runs COMMAND in the vm VM, which boots first if it is not running, and ends with the command's own exit status.
 Options come before VM; all words after it are the command's.
 
-where it runs
-      --disposable[=BASE]  in a fresh copy of the vm BASE, which is gone afterwards (also: --dispvm)
-  -n, --no-start           only if VM is running: do not boot it
-      --timeout S          wait at most S seconds until the command starts (then exit status 124)
-
-how it runs
-      --shell SCRIPT       SCRIPT by the guest's sh, in the place of COMMAND; further words are $1, $2, …
-  -u, --user USER          as this user of the guest
-  -w, --workdir DIR        in this directory of the guest
-  -e, --env K=V            with this environment variable; -e K passes ours on, if it is set
-  -t, --tty                with a terminal of its own in the guest (else only if we have one on all three streams)
-  -T, --no-tty             with plain streams
-  -N, --no-stdin           leaves our standard input alone; the command gets an empty one
-  -d, --detach             goes on without us: prints the session's id and returns once the command has started
-      --attach ID          comes back to such a session: its last output, what follows, and its exit status
-
-what we show
-      --filter MODE        auto, strict or off: what of the guest's output reaches our terminal (see below)
-  -q, --quiet              no progress line
-      --status-fd N        writes one JSON line to file descriptor N that says how the run ended
-  -h, --help               this text
-      --version            the version
-
+${formatOptions(Object.values(runOptions))}
 Output on a terminal is filtered, because a guest's bytes could type commands or hide what is there. auto: with a
 terminal of its own the command may use colours and move the cursor, but not set titles or the clipboard or make our
 terminal answer; without one, and with strict: printable text, tabs and line ends. Pipes and files get every byte.
@@ -88,29 +64,9 @@ Signals that we get (INT TERM HUP QUIT USR1 USR2 WINCH TSTP CONT) go on to the c
   ln -s run-in-vm firefox@shopping                 a link of such a name runs firefox in shopping
 `;
 
-const help = "run-in-vm --help";
+const help = `${program} --help`;
 
-const options = {
-	noStart: { names: ["--no-start", "-n"], value: "none" },
-	noStdin: { names: ["--no-stdin", "-N"], value: "none" },
-	quiet: { names: ["--quiet", "-q"], value: "none" },
-	help: { names: ["--help", "-h"], value: "none" },
-	version: { names: ["--version"], value: "none" },
-	timeout: { names: ["--timeout"], value: "required", wants: "a number of seconds" },
-	statusFd: { names: ["--status-fd"], value: "required", wants: "a file descriptor's number" },
-	shell: { names: ["--shell"], value: "required", wants: "a script for the guest's sh" },
-	tty: { names: ["--tty", "-t"], value: "none" },
-	noTty: { names: ["--no-tty", "-T"], value: "none" },
-	env: { names: ["--env", "-e"], value: "required", wants: "K=V or K" },
-	user: { names: ["--user", "-u"], value: "required", wants: "a user of the guest" },
-	workdir: { names: ["--workdir", "-w"], value: "required", wants: "a directory of the guest" },
-	detach: { names: ["--detach", "-d"], value: "none" },
-	attach: { names: ["--attach"], value: "required", wants: "the id of a session" },
-	filter: { names: ["--filter"], value: "required", wants: "auto, strict or off" },
-	disposable: { names: ["--disposable", "--dispvm"], value: "optional" },
-} as const satisfies Record<string, Option>;
-
-type Name = keyof typeof options;
+type Name = keyof typeof runOptions;
 
 /** What makes no sense for a session that is there already. */
 const onlyForRuns: readonly Name[] = [
@@ -125,12 +81,11 @@ const onlyForRuns: readonly Name[] = [
 	"disposable",
 ];
 
-const filterModes: readonly FilterMode[] = ["auto", "strict", "off"];
 const dayS = 24 * 3600;
 
 /** `words` without the program's name. Throws BadRequest on bad usage. */
 export function parseRunArguments(words: readonly string[]): ParsedRun {
-	const { given, rest } = parseOptions<Name>(words, options, help);
+	const { given, rest } = parseOptions<Name>(words, runOptions, help, runPointers);
 	const asked = new Set(given.map(({ name }) => name));
 	if (asked.has("help")) return { kind: "help" };
 	if (asked.has("version")) return { kind: "version" };
@@ -146,7 +101,7 @@ export function parseRunArguments(words: readonly string[]): ParsedRun {
 	const attach = value("attach");
 	if (attach !== null) {
 		const other = given.find(({ name }) => onlyForRuns.includes(name));
-		if (other !== undefined) throw usage(`${options[other.name].names[0]} has no meaning with --attach`);
+		if (other !== undefined) throw usage(`${runOptions[other.name].names[0]} has no meaning with --attach`);
 		if (rest.length > 0) throw usage(`--attach takes no command, but there is '${rest[0]}'`);
 		return { kind: "attach", id: parseSessionId(attach), ...common };
 	}

@@ -2,9 +2,10 @@
 import { exitStatusOf, QubesLiteError } from "../errors.ts";
 import type { SignalName } from "../protocol/signals.ts";
 import { checkArguments, formatError } from "./command-line.ts";
+import { program } from "./commands/run-in-vm.ts";
 import { ProgressLine } from "./progress-line.ts";
 import { run } from "./run.ts";
-import { type Options, parseRunArguments, program, runUsage } from "./run-arguments.ts";
+import { formatRunUsage, type Options, parseRunArguments } from "./run-arguments.ts";
 import { checkStatusFd, type RunResult, toErrorResult, toInterruptedResult, writeStatus } from "./run-result.ts";
 import { say } from "./say.ts";
 import { ignoredSignals, SignalForwarder } from "./signal-forwarder.ts";
@@ -14,7 +15,8 @@ import { version } from "./version.ts";
 /** The line for --status-fd is written however the run ended. */
 async function runAndReport(options: Options): Promise<number> {
 	checkStatusFd(options.statusFd);
-	const line = ProgressLine.on(process.stderr, targetOf(options), options.quiet, process.env);
+	const work = { task: "Starting", vms: [targetOf(options)] } as const;
+	const line = ProgressLine.on(process.stderr, work, options.quiet, process.env);
 	const interrupted = (signal: SignalName): void => {
 		line?.end();
 		const result = toInterruptedResult(signal);
@@ -43,7 +45,7 @@ async function main(): Promise<number> {
 	checkArguments();
 	const parsed = parseRunArguments(process.argv.slice(2));
 	if (parsed.kind === "run" || parsed.kind === "attach") return runAndReport(parsed);
-	await say(parsed.kind === "help" ? runUsage : `${version}\n`);
+	await say(parsed.kind === "help" ? formatRunUsage() : `${version}\n`);
 	return 0;
 }
 

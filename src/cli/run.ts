@@ -1,8 +1,13 @@
 /** One run: a request, and as many attempts as its tickets need. */
 import { isatty } from "node:tty";
 import { QubesLiteError } from "../errors.ts";
+import { encodeRequest } from "../protocol/broker.ts";
+import { parseStatusList } from "../protocol/broker-replies.ts";
 import { encodeAttach, encodeExec } from "../protocol/exec.ts";
+import { shellWord } from "../shell-word.ts";
 import { Attempt, type Request, type RunContext } from "./attempt.ts";
+import { callBroker, monotonicMs } from "./broker-client.ts";
+import { program } from "./commands/run-in-vm.ts";
 import { terminalSize, toExec } from "./exec-request.ts";
 import { isInForeground } from "./raw-terminal.ts";
 import type { Options } from "./run-arguments.ts";
@@ -33,7 +38,7 @@ function toRequest(options: Options): Request {
 	}
 	const { vm, disposable, start } = options;
 	const exec = toExec(options, { ...surroundings(), env: process.env });
-	const request = { method: "run", vm, disposable, start, timeoutMs, pid } as const;
+	const request = { method: "run", vm, disposable, start, timeoutMs, pid, askedAt: monotonicMs() } as const;
 	return { request, bytes: encodeExec(exec), tty: exec.tty };
 }
 
@@ -47,7 +52,23 @@ export async function run(options: Options, context: RunContext): Promise<RunRes
 			if (result !== "expired") return result;
 			if (ticket === ticketsPerRun) throw new QubesLiteError("Busy", "two tickets expired before they could be used");
 		}
+	} catch (cause) {
+		throw await withOrderHint(cause, options);
 	} finally {
 		deadline.end();
 	}
+}
+
+/** `run-in-vm firefox shopping`: the words were given the other way round. */
+async function withOrderHint(cause: unknown, options: Options): Promise<unknown> {
+	if (!(cause instanceof QubesLiteError) || cause.code !== "NoSuchVm") return cause;
+	if (options.kind !== "run" || options.disposable) return cause;
+	const [second = "", ...rest] = options.command;
+	const names: readonly string[] = await callBroker(process.env, encodeRequest({ method: "list" })).then(
+		(reply) => parseStatusList(reply).map(({ name }) => name),
+		() => [],
+	);
+	if (!names.includes(second)) return cause;
+	const words = [program, second, options.vm, ...rest].map(shellWord).join(" ");
+	return new QubesLiteError(cause.code, cause.message, { remedy: `the vm comes first: ${words}`, cause });
 }

@@ -7,6 +7,7 @@ import {
 	encodeExecBytes,
 	encodeRequest,
 	type Granted,
+	type Progress,
 	parseGranted,
 	parseReady,
 	type Ready,
@@ -28,7 +29,7 @@ export interface GrantRequest {
 	readonly request: BrokerRequest & { readonly method: "run" | "attach" };
 	/** The exec or attach bytes. */
 	readonly bytes: Buffer;
-	readonly onProgress: (phase: string) => void;
+	readonly onProgress: (progress: Progress) => void;
 	/** Its reason ends the wait. */
 	readonly deadline: AbortSignal;
 }
@@ -45,9 +46,17 @@ export async function openGrant({ request, bytes, onProgress, deadline }: GrantR
 		guest?.then((socket) => socket.destroy()).catch(() => {});
 	};
 	try {
-		const connection = await askBroker(process.env, [encodeRequest(request), encodeExecBytes(bytes)], {
+		let instance: string | undefined;
+		const frames = () => [
+			encodeRequest(request.method === "run" ? { ...request, instance } : request),
+			encodeExecBytes(bytes),
+		];
+		const connection = await askBroker(process.env, frames, {
 			deadline,
-			onProgress: (progress) => onProgress(progress.phase),
+			onProgress: (progress) => {
+				instance = progress.instance ?? instance;
+				onProgress(progress);
+			},
 			onFrame: (frame) => {
 				if (frame.type === brokerFrame.ready) {
 					closeGuest();
@@ -64,7 +73,9 @@ export async function openGrant({ request, bytes, onProgress, deadline }: GrantR
 			connection.close();
 			throw new QubesLiteError("Internal", "the broker granted a session without the way to it");
 		}
-		const hold = new BrokerHold(connection, { vm: ready.vm, boot: ready.boot, session: granted.session }, process.env);
+		const { vm, boot } = ready;
+		const { session } = granted;
+		const hold = new BrokerHold(connection, { method: "hold", vm, boot, session, pid: process.pid }, process.env);
 		try {
 			return { hold, guest: await orAborted(deadline, guest), ready, granted };
 		} catch (cause) {

@@ -1,6 +1,6 @@
 /** `qubes-lite ps` for people. */
 import type { SessionStatus } from "../protocol/broker-replies.ts";
-import { formatColumns, formatSeconds, type Look } from "./columns.ts";
+import { formatColumns, formatSeconds, type Look } from "../terminal/columns.ts";
 
 export function formatSessions(sessions: readonly SessionStatus[], look: Look): string {
 	const rows = sessions.map((session) => [
@@ -9,9 +9,10 @@ export function formatSessions(sessions: readonly SessionStatus[], look: Look): 
 		session.user,
 		formatSeconds(session.age * 1000),
 		client(session),
+		session.processes === null ? "?" : String(session.processes),
 		session.state,
 	]);
-	return formatColumns(["ID", "COMMAND", "USER", "AGE", "CLIENT", "STATE"], rows, look);
+	return formatColumns(["ID", "COMMAND", "USER", "AGE", "CLIENT", "PROCESSES", "STATE"], rows, look);
 }
 
 function client({ client: pid, detached }: SessionStatus): string {

@@ -1,6 +1,8 @@
 /** `qubes-lite ls` and `status` for people: columns, words, and colour where somebody looks. */
 import type { VmState, VmStatus } from "../protocol/broker-replies.ts";
-import { formatColumns, formatSeconds, type Look, paint } from "./columns.ts";
+import { formatColumns, formatFacts, formatSeconds, type Look, paint } from "../terminal/columns.ts";
+import { formatBooted, formatBooting, formatReached } from "./boot-words.ts";
+import { formatSettings } from "./settings-words.ts";
 
 /** SGR codes (ECMA-48). */
 const stateColour: Readonly<Record<VmState, string>> = {
@@ -30,28 +32,66 @@ export function formatStatus(vm: VmStatus, look: Look): string {
 	const facts: readonly (readonly [string, string | null])[] = [
 		["state", `${paint(stateWords(vm), stateColour[vm.state], look)}, since ${sinceWords(vm, look)}`],
 		["why", vm.reason],
-		["kept by", vm.leases.length === 0 ? null : vm.leases.join("; ")],
+		["kept by", vm.leases.length === 0 ? null : vm.leases.map(({ words }) => words).join("; ")],
 		["stops", vm.stopsAt === null ? null : `in ${formatSeconds(Date.parse(vm.stopsAt) - look.now)}`],
-		["boot", vm.bootMs === null ? vm.phase && `reached ${vm.phase}` : `${(vm.bootMs / 1000).toFixed(1)} s`],
+		["pauses", vm.pausesAt === null ? null : `in ${formatSeconds(Date.parse(vm.pausesAt) - look.now)}`],
+		["boot", formatBooting(vm) ?? formatBooted(vm)],
 		["id", String(vm.id)],
-		["memory", vm.memoryMiB === 0 ? null : `${vm.memoryMiB} MiB`],
-		["network", network(vm)],
+		["memory", vm.memoryMiB === 0 ? null : nextToo(`${vm.memoryMiB} MiB`, vm.next && `${vm.next.memoryMiB} MiB`)],
+		["cpus", vm.cpus === 0 ? null : nextToo(String(vm.cpus), vm.next && String(vm.next.cpus))],
+		["network", nextToo(network(vm), vm.next && network(vm.next))],
 		["disposable", vm.disposable ? "yes: what it writes is gone when it stops" : "no"],
-		["idle", vm.idleTimeout === 0 ? "never stops by idleness" : `stops after ${formatSeconds(vm.idleTimeout * 1000)}`],
-		["vmm", vm.pid === null ? null : `${vm.hypervisor ?? "?"}, pid ${vm.pid}`],
+		["idle", idleWords(vm)],
+		["life", vm.maxLifetime === 0 ? null : `${formatSeconds(vm.maxLifetime * 1000)} at most, whatever runs in it`],
+		["needs", vm.dependsOn.length === 0 ? null : vm.dependsOn.join(", ")],
+		[
+			"ready",
+			vm.preload === 0 ? null : `${vm.preload} disposable ${vm.preload === 1 ? "instance" : "instances"} kept ready`,
+		],
+		["set", setWords(vm)],
+		[
+			"vmm",
+			vm.pid === null
+				? null
+				: `${vm.hypervisor ?? "?"}, pid ${vm.pid}, kept by ${vm.supervisor === "direct" ? "the broker's shim" : "systemd"}`,
+		],
 	];
-	const lines = facts.flatMap(([name, value]) => (value === null ? [] : [`${name.padEnd(12)}${value}`]));
-	return `${paint(vm.name, "1", look)}\n${lines.map((line) => `  ${line}\n`).join("")}`;
+	return `${paint(vm.name, "1", look)}\n${formatFacts(facts)}`;
 }
 
-const stateWords = (vm: VmStatus): string => [vm.state, ...vm.flags].join(", ");
-const network = (vm: VmStatus): string => (vm.network ? "yes" : "offline");
+/** Flags in people's words. */
+const flagWords: Readonly<Record<string, string>> = { vmmAlive: "still up", notConfigured: "not configured" };
+
+const stateWords = (vm: VmStatus): string =>
+	[vm.state, ...vm.flags.map((flag) => (Object.hasOwn(flagWords, flag) ? flagWords[flag] : flag))].join(", ");
+const nextToo = (now: string, next: string | null): string =>
+	next === null || next === now ? now : `${now}, ${next} from its next boot`;
+const network = (vm: Pick<VmStatus, "network">): string => (vm.network ? "yes" : "offline");
+
+const untilStop = "until its stop";
+const idleWords = ({ idleTimeout, idleAction, pauseTimeout, set }: VmStatus): string => {
+	const after = (seconds: number): string => formatSeconds(seconds * 1000);
+	const paused = `is paused after ${after(idleTimeout)}, and ${pauseTimeout === 0 ? "stays so" : `stops ${after(pauseTimeout)} later`}`;
+	const timed = idleAction === "pause" ? paused : `stops after ${after(idleTimeout)}`;
+	const words = idleTimeout === 0 ? "never stops by idleness" : timed;
+	return set.idleTimeout === undefined ? words : `${words} (set ${untilStop})`;
+};
+/** What no other line shows. */
+const setWords = ({ set: { idleTimeout: _, ...others } }: VmStatus): string | null =>
+	Object.keys(others).length === 0 ? null : `${formatSettings(others)} ${untilStop}`;
 const sinceWords = (vm: VmStatus, look: Look): string => formatSeconds(look.now - Date.parse(vm.since));
 
+/** Without what it quotes of a vmm's own words; `status` has all. A terminal shows as much as it has room for. */
+const toGist = (reason: string): string => reason.split(/: |\n/, 1)[0] ?? "";
+
 function note(vm: VmStatus, look: Look): string {
-	if (vm.phase !== null) return `reached ${vm.phase}`;
-	if (vm.leases.length > 0)
-		return `kept by ${vm.leases[0]}${vm.leases.length > 1 ? ` and ${vm.leases.length - 1} more` : ""}`;
+	const reached = formatReached(vm);
+	if (reached !== null) return reached;
+	const isUp = vm.state !== "stopped" && vm.state !== "failed";
+	if (isUp && vm.leases.length > 0)
+		return `kept by ${vm.leases[0]?.words}${vm.leases.length > 1 ? ` and ${vm.leases.length - 1} more` : ""}`;
 	if (vm.stopsAt !== null) return `stops in ${formatSeconds(Date.parse(vm.stopsAt) - look.now)}`;
-	return vm.reason ?? "";
+	if (vm.pausesAt !== null) return `is paused in ${formatSeconds(Date.parse(vm.pausesAt) - look.now)}`;
+	if (vm.state === "idle" && vm.idleTimeout === 0) return "never stops by itself";
+	return look.width === null ? toGist(vm.reason ?? "") : (vm.reason ?? "");
 }

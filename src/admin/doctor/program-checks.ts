@@ -1,0 +1,83 @@
+/** The programs that a vm is made of, and those that its shim needs. */
+import { shimPrograms } from "../../activation/shim-script.ts";
+import { findQemu, findVhostDeviceVsock } from "../../host/gather-host-facts.ts";
+import { toInstallCommand } from "../../host/install-command.ts";
+import { findProgram } from "../../host/programs.ts";
+import { type Check, type Finding, fail, pass, warn } from "./check.ts";
+import type { DoctorHost } from "./host.ts";
+import { runProgram } from "./run-program.ts";
+
+/** Of a program's own version; QEMU takes 20 ms. */
+const versionWithinMs = 1000;
+
+/** Every flag of vmm/qemu.ts was tried with it; older ones may not know all. */
+const qemuOldest = [7, 2] as const;
+
+/** Of node: what the sources are built for (package.json). */
+const nodeOldest = 24;
+
+/** flock holds the broker's lock (cli/broker-start.ts). */
+const neededPrograms = ["flock", "sh", ...shimPrograms.all, ...shimPrograms.unit];
+
+export function programChecks(host: DoctorHost): Check[] {
+	const crosvm = findProgram(host.searchPath, "crosvm");
+	return [
+		{ name: "qemu", run: () => checkQemu(host) },
+		...(crosvm === undefined ? [] : [{ name: "crosvm", run: () => checkCrosvm(host, crosvm) }]),
+		{ name: "vhost-device-vsock", run: () => checkHelper(host) },
+		{ name: "shim-programs", run: () => checkShimPrograms(host) },
+		{ name: "node", run: checkNode },
+	];
+}
+
+async function checkQemu(host: DoctorHost): Promise<Finding> {
+	const install = toInstallCommand(host.searchPath, {
+		apt: "qemu-system-x86",
+		dnf: "qemu-system-x86-core",
+		pacman: "qemu-base",
+		zypper: "qemu-x86",
+	});
+	const qemu = findQemu(host);
+	if (qemu === undefined) return fail("qemu-system-x86_64 is not installed, which runs the guests", install);
+	const { stdout } = await runProgram([qemu, "--version"], host.env, versionWithinMs);
+	const version = /version (\d+)\.(\d+)[.\d]*/.exec(stdout);
+	if (version === null) return fail(`${qemu} does not say its version, so it does not run`, `${qemu} --version`);
+	const [major = 0, minor = 0] = version.slice(1).map(Number);
+	const isOld = major < qemuOldest[0] || (major === qemuOldest[0] && minor < qemuOldest[1]);
+	const sentence = `QEMU ${major}.${minor}: ${qemu}`;
+	if (isOld) return warn(`${sentence} is older than what guests were tried with, ${qemuOldest.join(".")}`, install);
+	return pass(sentence);
+}
+
+async function checkCrosvm({ env }: DoctorHost, crosvm: string): Promise<Finding> {
+	const { stdout } = await runProgram([crosvm, "version"], env, versionWithinMs);
+	return pass(`${stdout.trim().split("\n")[0] || "crosvm"}: ${crosvm}; QEMU runs the guests`);
+}
+
+async function checkHelper(host: DoctorHost): Promise<Finding> {
+	const build = "qubes-lite image build";
+	const helper = findVhostDeviceVsock(host);
+	if (helper === undefined) {
+		const remedy = `${build}   # gets it from Debian, or says what else helps`;
+		return fail("vhost-device-vsock is not there, the helper by which the host speaks with guests", remedy);
+	}
+	const { status, stdout } = await runProgram([helper, "--version"], host.env, versionWithinMs);
+	if (status !== 0) return fail(`${helper} does not run`, `rm -f ${helper} && ${build}`);
+	return pass(`${stdout.trim()}: ${helper}`);
+}
+
+function checkShimPrograms({ searchPath }: DoctorHost): Finding {
+	const missing = neededPrograms.filter((name) => findProgram(searchPath, name) === undefined);
+	if (missing.length === 0) return pass(`all are there: ${neededPrograms.join(" ")}`);
+	const packages = "coreutils util-linux dash grep";
+	return fail(
+		`not on PATH, and no vm can start without: ${missing.join(" ")}`,
+		toInstallCommand(searchPath, { apt: packages, dnf: packages, pacman: packages, zypper: packages }),
+	);
+}
+
+function checkNode(): Finding {
+	const { node } = process.versions;
+	if (Number.parseInt(node, 10) >= nodeOldest) return pass(`Node ${node}`);
+	return fail(`Node ${node} is older than ${nodeOldest}, for which this was built`, "npm ci");
+}

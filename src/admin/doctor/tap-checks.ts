@@ -1,0 +1,89 @@
+/** The network of each vm that has one: user-mode, or its TAP: whose it is, whether it is up, and whether its host end has the address that the guest's gateway is. */
+import { userInfo } from "node:os";
+import { toAddresses } from "../../config/addresses.ts";
+import type { VmConfig } from "../../config/schema.ts";
+import { findQemu } from "../../host/gather-host-facts.ts";
+import { findProgram } from "../../host/programs.ts";
+import { readTap, type Tap } from "../../host/taps.ts";
+import { type Check, type Finding, fail, pass } from "./check.ts";
+import { type DoctorHost, vmNetworkOf, vmsOf } from "./host.ts";
+import { runProgram } from "./run-program.ts";
+
+const ipWithinMs = 1000;
+const qemuWithinMs = 1000;
+
+/** Each TAP that is there by itself, and in one check the vms that have none. */
+export function tapChecks(host: DoctorHost): Check[] {
+	const networked = vmsOf(host)
+		.filter(({ network }) => network)
+		.map((vm) => ({ vm, tap: readTap(`ql-${vm.name}`) }));
+	const without = networked.filter(({ tap }) => tap === undefined).map(({ vm }) => vm);
+	return [
+		...networked.flatMap(({ vm, tap }) =>
+			tap === undefined ? [] : [{ name: `tap:${vm.name}`, run: () => checkTap(host, vm, tap) }],
+		),
+		...(without.length === 0 ? [] : [{ name: "user-network", run: () => checkUserNetwork(host, without) }]),
+	];
+}
+
+/** It needs no set-up, but QEMU can be built without it. */
+async function checkUserNetwork(host: DoctorHost, vms: readonly VmConfig[]): Promise<Finding> {
+	const names = vms.map(({ name }) => name).join(", ");
+	const qemu = findQemu(host);
+	const { stdout } =
+		qemu === undefined ? { stdout: "" } : await runProgram([qemu, "-netdev", "help"], host.env, qemuWithinMs);
+	if (/^tap$/m.test(stdout) && !/^user$/m.test(stdout)) {
+		const commands = vms.map((vm) => toCommands(host, vm)).map(({ make, configure }) => `${make} && ${configure}`);
+		return fail(
+			`${names}: there is no TAP, and this QEMU has no user-mode network: they can't boot`,
+			`${commands.join(" && ")}   # or "network": false`,
+		);
+	}
+	return pass(
+		`${names}: user-mode network, which reaches the services on this host's loopback, too; a TAP ql-<vm> would be used instead, but has no NAT or forwarding of its own`,
+	);
+}
+
+function toCommands(host: DoctorHost, vm: Pick<VmConfig, "id" | "name">) {
+	const name = `ql-${vm.name}`;
+	const address = `${toAddresses(vmNetworkOf(host), vm.id).host}/31`;
+	return {
+		...{ name, address },
+		make: `sudo ip tuntap add dev ${name} mode tap user "$(id -un)"`,
+		configure: `sudo ip address replace ${address} dev ${name} && sudo ip link set ${name} up`,
+	};
+}
+
+async function checkTap(host: DoctorHost, vm: VmConfig, tap: Tap): Promise<Finding> {
+	const { name, address, make, configure } = toCommands(host, vm);
+	if (!mayOpen(tap)) {
+		return fail(
+			`${name} belongs to ${tap.owner === null ? `group ${tap.group}` : `uid ${tap.owner}`}: QEMU can't open it as you`,
+			`sudo ip tuntap del dev ${name} mode tap && ${make} && ${configure}`,
+		);
+	}
+	if (!tap.isUp) return fail(`${name} is down: the guest has no network`, configure);
+	const addresses = await readAddresses(host, name);
+	if (addresses !== undefined && !addresses.includes(address)) {
+		const has = addresses.length === 0 ? "no address" : addresses.join(", ");
+		return fail(`${name} has ${has} instead of ${address}, the guest's gateway`, configure);
+	}
+	return pass(`${name} is yours, up, and has ${address}`);
+}
+
+/** tun_not_capable in Linux's tun.c. Root may in any case. */
+function mayOpen({ owner, group }: Tap): boolean {
+	const { uid } = userInfo();
+	if (uid === 0) return true;
+	const groups = [process.getegid?.(), ...(process.getgroups?.() ?? [])];
+	return (owner === null || owner === uid) && (group === null || groups.includes(group));
+}
+
+/** "172.16.200.4/31"; undefined where ip(8) is not to be had. Node lists only interfaces that somebody is at. */
+async function readAddresses({ env, searchPath }: DoctorHost, name: string): Promise<string[] | undefined> {
+	const ip = findProgram(`${searchPath}:/usr/sbin:/sbin`, "ip");
+	if (ip === undefined) return undefined;
+	const { status, stdout } = await runProgram([ip, "-4", "-oneline", "address", "show", "dev", name], env, ipWithinMs);
+	if (status !== 0) return undefined;
+	return [...stdout.matchAll(/ inet (\S+)/g)].map(([, address = ""]) => address);
+}

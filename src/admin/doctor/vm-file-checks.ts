@@ -1,0 +1,92 @@
+/** What vms boot from and write to: guest images and disks. */
+import { constants } from "node:fs";
+import { access, realpath, stat } from "node:fs/promises";
+import { dirname } from "node:path";
+import type { VmConfig } from "../../config/schema.ts";
+import { errnoOf, QubesLiteError } from "../../errors.ts";
+import { missingDiskRemedy, newDiskRemedy } from "../../host/disks.ts";
+import { imageOf } from "../../host/gather-host-facts.ts";
+import { readImage } from "../../host/image-facts.ts";
+import { shellWord } from "../../shell-word.ts";
+import { type Check, type Finding, fail, pass, warn } from "./check.ts";
+import { type DoctorHost, toEditCommand, vmsOf } from "./host.ts";
+
+/** The built image where a vm boots it, or none is configured; and each vm's own. */
+export function imageChecks(host: DoctorHost): Check[] {
+	const vms = vmsOf(host);
+	const own = vms.filter(({ image }) => image !== undefined);
+	const built: Check = { name: "image", run: () => checkImage(imageOf(host, {}), "qubes-lite image build") };
+	return [
+		...(own.length === vms.length && vms.length > 0 ? [] : [built]),
+		...own.map((vm) => ({ name: `image:${vm.name}`, run: () => checkOwnImage(host, imageOf(host, vm)) })),
+	];
+}
+
+/** Sizes only, as before a start: reading it all takes a second. */
+function checkImage(directory: string, remedy: string): Finding {
+	try {
+		const { root } = readImage(directory, null);
+		return pass(`the guest image is complete: ${dirname(root)}`);
+	} catch (cause) {
+		return fail(QubesLiteError.from(cause).message, remedy);
+	}
+}
+
+const checkOwnImage = (host: DoctorHost, directory: string): Finding =>
+	checkImage(directory, `${toEditCommand(host)}   # without "image" it boots the one of: qubes-lite image build`);
+
+export const diskChecks = (host: DoctorHost): Check[] =>
+	vmsOf(host)
+		.filter(({ disks }) => disks.length > 0)
+		.map((vm) => ({ name: `disks:${vm.name}`, run: () => checkDisks(vm, vmsOf(host)) }));
+
+async function checkDisks(vm: VmConfig, vms: readonly VmConfig[]): Promise<Finding> {
+	const { disks } = vm;
+	const findings = await Promise.all(disks.map(checkDisk));
+	const worst = findings.find(({ status }) => status === "FAIL") ?? findings.find(({ status }) => status === "WARN");
+	return (
+		worst ??
+		(await findSharedDisk(vm, vms)) ??
+		pass(`${disks.length === 1 ? "its disk is" : `its ${disks.length} disks are`} there and writable`)
+	);
+}
+
+async function checkDisk(path: string): Promise<Finding> {
+	const word = shellWord(path);
+	try {
+		const found = await stat(path);
+		if (!found.isFile() && !found.isBlockDevice()) {
+			return fail(`the disk ${path} is neither a file nor a block device`, `ls -ld ${word}`);
+		}
+		await access(path, constants.R_OK | constants.W_OK);
+		if (found.isFile() && found.size === 0) return warn(`the disk ${path} is empty`, newDiskRemedy(path));
+		return pass("");
+	} catch (cause) {
+		switch (errnoOf(cause)) {
+			case "ENOENT":
+			case "ENOTDIR":
+				return fail(`there is no disk ${path}`, missingDiskRemedy(path));
+			case "EACCES":
+				return fail(`the disk ${path} is not yours to read and write`, `namei -l ${word}`);
+			default:
+				return fail(`the disk ${path} can't be used (${errnoOf(cause)})`, `ls -l ${word}`);
+		}
+	}
+}
+
+/** QEMU's lock lets only one of them boot at a time, and a device has none. */
+async function findSharedDisk(vm: VmConfig, vms: readonly VmConfig[]): Promise<Finding | undefined> {
+	const own = new Set(await Promise.all(vm.disks.map(resolvePath)));
+	for (const other of vms) {
+		if (other.name === vm.name) continue;
+		const shared = (await Promise.all(other.disks.map(resolvePath))).find((path) => own.has(path));
+		if (shared === undefined) continue;
+		return warn(
+			`${vm.name} and ${other.name} both write the disk ${shared}: at the same time that would destroy what is on it`,
+			"qubes-lite ls   # run one of them at a time, or give each a disk of its own",
+		);
+	}
+	return undefined;
+}
+
+const resolvePath = (path: string): Promise<string> => realpath(path).catch(() => path);

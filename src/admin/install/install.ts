@@ -1,0 +1,107 @@
+/**
+ * `qubes-lite install`: puts units, completion, man pages and commands into the user's own places, and lets systemd listen for
+ * clients. A second run brings all of it up to date. Whatever fails, all is as it was before.
+ */
+import { parseCommand } from "../../cli/commands/parse-command.ts";
+import { type Environment, findConfig } from "../../config/find-config.ts";
+import type { Config } from "../../config/schema.ts";
+import { QubesLiteError } from "../../errors.ts";
+import { findProgram } from "../../host/programs.ts";
+import { checkRuntimeDirectory } from "../../runtime-directory.ts";
+import { findLacking, type ServiceVariable } from "../service-environment.ts";
+import { applyPlan } from "./apply-plan.ts";
+import { workAlone } from "./installation-lock.ts";
+import { recoverManifest } from "./kept-manifest.ts";
+import { Manager } from "./manager.ts";
+import { noManifest, readManifest } from "./manifest.ts";
+import { formatPath, formatRemoval, type Places, toPlaces } from "./places.ts";
+import { type Plan, type PlannedChange, planChanges } from "./plan-changes.ts";
+import { checkUnitSpecifiers } from "./unit-specifiers.ts";
+import { toWantedFiles } from "./wanted-files.ts";
+
+/** Prints what changes, one line for each file; resolves with 0. */
+export async function install(words: readonly string[]): Promise<number> {
+	const parsed = parseCommand("install", words);
+	if (parsed.has("dryRun")) return await putInPlace(parsed.has("force"), true);
+	return await workAlone(process.env, (signal) => putInPlace(parsed.has("force"), false, signal));
+}
+
+async function putInPlace(isForced: boolean, isDry: boolean, signal?: AbortSignal): Promise<number> {
+	const env = process.env;
+	checkUnitSpecifiers(env);
+	const { config } = await findConfig(env);
+	const manager = await Manager.find(env);
+	if (manager instanceof Manager) await manager.check();
+	const places = toPlaces(env, manager instanceof Manager ? await manager.unitHome() : undefined);
+	const last = isDry ? await readManifest(places.manifest) : await recoverManifest(places);
+	const variables = findLacking(env, manager instanceof Manager ? await manager.environment() : {});
+	const wanted = toWantedFiles(config, places, env, variables);
+	const plan = await planChanges(wanted, last ?? noManifest, places.units, isForced);
+	if (!isDry) await applyPlan(plan, last, places, manager, signal);
+	process.stdout.write(plan.changes.map((change) => formatChange(change, isDry)).join(""));
+	say([...toRemarks(config, plan, env, places, manager), ...toVariablesRemark(variables)]);
+	return 0;
+}
+
+function formatChange({ path, from, to }: PlannedChange, isDry: boolean): string {
+	if (to === undefined) return formatRemoval(path, isDry);
+	if (isDry) return `${(from === undefined ? "would make" : "would change").padEnd(12)} ${formatPath(path)}\n`;
+	return `${(from === undefined ? "made" : "changed").padEnd(8)} ${formatPath(path)}\n`;
+}
+
+/** What the user should know of it: a sentence each, with what to do about it. */
+function toRemarks(
+	config: Config,
+	{ changes, edited }: Plan,
+	env: Environment,
+	places: Places,
+	manager: Manager | string,
+): QubesLiteError[] {
+	const remark = (sentence: string, remedy?: string) => new QubesLiteError("Unsupported", sentence, { remedy });
+	const search = (env.PATH ?? "").split(":");
+	const remarks: QubesLiteError[] = [];
+	const refusal = findRuntimeProblem(env);
+	if (refusal !== undefined) remarks.push(refusal);
+	else if (changes.length === 0) remarks.push(remark("everything is as it should be"));
+	if (typeof manager === "string") {
+		remarks.push(remark(`${manager}, so nothing was started: the first command starts the broker itself`));
+	}
+	if (config.supervisor === "direct") {
+		remarks.push(remark('vms have no units: "supervisor" is "direct" in the configuration'));
+	}
+	for (const path of edited) remarks.push(remark(`${formatPath(path)} was changed by hand, and stays`));
+	if (!search.includes(places.programs)) {
+		remarks.push(remark(`${formatPath(places.programs)} is not on your PATH`, 'export PATH="$HOME/.local/bin:$PATH"'));
+	}
+	if (findProgram(env.PATH ?? "", "zsh") !== undefined && changes.some(({ path }) => path.endsWith("/_qubes-lite"))) {
+		const fpath = `fpath=(${formatPath(places.zshCompletion)} $fpath)`;
+		remarks.push(remark("zsh looks for completion in fpath only", `${fpath}   # in ~/.zshrc, before compinit`));
+	}
+	if (changes.some(({ to }) => to !== undefined)) {
+		remarks.push(remark("after a change of the vms' names or of autoStart in the configuration, install again"));
+	}
+	return remarks;
+}
+
+function toVariablesRemark(variables: readonly ServiceVariable[]): QubesLiteError[] {
+	if (variables.length === 0) return [];
+	const names = variables.map(({ name }) => name).join(", ");
+	const sentence = `the broker that systemd starts has ${names} from this shell, until it is installed again without`;
+	return [new QubesLiteError("Unsupported", sentence)];
+}
+
+/** Where it is, each command is refused with the same words. */
+function findRuntimeProblem(env: Environment): QubesLiteError | undefined {
+	try {
+		checkRuntimeDirectory(env);
+		return undefined;
+	} catch (cause) {
+		return QubesLiteError.from(cause);
+	}
+}
+
+function say(remarks: readonly QubesLiteError[]): void {
+	for (const { message, remedy } of remarks) {
+		process.stderr.write(`qubes-lite: ${message}\n${remedy === undefined ? "" : `  → ${remedy}\n`}`);
+	}
+}

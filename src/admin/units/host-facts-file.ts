@@ -1,0 +1,135 @@
+/** Facts of the host that units are for, as a file: for units that are made on another machine than they run on. */
+import * as v from "valibot";
+import { formatValue } from "../../config/format-value.ts";
+import { isJsonObject, JsonSyntaxError, parseJson } from "../../config/json.ts";
+import type { VmConfig } from "../../config/schema.ts";
+import { QubesLiteError } from "../../errors.ts";
+import type { HostFacts, ImageFacts } from "../../vmm/host-facts.ts";
+
+export interface FactsFile {
+	/** Throws BootFailed where the file has no image for it. */
+	of(vm: VmConfig): HostFacts;
+	/** Of vm-shim.sh. */
+	readonly shim: string | undefined;
+	readonly remedy: string | undefined;
+}
+
+/** 4096 bytes is PATH_MAX. */
+const isPath = (value: string): boolean =>
+	value.startsWith("/") && value.length < 4096 && !/[\p{Cc}\p{Cs}]/u.test(value);
+const pathRule = "an absolute path without control characters";
+const path = v.pipe(v.string(pathRule), v.check(isPath, pathRule));
+const tapRule = "the name of a TAP, ql-<vm>";
+const remedyRule = "one line of at most 200 characters";
+
+const imageEntries = {
+	kernel: path,
+	initramfs: path,
+	root: path,
+	rootFormat: v.picklist(["erofs", "ext4"], '"erofs" or "ext4"'),
+};
+const binaryEntries = { qemu: v.optional(path), vhostDeviceVsock: v.optional(path) };
+const image = v.object(imageEntries, "an object");
+
+const entries = {
+	schema: v.literal(1, "1, the version of this format"),
+	accelerator: v.picklist(["kvm", "tcg"], '"kvm" or "tcg"'),
+	// Units say %t in its place: only its length matters, since a socket's path is bounded.
+	runtimeDirectory: v.optional(path, "/run/user/1000/qubes-lite"),
+	binaries: v.object(binaryEntries, "an object"),
+	// IFNAMSIZ (netdevice(7)) has room for 15 bytes; there are at most 127 vms.
+	taps: v.pipe(
+		v.array(v.pipe(v.string(tapRule), v.regex(/^ql-[a-z][a-z0-9-]{0,11}$/, tapRule)), "a list of names"),
+		v.maxLength(127, "at most 127 names"),
+	),
+	image,
+	/** By the name of a vm, or by the path that its configuration has as "image". */
+	images: v.optional(v.record(v.string(), image, "an object"), {}),
+	shim: v.optional(path),
+	remedy: v.optional(v.pipe(v.string(remedyRule), v.regex(/^[^\p{C}]{1,200}$/u, remedyRule))),
+};
+
+/** 127 images of four paths each need 100 KiB. */
+export const factsMaxBytes = 1024 * 1024;
+
+/** Facts in `text`; `source` names the file in the message. Throws BadRequest with every problem, one a line. */
+export function parseFactsFile(text: string, source: string): FactsFile {
+	const { value, repeatedKeys } = parse(text, source);
+	const result = v.safeParse(v.object(entries, "an object"), value, { abortPipeEarly: true });
+	const problems = [
+		...repeatedKeys.map((keys) => `${formatPath(keys)} is there twice; expected each key once`),
+		...findUnknownKeys(value),
+		...(result.issues ?? []).map(formatIssue),
+	];
+	if (!result.success || problems.length > 0) throw badFacts(source, problems);
+	const { schema: _schema, shim, remedy, images, image: usual, binaries, ...facts } = result.output;
+	const found = {
+		...(binaries.qemu === undefined ? {} : { qemu: binaries.qemu }),
+		...(binaries.vhostDeviceVsock === undefined ? {} : { vhostDeviceVsock: binaries.vhostDeviceVsock }),
+	};
+	const own = new Map<string, ImageFacts>(Object.entries(images));
+	return {
+		shim,
+		remedy,
+		of(vm) {
+			const named = own.get(vm.name) ?? (vm.image === undefined ? usual : own.get(vm.image));
+			if (named !== undefined) return { ...facts, binaries: found, image: named };
+			throw new QubesLiteError("BootFailed", `${source} does not know the image of ${vm.name}, ${vm.image}`, {
+				remedy: `add it to "images" in ${source}, by that path`,
+			});
+		},
+	};
+}
+
+function parse(text: string, source: string): ReturnType<typeof parseJson> {
+	try {
+		return parseJson(text);
+	} catch (error) {
+		if (error instanceof JsonSyntaxError) throw badFacts(source, [`not JSON at ${error.message}`]);
+		throw error;
+	}
+}
+
+function badFacts(source: string, problems: readonly string[]): QubesLiteError {
+	const count = problems.length === 1 ? "a problem" : `${problems.length} problems`;
+	const lines = problems.map((problem) => `\n  ${problem}`).join("");
+	return new QubesLiteError("BadRequest", `${source} has ${count}:${lines}`, {
+		remedy: `correct ${source} and try again`,
+	});
+}
+
+function formatIssue(issue: v.BaseIssue<unknown>): string {
+	const keys = (issue.path ?? []).map((item) => item.key as string | number);
+	if (issue.path?.at(-1)?.origin !== "key" && issue.input !== undefined) {
+		return `${formatPath(keys)} is ${formatValue(issue.input)}; expected ${issue.message}`;
+	}
+	const entry: unknown = Object.entries({ ...entries, ...imageEntries }).find(([name]) => name === keys.at(-1))?.[1];
+	return `${formatPath(keys)} is missing; expected ${isJsonObject(entry) ? String(entry.message) : "a value"}`;
+}
+
+/** At every place where the format names its keys. */
+function findUnknownKeys(value: unknown): string[] {
+	const places: [unknown, readonly string[], readonly string[]][] = [[value, Object.keys(entries), []]];
+	if (isJsonObject(value)) {
+		places.push([value.binaries, Object.keys(binaryEntries), ["binaries"]]);
+		places.push([value.image, Object.keys(imageEntries), ["image"]]);
+		const images = isJsonObject(value.images) ? Object.entries(value.images) : [];
+		for (const [name, one] of images) places.push([one, Object.keys(imageEntries), ["images", name]]);
+	}
+	return places.flatMap(([object, known, keys]) =>
+		isJsonObject(object)
+			? Object.keys(object)
+					.filter((key) => !known.includes(key))
+					.map((key) => `${formatPath([...keys, key])}: no such key; expected one of ${known.join(", ")}`)
+			: [],
+	);
+}
+
+function formatPath(keys: readonly (string | number)[]): string {
+	if (keys.length === 0) return "the whole file";
+	const steps = keys.map((key) => {
+		if (typeof key === "number") return `[${key}]`;
+		return /^[\w-]{1,60}$/.test(key) ? `.${key}` : `[${formatValue(key)}]`;
+	});
+	return steps.join("").replace(/^\./, "");
+}

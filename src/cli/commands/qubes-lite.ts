@@ -1,0 +1,206 @@
+/** All commands of `qubes-lite`. */
+import type { Command, DocumentedOption, Operand } from "./command.ts";
+
+export const program = "qubes-lite";
+
+const help: DocumentedOption = { names: ["--help", "-h"], value: "none", help: "this text" };
+const json: DocumentedOption = { names: ["--json"], value: "none", help: "as JSON, for programs" };
+const dryRun: DocumentedOption = {
+	names: ["--dry-run"],
+	value: "none",
+	help: "says what would be done, and does nothing",
+};
+
+const anyNumber = Number.POSITIVE_INFINITY;
+const aVm: Operand = { name: "VM", least: 1, most: 1, missing: "which VM?", completes: "vm" };
+const vms: Operand = { ...aVm, most: anyNumber };
+const maybeVm: Operand = { ...aVm, least: 0 };
+
+const stopEverything = "all vms are stopped by: qubes-lite stop $(qubes-lite ls -q)";
+
+/** By name; "image build" is a command of two words. */
+export const commands = {
+	ls: {
+		help: "the vms and what they do",
+		options: {
+			quiet: { names: ["--quiet", "-q"], value: "none", help: "names only" },
+			all: {
+				names: ["--all", "-a"],
+				value: "none",
+				help: "also instances that are kept ready and nobody has asked for",
+			},
+			json,
+			help,
+		},
+	},
+	status: {
+		help: "one vm, with what keeps it up or why it ended; without VM the broker itself",
+		options: { json, help },
+		operand: maybeVm,
+	},
+	ps: {
+		help: "the sessions in running vms: what runs, for whom, since when",
+		options: { json, help },
+		operand: maybeVm,
+	},
+	start: {
+		help: "boots vms without running anything in them",
+		options: { help },
+		operand: vms,
+	},
+	stop: {
+		help: "shuts vms down",
+		more: "All of them: qubes-lite stop $(qubes-lite ls -q).",
+		options: { force: { names: ["--force"], value: "none", help: "does not ask the guest" }, help },
+		operand: { ...vms, missing: `which VM? ${stopEverything}` },
+		pointers: { "--all": stopEverything, "-a": stopEverything },
+	},
+	kill: {
+		help: "ends vms at once, as by a power cut",
+		options: { help },
+		operand: vms,
+	},
+	restart: {
+		help: "shuts vms down, and boots them again",
+		options: { force: { names: ["--force"], value: "none", help: "does not ask the guest" }, help },
+		operand: vms,
+	},
+	why: {
+		help: "what keeps a vm up, or why it is not",
+		options: { json, help },
+		operand: aVm,
+	},
+	set: {
+		help: "changes the idleTimeout and the like of a running vm, until it stops",
+		more: "idleTimeout, pauseTimeout and maxLifetime are seconds, 0 is never; idleAction is stop or pause. It holds at once. For every boot these stand in the configuration.",
+		options: { json, help },
+		operand: { ...vms, isFirstOnly: true },
+		usages: ["[--json] VM KEY=VALUE…"],
+	},
+	inhibit: {
+		help: "keeps a vm from stopping by idleness while a command runs on this host",
+		more: "It boots nothing, and ends with the command's own exit status: 128 + N where signal N ended it, 126 or 127 where it can't be started.",
+		options: {
+			why: {
+				...{ names: ["--why"], value: "required", arg: "TEXT", wants: "a text" },
+				help: "what `ls` and `why` show, instead of the command's name",
+			},
+			help,
+		},
+		operand: aVm,
+		commandMissing: "which command? It stands behind --: qubes-lite inhibit VM -- COMMAND",
+		usages: ["[--why TEXT] VM -- COMMAND [ARG…]"],
+	},
+	events: {
+		help: "what happens to vms, as it happens",
+		more: "It begins with what each of them is at, and goes on until it is interrupted, which Ctrl-C does (exit status 130 then), or nobody reads it any more (0). A broker that comes later tells only what has changed. It keeps the broker, and no vm.",
+		options: { json: { ...json, help: "a line of JSON for each event, for programs" }, help },
+		operand: maybeVm,
+	},
+	logs: {
+		help: "what a vm's vmm and its helpers have said",
+		options: {
+			follow: { names: ["--follow", "-f"], value: "none", help: "goes on with what comes" },
+			console: { names: ["--console"], value: "none", help: "what the guest wrote to its serial console instead" },
+			lines: {
+				...{ names: ["--lines", "-n"], value: "required", arg: "LINES", wants: "a number of lines" },
+				help: "only the last LINES lines",
+			},
+			help,
+		},
+		operand: aVm,
+	},
+	console: {
+		help: "a running vm's serial console on this terminal",
+		options: { help },
+		operand: aVm,
+	},
+	"image build": {
+		help: "builds the guest image of this machine's Debian release",
+		options: { force: { names: ["--force"], value: "none", help: "even if nothing has changed" }, help },
+	},
+	"image ls": { help: "the images that have been built", options: { json, help } },
+	"image path": { help: "the directory of the current image", options: { help } },
+	units: {
+		help: "writes the systemd units of a configuration's vms",
+		options: {
+			config: {
+				...{ names: ["--config"], value: "required", arg: "FILE", wants: "a configuration file" },
+				...{ help: "the configuration", completes: "file", isRequired: true },
+			},
+			facts: {
+				...{ names: ["--facts"], value: "required", arg: "FILE", wants: "a file of host facts" },
+				...{ help: "facts of the host that they are for; else of this one", completes: "file" },
+			},
+			out: {
+				...{ names: ["--out"], value: "required", arg: "DIR", wants: "a directory" },
+				...{ help: "where they are written", completes: "directory", isRequired: true },
+			},
+			help,
+		},
+	},
+	install: {
+		help: "puts units, completion, man pages and commands that start vms into their places",
+		more: "Run it again when vms have come or gone, or start with the session or no longer: what else changes in the configuration, the broker puts into the units itself. Where systemd would give the broker another QUBES_LITE_CONFIG, XDG_CONFIG_HOME, XDG_CACHE_HOME or XDG_STATE_HOME than this shell has, or a PATH that leads to other programs, its unit gets the shell's, until the next run.",
+		options: {
+			dryRun,
+			force: { names: ["--force"], value: "none", help: "replaces files that somebody has changed" },
+			help,
+		},
+	},
+	uninstall: {
+		help: "takes away what install has put there",
+		options: {
+			dryRun,
+			force: { names: ["--force"], value: "none", help: "even where vms run as units, or may" },
+			help,
+		},
+	},
+	doctor: {
+		help: "looks whether this machine has what vms need, and says what helps",
+		options: {
+			json,
+			quiet: { names: ["--quiet", "-q"], value: "none", help: "only what is not in order" },
+			help,
+		},
+	},
+	completion: {
+		help: "prints a script that completes our command lines in a shell",
+		more: "For bash: source <(qubes-lite completion bash). `qubes-lite install` puts it in its place.",
+		options: {
+			vms: { names: ["--vms"], value: "none", help: "the names of the configured vms instead, one on each line" },
+			help,
+		},
+		operand: {
+			...{ name: "SHELL", least: 0, most: 1, missing: "which shell?" },
+			words: ["bash", "zsh", "fish"],
+		},
+		usages: ["bash|zsh|fish", "--vms"],
+	},
+} as const satisfies Record<string, Command>;
+
+/** Commands of other programs of this kind, and what does the same here. */
+export const foreignCommands: Readonly<Record<string, string>> = {
+	list: `${program} ls`,
+	destroy: `${program} kill VM`,
+	shutdown: `${program} stop VM`,
+	poweroff: `${program} stop VM`,
+	down: `${program} stop VM`,
+	up: `${program} start VM`,
+	boot: `${program} start VM`,
+	reboot: `${program} restart VM`,
+	run: "run-in-vm VM COMMAND",
+	exec: "run-in-vm VM COMMAND",
+	shell: "run-in-vm VM sh",
+	attach: "run-in-vm --attach ID",
+};
+
+export type CommandName = keyof typeof commands;
+
+export const commandNames = Object.keys(commands) as CommandName[];
+
+/** The program's own options, in the place of a command. */
+export const globalOptions: Readonly<Record<string, DocumentedOption>> = {
+	help,
+	version: { names: ["--version"], value: "none", help: "the version" },
+};
