@@ -76,18 +76,22 @@ describe("boot.json", () => {
 
 describe("the exit file", () => {
 	it.each([
-		["0 -", 0, null],
-		["143 0", 143, 0],
-		["- 12", null, 12],
-		["- -", null, null],
-	])("'%s' is status %s, lost helper %s", (text, status, lostHelper) => {
-		expect(parseExitRecord(`${text}\n`)).toEqual({ status, lostHelper });
-		expect(parseExitRecord(`${text.padEnd(15)}\n`)).toEqual({ status, lostHelper });
+		["0 -", 0, null, null],
+		["143 0", 143, 0, null],
+		["143 0 vhost-device-vsock", 143, 0, "vhost-device-vsock"],
+		["- 12 an odd name", null, 12, "an odd name"],
+		["- -", null, null, null],
+	])("'%s' is status %s, lost helper %s, its program %s", (text, status, lostHelper, lostProgram) => {
+		expect(parseExitRecord(`${text}\n`)).toEqual({ status, lostHelper, lostProgram });
+		expect(parseExitRecord(`${text.padEnd(31)}\n`)).toEqual({ status, lostHelper, lostProgram });
 	});
 
-	it.each(["", "0", "0 -", "0  -\n", "0 -\n\n", "1000 -\n", "-1 -\n", " 0 -\n"])("is not %j", (text) => {
-		expect(parseExitRecord(text)).toBe(undefined);
-	});
+	it.each(["", "0", "0 -", "0  -\n", "0 - program\n", "0 -\n\n", "1000 -\n", "-1 -\n", " 0 -\n"])(
+		"is not %j",
+		(text) => {
+			expect(parseExitRecord(text)).toBe(undefined);
+		},
+	);
 });
 
 describe("the pid file", () => {

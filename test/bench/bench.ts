@@ -6,6 +6,12 @@
  *   ssh         the same / ssh with ControlMaster into the same guest
  *   throughput  output and input / socat on the same vsock
  *   fake        output and input with an agent on this machine
+ *   activation  a request that makes systemd start the broker / node -e 0
+ *   supervisor  a run in a stopped fake vm that systemd keeps − one that our shim keeps
+ *   preloaded   a disposable that is kept ready / a cold one, to the first byte
+ *   resume      a run in a paused vm − in a running one
+ *   isolation   a start beside a boot that hangs / alone
+ *   fleet       what 120 vms at rest cost the broker
  *   tail        how even warm runs are
  *
  * Exit status 1 where a figure misses its aim. `--pairs N`, `--runs N` (tail) and `--size MIB` change how long it takes.
@@ -14,10 +20,14 @@ import { parseArgs } from "node:util";
 import { buildAll } from "../../scripts/build.ts";
 import { setUpOrExit } from "../../scripts/setup.ts";
 import { TestUser } from "../e2e/harness.ts";
+import { benchActivation } from "./activation.ts";
 import { benchCold } from "./cold.ts";
 import { benchFakeAgent } from "./fake-agent.ts";
+import { benchFleet, benchIsolation } from "./fleet.ts";
 import { type Figure, isGood } from "./measure.ts";
+import { benchPreloaded, benchResume } from "./ready.ts";
 import { benchSsh } from "./ssh.ts";
+import { benchSupervisors } from "./supervisors.ts";
 import { benchThroughput } from "./throughput.ts";
 import { benchTail, benchWarm } from "./warm.ts";
 
@@ -40,6 +50,12 @@ const benches: Readonly<Record<string, (user: TestUser) => Figure[] | Promise<Fi
 	ssh: (user) => benchSsh(user, vm, pairs),
 	throughput: (user) => benchThroughput(user, vm, fewPairs, size),
 	fake: () => benchFakeAgent(fewPairs, size),
+	activation: () => benchActivation(pairs),
+	supervisor: () => benchSupervisors(pairs),
+	preloaded: () => benchPreloaded(fewPairs),
+	resume: () => benchResume(fewPairs),
+	isolation: () => benchIsolation(pairs),
+	fleet: () => benchFleet(),
 	tail: (user) => benchTail(user, vm, runs),
 };
 

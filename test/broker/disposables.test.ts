@@ -44,21 +44,21 @@ describe("an instance", () => {
 		const base = createVm({ memoryMiB: 4096, cpus: 4, image: "/images/big", autoStart: true, bootTimeoutMs: 90_000 });
 		expect(toInstance(base, [base], tags("1a2b"))).toEqual({
 			...base,
-			...{ id: 1000, name: "disp-1a2b", disposable: true, autoStart: false, idleTimeoutMs: 0 },
+			...{ id: 0x1a2b, name: "disp-1a2b", disposable: true, autoStart: false, idleTimeoutMs: 0 },
 			instanceOf: { name: "shopping", id: 5 },
 		});
 	});
 
-	test("has the lowest id that is free, and a name that nobody has", () => {
-		const first = toInstance(disp, [disp], tags("0000"));
-		const second = toInstance(disp, [disp, first], tags("0000", "0000", "00ff"));
-		expect(second).toMatchObject({ name: "disp-00ff", id: 1001 });
-		expect(toInstance(disp, [disp, second], tags("0000"))).toMatchObject({ name: "disp-0000", id: 1000 });
+	test("has a name that nobody has, and the same as its id, beyond those of configured vms", () => {
+		const first = toInstance(disp, [disp], tags("03e7", "03e8"));
+		expect(first).toMatchObject({ name: "disp-03e8", id: 1000 });
+		const second = toInstance(disp, [disp, first], tags("03e8", "0000", "03e8", "ffff"));
+		expect(second).toMatchObject({ name: "disp-ffff", id: 65_535 });
 	});
 
 	test("has a name that every entrance takes, and by which another broker knows it again", () => {
 		fc.assert(
-			fc.property(fc.integer({ min: 0, max: 0xffff }), (number) => {
+			fc.property(fc.integer({ min: 1000, max: 0xffff }), (number) => {
 				const tag = number.toString(16).padStart(4, "0");
 				const { name, id } = toInstance(disp, [], () => tag);
 				expect(isVmName(name) && isInstance(name, id)).toBe(true);
@@ -80,7 +80,7 @@ describe("an instance", () => {
 	test("is refused beyond the limit, which counts instances only, adopted ones too", () => {
 		const existing = [shopping, disp, toAdoptedInstance(createVm({ id: 2000, name: "disp-ffff" }))];
 		while (existing.length < 2 + instancesMax) {
-			existing.push(toInstance(disp, existing, () => existing.length.toString(16).padStart(4, "0")));
+			existing.push(toInstance(disp, existing, () => (0x1000 + existing.length).toString(16)));
 		}
 		expect(() => toInstance(disp, existing, tags("abcd"))).toThrow(
 			expect.objectContaining({

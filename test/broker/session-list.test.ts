@@ -33,8 +33,13 @@ test("a session has its id, and what its guest says of it", () => {
 			detached: true,
 			client: null,
 			state: "running",
+			processes: null,
 		},
 	]);
+});
+
+test("a session has as many processes as its guest says", () => {
+	expect(list([facts({ processes: 2 })])).toMatchObject([{ processes: 2 }]);
 });
 
 test("what the broker has granted wins over the guest's word", () => {

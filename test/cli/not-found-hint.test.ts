@@ -11,6 +11,6 @@ it.each([
 	expect(hintFor(command, isDisposable)).toMatch(hint);
 });
 
-it("says nothing of what is just not there", () => {
-	expect(hintFor("firefox", false)).toBeUndefined();
+it("says of a program that is just not there what the built image holds", () => {
+	expect(hintFor("firefox", false)).toMatch(/holds BusyBox only; .* "image"/);
 });

@@ -12,17 +12,18 @@ const session = {
 	detached: false,
 	client: 4711,
 	state: "running",
+	processes: 2,
 };
 
 it("lists sessions in columns, in words", () => {
 	const detached = { ...session, id: "vault.10.00aa", command: "make", detached: true, client: null, age: 3 };
-	const adopted = { ...detached, client: 0, detached: false, state: "exited 3" };
-	expect(formatSessions([session, detached, adopted], { colour: false, now: 0 })).toBe(
+	const adopted = { ...detached, client: 0, detached: false, state: "left processes", processes: null };
+	expect(formatSessions([session, detached, adopted], { colour: false, now: 0, width: null })).toBe(
 		[
-			"ID               COMMAND  USER  AGE    CLIENT    STATE",
-			"shopping.3.9f3c  firefox  user  3 min  pid 4711  running",
-			"vault.10.00aa    make     user  3 s    detached  running",
-			"vault.10.00aa    make     user  3 s    yes       exited 3",
+			"ID               COMMAND  USER  AGE    CLIENT    PROCESSES  STATE",
+			"shopping.3.9f3c  firefox  user  3 min  pid 4711  2          running",
+			"vault.10.00aa    make     user  3 s    detached  2          running",
+			"vault.10.00aa    make     user  3 s    yes       ?          left processes",
 			"",
 		].join("\n"),
 	);

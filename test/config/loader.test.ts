@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { defaultConfig } from "../../src/config/default-config.ts";
+import { defaultLifecycle } from "../../src/config/lifecycle.ts";
 import { parseConfig } from "../../src/config/loader.ts";
 import type { QubesLiteError } from "../../src/errors.ts";
 
@@ -29,9 +30,15 @@ function vmProblems(changes: object): string[] {
 }
 
 describe("a good configuration", () => {
+	test("may have paths with invisible characters that are no controls, as the joiner in an emoji is", () => {
+		const disks = ["/data/\u{1f469}\u200d\u{1f4bb}.img", "/data/soft\u00adhyphen"];
+		expect(parse({ version: 1, vms: [{ id: 3, name: "banking", disks }] }).vms[0]?.disks).toEqual(disks);
+	});
+
 	test("gets the seed's defaults, in the program's units", () => {
 		expect(parse({ version: 1, vms: [{ id: 3, name: "banking" }] })).toEqual({
 			vmNetwork: "172.16.200.0/24",
+			supervisor: "auto",
 			vms: [
 				{
 					id: 3,
@@ -40,31 +47,41 @@ describe("a good configuration", () => {
 					cpus: 2,
 					network: true,
 					autoStart: false,
+					preload: 0,
 					disks: [],
 					disposable: false,
 					idleTimeoutMs: 0,
+					idleAction: "stop",
+					pauseTimeoutMs: 0,
+					maxLifetimeMs: 0,
 					bootTimeoutMs: 60_000,
+					shutdown: { askMs: 30_000, buttonMs: 10_000, terminateMs: 5_000, killMs: 10_000 },
+					dependsOn: [],
 				},
 			],
 		});
 	});
 
 	test("keeps what it says", () => {
-		const vm = { id: 255, name: "a", memory: 64, cpus: 255, network: false, autoStart: true, disposable: true };
+		const vm = { id: 255, name: "a", memory: 128, cpus: 255, network: false, autoStart: true, disposable: true };
 		const config = parse({
 			$schema: "https://example.org/schema.json",
 			version: 1,
 			user: "DOMAIN\\david",
+			supervisor: "auto",
 			vmNetwork: "10.0.255.0/24",
 			vms: [{ ...vm, disks: ["/dev/mapper/main", "/a b,c=d"], idleTimeout: 1, bootTimeout: 3600, image: "/images/x" }],
 		});
 		const { memory, ...same } = vm;
 		expect(config).toEqual({
 			user: "DOMAIN\\david",
+			supervisor: "auto",
 			vmNetwork: "10.0.255.0/24",
 			vms: [
 				{
+					...defaultLifecycle,
 					...same,
+					preload: 0,
 					memoryMiB: memory,
 					disks: ["/dev/mapper/main", "/a b,c=d"],
 					idleTimeoutMs: 1000,
@@ -82,13 +99,82 @@ describe("a good configuration", () => {
 	});
 
 	test("the embedded default is one that the file could hold", () => {
-		const vms = defaultConfig.vms.map(({ memoryMiB, idleTimeoutMs, bootTimeoutMs, ...same }) => ({
-			...same,
-			memory: memoryMiB,
-			idleTimeout: idleTimeoutMs / 1000,
-			bootTimeout: bootTimeoutMs / 1000,
+		const vms = defaultConfig.vms.map((vm) => ({
+			...{ id: vm.id, name: vm.name, memory: vm.memoryMiB, cpus: vm.cpus, network: vm.network },
+			...{ disposable: vm.disposable, idleTimeout: vm.idleTimeoutMs / 1000 },
 		}));
 		expect(parse({ version: 1, vmNetwork: defaultConfig.vmNetwork, vms })).toEqual(defaultConfig);
+	});
+});
+
+describe("the lifecycle of a vm", () => {
+	const lifecycleOf = (changes: object) =>
+		parse({
+			version: 1,
+			vms: [
+				{ id: 3, name: "banking", ...changes },
+				{ id: 5, name: "net" },
+			],
+		}).vms[0];
+
+	test("is in seconds, each step of a shutdown by itself", () => {
+		const vm = {
+			...{ idleTimeout: 5, idleAction: "pause", pauseTimeout: 6, maxLifetime: 7, bootTimeout: 8 },
+			...{ shutdown: { ask: 9, kill: 2 }, dependsOn: ["net"] },
+		};
+		expect(lifecycleOf(vm)).toMatchObject({
+			...{
+				idleTimeoutMs: 5_000,
+				idleAction: "pause",
+				pauseTimeoutMs: 6_000,
+				maxLifetimeMs: 7_000,
+				bootTimeoutMs: 8_000,
+			},
+			...{ shutdown: { askMs: 9_000, buttonMs: 10_000, terminateMs: 5_000, killMs: 2_000 }, dependsOn: ["net"] },
+		});
+	});
+
+	test.each([
+		[{ idleTimeout: -1 }, "vms[0].idleTimeout is -1; expected a whole number of seconds from 0 to 31536000"],
+		[{ idleTimeout: 1e9 }, "vms[0].idleTimeout is 1000000000; expected a whole number of seconds from 0 to 31536000"],
+		[{ idleTimeout: "NaN" }, 'vms[0].idleTimeout is "NaN"; expected a whole number of seconds from 0 to 31536000'],
+		[{ idleAction: "sleep" }, 'vms[0].idleAction is "sleep"; expected "stop" or "pause"'],
+		[
+			{ idleAction: "pause", disposable: true },
+			'vms[0].idleAction is "pause"; expected "stop": a disposable is shut down when its last command ends',
+		],
+		[{ shutdown: 5 }, "vms[0].shutdown is 5; expected an object of seconds"],
+		[{ shutdown: { aks: 5 } }, 'vms[0].shutdown.aks is 5; no such key: did you mean "ask"?'],
+		[{ shutdown: { kill: 0 } }, "vms[0].shutdown.kill is 0; expected a whole number of seconds from 1 to 60"],
+		[{ preload: 9 }, "vms[0].preload is 9; expected a whole number from 0 to 8"],
+		[
+			{ preload: 1, disks: ["/dev/sdb"] },
+			"vms[0].preload is 1; expected 0: instances of a vm with disks can't be made",
+		],
+		[{ dependsOn: "net" }, 'vms[0].dependsOn is "net"; expected a list of names of vms'],
+		[{ dependsOn: ["ne"] }, 'vms[0].dependsOn[0] is "ne"; expected the name of a vm: did you mean "net"?'],
+		[{ dependsOn: ["zzzzzz"] }, 'vms[0].dependsOn[0] is "zzzzzz"; expected the name of a vm'],
+		[{ dependsOn: ["banking"] }, 'vms[0].dependsOn[0] is "banking"; expected no circle: banking needs banking'],
+		[{ dependsOn: ["net", "net"] }, 'vms[0].dependsOn[1] is "net"; expected each name once'],
+	])("%j is refused", (changes, problem) => {
+		const vms = [
+			{ id: 3, name: "banking", ...changes },
+			{ id: 5, name: "net" },
+		];
+		expect(problemsOf(JSON.stringify({ version: 1, vms }))).toEqual([problem]);
+	});
+
+	test("must not wait for itself, by whatever way: a circle is said once", () => {
+		const vms = [
+			{ id: 3, name: "work", dependsOn: ["net"] },
+			{ id: 5, name: "net", dependsOn: ["proxy", "log"] },
+			{ id: 7, name: "proxy", dependsOn: ["work"] },
+			{ id: 9, name: "log", dependsOn: [] },
+			{ id: 11, name: "mail", dependsOn: ["net"] },
+		];
+		expect(problemsOf(JSON.stringify({ version: 1, vms }))).toEqual([
+			'vms[1].dependsOn[0] is "proxy"; expected no circle: net needs proxy needs work needs net',
+		]);
 	});
 });
 
@@ -113,7 +199,7 @@ describe("a bad configuration", () => {
 			'  user is "a b"; expected the name of a user',
 			'  vms[0].memroy is 3; no such key: did you mean "memory"?',
 			"  vms[0].id is 4; expected an odd whole number from 3 to 255",
-			'  vms[0].memory is "x"; expected a whole number of MiB from 64 to 1048576',
+			'  vms[0].memory is "x"; expected a whole number of MiB from 128 to 1048576',
 			"  vms[1].id is there twice; expected each key once",
 			`  vms[1].name is "Banking"; expected 1 to 12 characters of a-z, 0-9 and '-', the first a letter`,
 			"  vms[1].cpus is 0; expected a whole number from 1 to 255",
@@ -148,8 +234,8 @@ describe("a bad configuration", () => {
 		[{ id: 257 }, "vms[0].id is 257; expected an odd whole number from 3 to 255"],
 		[{ id: 3.5 }, "vms[0].id is 3.5; expected an odd whole number from 3 to 255"],
 		[{ id: "3" }, 'vms[0].id is "3"; expected an odd whole number from 3 to 255'],
-		[{ memory: 63 }, "vms[0].memory is 63; expected a whole number of MiB from 64 to 1048576"],
-		[{ memory: null }, "vms[0].memory is null; expected a whole number of MiB from 64 to 1048576"],
+		[{ memory: 63 }, "vms[0].memory is 63; expected a whole number of MiB from 128 to 1048576"],
+		[{ memory: null }, "vms[0].memory is null; expected a whole number of MiB from 128 to 1048576"],
 		[{ cpus: 256 }, "vms[0].cpus is 256; expected a whole number from 1 to 255"],
 		[{ network: "yes" }, 'vms[0].network is "yes"; expected true or false'],
 		[{ autoStart: 1 }, "vms[0].autoStart is 1; expected true or false"],
@@ -160,6 +246,7 @@ describe("a bad configuration", () => {
 		[{ disks: "/a" }, 'vms[0].disks is "/a"; expected a list of absolute paths'],
 		[{ disks: Array(25).fill("/a") }, expect.stringMatching(/; expected at most 24 disks$/)],
 		[{ image: "~/image" }, 'vms[0].image is "~/image"; expected an absolute path without control characters'],
+		[{ disks: ["/\ud800"] }, expect.stringContaining("vms[0].disks[0] is ")],
 		[{ image: `/${"a".repeat(4096)}` }, expect.stringMatching(/\.\.\.; expected an absolute path/)],
 		[{ name: "broker" }, expect.stringContaining("another name: this one is kept for the broker")],
 		[{ name: "disp-00ff" }, expect.stringContaining("or a disposable's instance")],

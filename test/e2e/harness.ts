@@ -27,21 +27,34 @@ export interface Running {
 
 export interface TestUserOptions {
 	readonly vms: readonly object[];
+	/** "auto" if absent. */
+	readonly supervisor?: string;
 	/** Put before PATH: fakes of what the broker runs. */
 	readonly path?: string;
 	readonly cache?: string;
 	readonly env?: Readonly<Record<string, string>>;
+	/** It gets a user manager. */
+	readonly hasManager?: boolean;
 }
 
 export class TestUser {
-	readonly directory = mkdtempSync(join(tmpdir(), "ql-"));
+	readonly directory: string;
 	readonly env: NodeJS.ProcessEnv;
-	readonly runtime = join(this.directory, "qubes-lite");
-	readonly state = join(this.directory, "state/qubes-lite");
+	readonly runtime: string;
+	readonly state: string;
+
+	readonly #config: string;
+	readonly #supervisor: string;
 
 	constructor(options: TestUserOptions) {
+		// systemd removes runtime directories of units from file systems in memory only, as $XDG_RUNTIME_DIR is one.
+		this.directory = mkdtempSync(join(options.hasManager === true ? "/dev/shm" : tmpdir(), "ql-"));
+		this.runtime = join(this.directory, "qubes-lite");
+		this.state = join(this.directory, "state/qubes-lite");
 		const config = join(this.directory, "config.json");
-		writeFileSync(config, JSON.stringify({ version: 1, vms: options.vms }));
+		this.#config = config;
+		this.#supervisor = options.supervisor ?? "auto";
+		this.configure(options.vms);
 		this.env = {
 			PATH: [bin, options.path, process.env.PATH].filter((part) => part !== undefined).join(":"),
 			HOME: this.directory,
@@ -53,6 +66,11 @@ export class TestUser {
 			XDG_CACHE_HOME: options.cache ?? process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"),
 			...options.env,
 		};
+	}
+
+	/** Writes the configuration; a broker that runs reads it soon, or when it is asked for something. */
+	configure(vms: readonly object[]): void {
+		writeFileSync(this.#config, JSON.stringify({ version: 1, supervisor: this.#supervisor, vms }));
 	}
 
 	/** Types a shell line. */
@@ -69,6 +87,11 @@ export class TestUser {
 	}
 
 	start(program: string, words: readonly string[]): Running {
+		return this.startAsTester(program, words);
+	}
+
+	/** With the tests' own rights, and this user's environment. */
+	startAsTester(program: string, words: readonly string[]): Running {
 		const beganAt = performance.now();
 		const child = spawn(program, words, { env: this.env, stdio: ["pipe", "pipe", "pipe"] });
 		const stdout: Buffer[] = [];
@@ -103,6 +126,11 @@ export class TestUser {
 		return JSON.parse(stdout).vm;
 	}
 
+	/** What keeps it up, in words. */
+	async leases(vm: string): Promise<string[]> {
+		return (await this.status(vm)).leases.map(({ words }) => words);
+	}
+
 	/** Polls until `isReached`; a hang bound, not a measurement. */
 	async until(what: string, isReached: () => boolean | Promise<boolean>, withinMs = 60_000): Promise<void> {
 		const deadline = performance.now() + withinMs;
@@ -129,7 +157,7 @@ export class TestUser {
 
 	brokerPids(): number[] {
 		return this.processes()
-			.filter(({ words }) => words.endsWith("broker.mjs") && !words.startsWith("flock"))
+			.filter(({ words }) => words.endsWith("broker.cjs") && !words.startsWith("flock"))
 			.map(({ pid }) => pid);
 	}
 
@@ -150,7 +178,7 @@ export class TestUser {
 		await this.until("nothing runs", () => this.processes().length === 0, 15_000).catch(() => {});
 		const census = {
 			processes: this.processes().map(({ words }) => words),
-			files: readdirSync(this.runtime).filter((name) => name !== "broker.lock"),
+			files: existsSync(this.runtime) ? readdirSync(this.runtime).filter((name) => name !== "broker.lock") : [],
 		};
 		for (const { pid } of this.processes()) process.kill(pid, "SIGKILL");
 		rmSync(this.directory, { recursive: true, force: true });

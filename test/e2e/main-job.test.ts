@@ -59,7 +59,9 @@ describe("run-in-vm on a vm with a network", () => {
 	it("says 127 for a command that is not there and 126 for one that can't be executed", async () => {
 		expect(await user.run("shopping", "no-such")).toMatchObject({
 			status: 127,
-			stderr: "run-in-vm: no-such: not found in the guest\n",
+			stderr: expect.stringMatching(
+				/^run-in-vm: no-such: not found in the guest\n {2}→ the image that qubes-lite builds holds BusyBox/,
+			),
 		});
 		expect(await user.run("shopping", "/etc")).toMatchObject({
 			status: 126,
@@ -108,10 +110,10 @@ describe("run-in-vm on a vm with a network", () => {
 	});
 
 	it("ends a session whose command has ended although a child holds its output, and keeps the vm for the child", async () => {
-		const outcome = await user.run("shopping", "sh", "-c", "(sleep 4; echo late) & echo early");
+		const outcome = await user.run("shopping", "sh", "-c", "sleep 4 & echo early");
 		expect(outcome).toMatchObject({ status: 0, stdout: "early\n" });
 		await user.until("the child is what keeps it", async () =>
-			/left processes/.test((await user.status("shopping")).leases[0] ?? ""),
+			/^what sh left .*, 1 process\)$/.test((await user.leases("shopping"))[0] ?? ""),
 		);
 		await user.until("the child has ended", async () => (await user.status("shopping")).state === "idle");
 	});

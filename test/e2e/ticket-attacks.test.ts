@@ -37,8 +37,8 @@ describe("the command port of a guest refuses", () => {
 	it("a ticket that has expired", async () => {
 		const permit = await permitToRun(target);
 		const waits = (leases: readonly string[]): boolean => leases.some((lease) => lease.includes("about to run"));
-		expect(waits((await user.status("shopping")).leases)).toBe(true);
-		await user.until("it has expired", async () => !waits((await user.status("shopping")).leases), 20_000);
+		expect(waits(await user.leases("shopping"))).toBe(true);
+		await user.until("it has expired", async () => !waits(await user.leases("shopping")), 20_000);
 		expect(await knockOnce(permit.vsock, hello, execWith(permit))).toBe("expired: the ticket is too old");
 		permit.leave();
 	});

@@ -22,8 +22,13 @@ export class Terminal {
 
 	/** Types a line and Enter. */
 	type(line: string): void {
-		this.#tmux("send-keys", "-l", line);
+		this.keys(line);
 		this.press("Enter");
+	}
+
+	/** Types, without Enter. */
+	keys(text: string): void {
+		this.#tmux("send-keys", "-l", "--", text);
 	}
 
 	/** Keys by tmux's names: "C-c", "Enter". */

@@ -9,10 +9,14 @@ import { join } from "node:path";
 export interface Orders {
 	/** Written to the console before the phases. */
 	readonly console?: string;
+	/** Does not read what is typed on its console; without this it writes it back there. */
+	readonly deafConsole?: true;
 	/** Not a word on the console, and no hello. */
 	readonly silent?: true;
 	/** Ends before it says hello: QEMU's own words on stderr, and its status. */
 	readonly exitAtBoot?: { readonly words: string; readonly status: number };
+	/** From one phase to the next; without this all are told at once. */
+	readonly phaseDelayMs?: number;
 	/** From the start to the dial. */
 	readonly helloDelayMs?: number;
 	/** Instead of a good hello; looked at before each dial. */
@@ -59,6 +63,9 @@ export type SessionOrder =
 	| "ofAnOlderVersion"
 	| "ofANewerVersion";
 
+/** Whoever has no orders of their own: instances, whose names nobody knows beforehand. */
+export const anyVm = "any";
+
 /** The orders for the starts from now on, one after the other; the last one is for all that follow. */
 export function order(directory: string, vm: string, orders: readonly Orders[]): void {
 	const path = join(directory, `${vm}.orders`);
@@ -68,8 +75,8 @@ export function order(directory: string, vm: string, orders: readonly Orders[]):
 
 /** The orders for the start that is the vm's number `start`, from 0 up, as they are now. */
 export function readOrders(directory: string, vm: string, start: number): Orders {
-	const path = join(directory, `${vm}.orders`);
-	if (!existsSync(path)) return {};
+	const path = [vm, anyVm].map((name) => join(directory, `${name}.orders`)).find((one) => existsSync(one));
+	if (path === undefined) return {};
 	const { from, orders }: { from: number; orders: Orders[] } = JSON.parse(readFileSync(path, "utf8"));
 	return orders[Math.min(Math.max(0, start - from), orders.length - 1)] ?? {};
 }

@@ -24,6 +24,10 @@ class FakeProcesses implements SessionProcesses {
 		return this.#pids().length > 0;
 	}
 
+	count(): number {
+		return this.#pids().length;
+	}
+
 	whenEmpty(onEmpty: () => void): void {
 		if (this.isPopulated()) setTimeout(() => this.whenEmpty(onEmpty), lookMs);
 		else onEmpty();

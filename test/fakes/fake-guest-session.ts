@@ -34,7 +34,7 @@ export class FakeSession {
 		const isOfAnotherVersion = order === "ofAnOlderVersion" || order === "ofANewerVersion";
 		if (!isOfAnotherVersion) socket.write(encodeSessionHello());
 		else {
-			const version = ourVersions.version + (order === "ofANewerVersion" ? 1 : -1);
+			const version = order === "ofANewerVersion" ? ourVersions.version + 1 : ourVersions.oldest - 1;
 			socket.write(encodeSessionHello({ version, oldest: version }));
 		}
 	}

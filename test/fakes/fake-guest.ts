@@ -190,7 +190,7 @@ function powerOff(payload: Buffer): void {
 	void sessions.endAll(parsePoweroff(payload)).then(() => process.exit(0));
 }
 
-const { console, silent, exitAtBoot, helloDelayMs, ignoresSigterm } = orders();
+const { console, deafConsole, silent, exitAtBoot, helloDelayMs, phaseDelayMs, ignoresSigterm } = orders();
 process.on("SIGTERM", () => {
 	if (ignoresSigterm !== true) process.exit(0);
 });
@@ -199,9 +199,14 @@ if (exitAtBoot !== undefined) {
 	writeSync(2, exitAtBoot.words);
 	process.exit(exitAtBoot.status);
 }
+if (deafConsole !== true) process.stdin.on("data", (typed: Buffer) => writeSync(1, typed));
 listen();
 setInterval(beat, heartbeatIntervalMs);
 if (silent !== true) {
-	for (const phase of ["init", "root", "agent"]) writeSync(1, `qubes-lite: phase ${phase}\n`);
+	for (const [index, phase] of ["init", "root", "agent"].entries()) {
+		const say = (): void => void writeSync(1, `qubes-lite: phase ${phase}\n`);
+		if (phaseDelayMs === undefined) say();
+		else setTimeout(say, (index + 1) * phaseDelayMs);
+	}
 	setTimeout(() => dial(firstRedialMs), helloDelayMs ?? 0);
 }

@@ -29,6 +29,7 @@ async function answer(request: BrokerRequest): Promise<BrokerReply> {
 			return { uid: process.getuid?.() ?? -1 };
 		case "adopt": {
 			const { running, ended } = await supervisor.adopt();
+			for (const one of ended) await one.cleanUp();
 			vmm = running[0];
 			return { running: running.map(({ vm }) => vm), ended };
 		}

@@ -47,6 +47,12 @@ export function toFakePlan(directory: string, vmm: readonly string[], helpers: r
 		stale: helpers.map((_, index) => socket(index)),
 		vsock: join(directory, "vsock"),
 		control: { kind: "qmp", path: join(directory, "qmp.sock") },
+		base: null,
+		requires: [],
+		limits: { memoryMaxMiB: null, cpuWeight: null },
+		dependsOn: [],
+		stopWithinMs: 55_000,
+		opensInternetSockets: false,
 	};
 }
 

@@ -1,10 +1,10 @@
 /**
  * Stands for a vmm: obeys its arguments, in order.
  * say TEXT · complain TEXT (stderr) · flood BYTES · trickle BYTES (one at a time) · stubborn (ignore SIGTERM) ·
- * stray (leave a child that holds stdout) · exit N · die SIGNAL · kill-group (as crosvm ends) · wait (for SIGUSR2).
+ * hear (say what is typed on the console, once) · stray (leave a child that holds stdout) · exit N · die SIGNAL · kill-group (as crosvm ends) · wait (for SIGUSR2).
  */
 import { spawn } from "node:child_process";
-import { writeSync } from "node:fs";
+import { readSync, writeSync } from "node:fs";
 
 const words = process.argv.slice(2);
 const argument = () => words.shift() ?? "";
@@ -25,6 +25,11 @@ for (let word = words.shift(); word !== undefined; word = words.shift()) {
 		case "trickle":
 			for (let left = Number(argument()); left > 0; left--) writeSync(1, "t");
 			break;
+		case "hear": {
+			const typed = Buffer.alloc(4096);
+			writeSync(1, typed.subarray(0, readSync(0, typed)));
+			break;
+		}
 		case "stubborn":
 			process.on("SIGTERM", () => writeSync(1, "no\n"));
 			break;

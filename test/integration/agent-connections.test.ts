@@ -10,6 +10,7 @@ import { Connection, type SessionHost } from "../../src/guest/agent/connection.t
 import {
 	controlFrame,
 	encodeExpect,
+	encodeResumed,
 	encodeSeen,
 	encodeWelcome,
 	fromAgentLimits,
@@ -68,8 +69,8 @@ const nobody: SessionHost = {
 
 const nothing = { sessions: [], cgroups: [] };
 
-/** A broker connection over `socket`, which is dialled once. */
-function connectAgent(socket: Socket): void {
+/** A broker connection over `socket`, which is dialled once; `did` is what it was told to do, in order. */
+function connectAgent(socket: Socket, did: unknown[] = []): void {
 	let dial: BrokerConnectionHost["connect"] = async () => {
 		dial = () => new Promise(() => {});
 		return socket;
@@ -81,9 +82,10 @@ function connectAgent(socket: Socket): void {
 		hello: () => hello,
 		report: () => ({ ...nothing, tickets, memory: { totalKiB: 1, availableKiB: 1 } }),
 		isGoingDown: () => false,
-		announce: ({ session }) => tickets.push(session) > 0,
+		announce: ({ session }) => did.push(session) + tickets.push(session) > 0,
 		list: () => [],
 		clientGone: () => {},
+		resumed: (resumed) => did.push(resumed),
 		powerOff: () => {},
 		log: () => {},
 	});
@@ -116,12 +118,14 @@ describe("a broker that answers heartbeats", { timeout: 5_000 }, () => {
 	async function welcomed(): Promise<{
 		ours: Socket;
 		theirs: Socket;
+		did: unknown[];
 		say: (frame: Buffer) => Promise<unknown>;
 		seen: (seq: number) => Promise<unknown>;
 	}> {
 		vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval"] });
 		const { ours, theirs } = await pair();
-		connectAgent(ours);
+		const did: unknown[] = [];
+		connectAgent(ours, did);
 		await once(theirs, "data");
 		const say = (frame: Buffer): Promise<unknown> => {
 			const heard = once(ours, "data");
@@ -129,7 +133,7 @@ describe("a broker that answers heartbeats", { timeout: 5_000 }, () => {
 			return heard;
 		};
 		await say(encodeWelcome());
-		return { ours, theirs, say, seen: (seq) => say(encodeSeen(seq)) };
+		return { ours, theirs, did, say, seen: (seq) => say(encodeSeen(seq)) };
 	}
 
 	it("hears of a ticket in a heartbeat before it hears that the ticket is there", async () => {
@@ -142,6 +146,28 @@ describe("a broker that answers heartbeats", { timeout: 5_000 }, () => {
 		while (frames.at(-1)?.type !== controlFrame.expected) await once(theirs, "data");
 		expect(frames.slice(-2).map(({ type }) => type)).toEqual([controlFrame.heartbeat, controlFrame.expected]);
 		expect(parseHeartbeat(frames.at(-2)?.payload ?? Buffer.of()).tickets).toEqual([7]);
+	});
+
+	it("is heard about a pause before anything that comes behind it, and answered with a heartbeat", async () => {
+		const { theirs, did, say } = await welcomed();
+		const frames: Frame[] = [];
+		const decoder = new FrameDecoder(fromAgentLimits);
+		theirs.on("data", (chunk: Buffer) => decoder.push(chunk, (frame) => frames.push(frame)));
+		const hash = "0".repeat(64);
+		const resumed = { wallMs: Date.UTC(2026), entropy: "0f".repeat(32) };
+		const expected = encodeExpect({ session: 7, ticketHash: hash, execHash: hash, lifeMs: 1 });
+		await say(Buffer.concat([encodeResumed(resumed), expected]));
+		while (frames.at(-1)?.type !== controlFrame.expected) await once(theirs, "data");
+		expect(did).toEqual([resumed, 7]);
+		const { heartbeat } = controlFrame;
+		expect(frames.slice(-3).map(({ type }) => type)).toEqual([heartbeat, heartbeat, controlFrame.expected]);
+	});
+
+	it("is cut off when it says that it is another century", async () => {
+		const { ours, did, say } = await welcomed();
+		await say(encodeResumed({ wallMs: Date.UTC(1970), entropy: "0f".repeat(32) }));
+		expect(ours.destroyed).toBe(true);
+		expect(did).toEqual([]);
 	});
 
 	it("is not given up, although it is always some behind", async () => {

@@ -46,7 +46,7 @@ function killBroker(): void {
 	for (const broker of user.brokerPids()) process.kill(broker, "SIGKILL");
 }
 
-const leases = async (): Promise<readonly string[]> => (await user.status("shopping")).leases;
+const leases = async (): Promise<readonly string[]> => await user.leases("shopping");
 
 const ask = (changes: Partial<Extract<BrokerRequest, { method: "attach" }>> = {}): Promise<Client> =>
 	Client.ask(user, { method: "attach", vm: "shopping", boot, timeoutMs: 0, pid, ...changes }, attach);
@@ -70,7 +70,7 @@ async function detachedSession(): Promise<Agent> {
 	const agent = await dialFirst("shopping", starts);
 	expect(await client.granted()).toMatchObject({ vm: "shopping", boot, session: 1 });
 	agent.beat([1]);
-	await user.until("it runs", async () => (await leases()).includes("firefox (session 1)"));
+	await user.until("it runs", async () => (await leases()).includes(`firefox (session shopping.1.${boot})`));
 	client.close();
 	expect(await agent.clientGone()).toBe(1);
 	return agent;
@@ -92,9 +92,14 @@ describe("in a vm that is up", () => {
 		const client = await ask();
 		expect(await client.granted()).toMatchObject({ vm: "shopping", boot, session: 2 });
 		expect(agent.expected.at(-1)).toMatchObject({ session: 2, execHash: sha256Hex(attach) });
-		expect(await leases()).toEqual(["firefox (session 1)", "attach to session 1, which is about to run"]);
+		expect(await leases()).toEqual([
+			`firefox (session shopping.1.${boot})`,
+			"attach to session 1, which is about to run",
+		]);
 		agent.beat([1, 2]);
-		await user.until("it is redeemed", async () => (await leases()).includes("attach to session 1 (session 2)"));
+		await user.until("it is redeemed", async () =>
+			(await leases()).includes(`attach to session 1 (session shopping.2.${boot})`),
+		);
 		client.close();
 		expect(await agent.clientGone()).toBe(2);
 	});
@@ -175,8 +180,8 @@ describe("in a vm that is up", () => {
 		agent.sessions = [facts];
 		agent.beat([1, 2]);
 		await user.until("they are leases", async () => (await leases()).length === 2);
-		await user.until("one has its name", async () => (await leases()).includes("firefox (session 1)"));
-		expect(await leases()).toContain("a command (session 2)");
+		await user.until("one has its name", async () => (await leases()).includes(`firefox (session shopping.1.${boot})`));
+		expect(await leases()).toContain(`a command (session shopping.2.${boot})`);
 		first?.close();
 		expect(await agent.clientGone()).toBe(1);
 		process.kill(user.vmmPid("shopping"), "SIGKILL");
@@ -320,7 +325,7 @@ describe("a disposable", () => {
 		agent.close();
 	});
 
-	const dispLeases = async (): Promise<readonly string[]> => (await user.status("disp")).leases;
+	const dispLeases = async (): Promise<readonly string[]> => await user.leases("disp");
 
 	it("stays for a detached command whose client has left before the guest told of its session", async () => {
 		expect(await dispLeases()).toEqual(["firefox, which is about to run"]);
@@ -328,7 +333,7 @@ describe("a disposable", () => {
 		expect(await agent.clientGone()).toBe(1);
 		expect(await dispLeases()).toEqual(["firefox, which is about to run"]);
 		agent.beat([1]);
-		await user.until("it is heard", async () => (await dispLeases()).includes("firefox (session 1)"));
+		await user.until("it is heard", async () => (await dispLeases()).includes(`firefox (session disp.1.${boot})`));
 		expect(await user.status("disp")).toMatchObject({ state: "ready", sessions: 1 });
 		agent.beat([]);
 	});

@@ -100,7 +100,7 @@ describe("qubes-lite's command line", () => {
 		["ls extra", /'extra' is one word too many/],
 		["ls --jsno", /--jsno/],
 		["stop", /which VM\?/],
-		["status", /which VM\?/],
+		["status a b", /'b' is one word too many/],
 	])("refuses 'qubes-lite %s' with status 2", async (words, sentence) => {
 		expectRefusal(await user.sh(`qubes-lite ${words}`), 2, sentence);
 	});
@@ -167,6 +167,35 @@ describe("a machine that lacks something", () => {
 		rmSync(image, { recursive: true });
 		expectRefusal(await other.run("shopping", "true"), 125, /there is no guest image/);
 		expect(await other.leave(["shopping"])).toEqual(nothingLeft);
+	});
+});
+
+describe("a vm's own files", () => {
+	it.each([
+		[
+			{ disks: ["/no/such/disk.img"] },
+			/the disk \/no\/such\/disk\.img is not there/,
+			/truncate -s 4G \/no\/such\/disk\.img/,
+		],
+		[
+			{ image: "/no/such/image" },
+			/no guest image in \/no\/such\/image, which .* image of shopping/,
+			/correct "image" of shopping/,
+		],
+	])("that are missing are named with what helps: %j", async (changes, sentence, remedy) => {
+		const other = new FakeUser({ vms: [{ id: 5, name: "shopping", ...changes }] });
+		const outcome = await other.run("shopping", "true");
+		expectRefusal(outcome, 125, sentence);
+		expect(outcome.stderr).toMatch(remedy);
+		expect(outcome.stderr).not.toContain("image build");
+		expect(await other.leave(["shopping"])).toEqual(nothingLeft);
+	});
+
+	it("are not looked at where the words are the wrong way round: the vm comes first", async () => {
+		expect((await user.sh("run-in-vm firefox shopping --new-window")).stderr).toContain(
+			"  → the vm comes first: run-in-vm shopping firefox --new-window\n",
+		);
+		expect((await user.sh("run-in-vm firefox true")).stderr).toContain("choose one of the configured vms");
 	});
 });
 
@@ -295,6 +324,9 @@ describe("a guest that never says hello", () => {
 			expect((await user.sh("qubes-lite stop banking")).status).toBe(0);
 			expect((await user.status("banking")).state).toBe("stopped");
 			user.order("banking", {});
+			/** After three failures in a row it would be let be for a while. */
+			expect(await user.run("banking", "true")).toMatchObject({ status: 0, stderr: "" });
+			expect((await user.sh("qubes-lite stop banking")).status).toBe(0);
 		},
 	);
 });

@@ -203,7 +203,7 @@ describe("the broker's word", () => {
 			connection.send(Buffer.of(0));
 		});
 		await new Promise((resolve) => setImmediate(resolve));
-		const hold = new BrokerHold(connection, { vm: "shopping", boot: "0000", session: 1 }, {});
+		const hold = new BrokerHold(connection, { method: "hold", vm: "shopping", boot: "0000", session: 1, pid: 1 }, {});
 		expect(await hold.reason()).toMatchObject({ code: "NotRunning", message: "its vmm was killed" });
 		hold.end();
 	});

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { identifyProcess } from "../../src/activation/process-identity.ts";
@@ -17,7 +17,7 @@ afterEach(async () => {
 	}
 });
 
-const unseen = { code: null, signal: null, lostHelper: null };
+const unseen = { code: null, signal: null, lostHelper: null, cause: null };
 const nothing = { running: [], ended: [] };
 
 describe("a broker that is killed", () => {
@@ -45,14 +45,29 @@ describe("a broker that is killed", () => {
 		await running?.cleanUp();
 	});
 
+	it("starts nothing beside a vmm that systemd keeps", async () => {
+		const vmm = spawn("sleep", ["1000"]);
+		const pid = vmm.pid ?? 0;
+		mkdirSync(join(host.directory(), "unit"), { recursive: true, mode: 0o700 });
+		writeFileSync(join(host.directory(), "unit/vmm.pid"), `${pid} ${identifyProcess(pid)?.startTime}\n`);
+		await expect(host.supervisor.start(host.plan([]), createBootToken())).rejects.toMatchObject({ code: "Busy" });
+		expect(existsSync(join(host.directory(), "unit/vmm.pid"))).toBe(true);
+		vmm.kill();
+		await until("it has ended", () => identifyProcess(pid) === undefined);
+		rmSync(host.directory(), { recursive: true });
+	});
+
 	it("learns afterwards how a vmm ended while no broker looked", async () => {
 		const broker = host.startBroker();
 		await broker.ask({ op: "start", vmm: ["complain", "oh", "wait", "die", "SIGABRT"] });
 		await broker.kill();
 		await host.release();
 		await until("the shim has ended", () => existsSync(join(host.directory(), "shim/exit")));
-		const exit = { code: null, signal: "SIGABRT", lostHelper: null, log: "oh\n" };
-		expect(await host.supervisor.adopt()).toEqual({ running: [], ended: [expect.objectContaining({ exit })] });
+		const exit = { code: null, signal: "SIGABRT", lostHelper: null, cause: null, log: "oh\n" };
+		const { running, ended } = await host.supervisor.adopt();
+		expect({ running, ended }).toEqual({ running: [], ended: [expect.objectContaining({ exit })] });
+		expect(readFileSync(join(ended[0]?.logs ?? "", "vmm.log"), "utf8")).toBe("oh\n");
+		await ended[0]?.cleanUp();
 		expect(existsSync(host.directory())).toBe(false);
 	});
 
@@ -63,14 +78,26 @@ describe("a broker that is killed", () => {
 		expect(await host.supervisor.adopt()).toEqual(nothing);
 	});
 
+	it("before there is a shim leaves an empty directory, which goes once nobody can be about to fill it", async () => {
+		mkdirSync(host.directory(), { mode: 0o700 });
+		expect(await host.supervisor.adopt()).toEqual(nothing);
+		expect(existsSync(host.directory())).toBe(true);
+		const longAgo = Date.now() / 1000 - 120;
+		utimesSync(host.directory(), longAgo, longAgo);
+		expect(await host.supervisor.adopt()).toEqual(nothing);
+		expect(existsSync(host.directory())).toBe(false);
+	});
+
 	it("before the shim may go on leaves nothing that runs", async () => {
 		const broker = host.startBroker();
 		await expect(broker.ask({ op: "start", vmm: ["wait"], crashAt: "recorded" })).rejects.toThrow("gone");
 		await until("nothing runs", () => host.takeCensus().processes.length === 0);
-		expect(await host.supervisor.adopt()).toMatchObject({ running: [], ended: [{ vm: "shopping", exit: unseen }] });
+		const { running, ended } = await host.supervisor.adopt();
+		expect({ running, ended }).toMatchObject({ running: [], ended: [{ vm: "shopping", exit: unseen }] });
+		await ended[0]?.cleanUp();
 	});
 
-	const steps = ["", "shim", "shim/run.sh", "shim/boot.json", "vmm.log", "shim/0.pid", "helper0.sock", "shim/vmm.pid"];
+	const steps = ["", "shim", "shim/boot.json", "vmm.log", "shim/0.pid", "helper0.sock", "shim/vmm.pid"];
 	it.each(steps)("as soon as there is '%s' leaves a vm that the next one knows, or nothing", async (file) => {
 		const broker = host.startBroker();
 		const started = broker.ask({ op: "start", vmm: ["wait"], helpers: ["serve"] }).catch(() => undefined);

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { appendFileSync, mkdirSync, readFileSync, readlinkSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { readRingTail } from "../../src/activation/log-ring.ts";
@@ -46,7 +46,13 @@ describe("helpers", () => {
 		const running = await start(["wait"], ["serve", "serve"]);
 		process.kill(host.pid(String(index)), "SIGUSR2");
 		const log = expect.stringContaining(`helper ${index} ended with status 3`);
-		expect(await running.exited).toEqual({ code: null, signal: "SIGTERM", lostHelper: `helper${index}`, log });
+		expect(await running.exited).toEqual({
+			code: null,
+			signal: "SIGTERM",
+			cause: null,
+			lostHelper: `helper${index}`,
+			log,
+		});
 		await running.cleanUp();
 	});
 
@@ -64,13 +70,20 @@ describe("helpers", () => {
 			code: null,
 			signal: null,
 			lostHelper: "helper1",
+			cause: null,
 			log,
 		});
 	});
 
 	it("are waited for 5 seconds", async () => {
 		const log = expect.stringContaining("took longer than 5000 ms to make");
-		expect(await run(["exit", "0"], ["idle"])).toEqual({ code: null, signal: null, lostHelper: "helper0", log });
+		expect(await run(["exit", "0"], ["idle"])).toEqual({
+			code: null,
+			signal: null,
+			cause: null,
+			lostHelper: "helper0",
+			log,
+		});
 	});
 });
 
@@ -101,12 +114,31 @@ describe("the console's log", () => {
 	});
 });
 
+describe("the console's input", () => {
+	it("is typed on it, and ends for nobody who leaves", async () => {
+		const running = await start(["hear", "hear", "exit", "0"], ["serve"]);
+		expect(readlinkSync(`/proc/${host.pid("0")}/fd/0`)).toBe("/dev/null");
+		for (const word of ["one\n", "two\n"]) {
+			appendFileSync(join(host.directory(), vmFiles.consoleInput), word);
+			await until("it is heard", () => host.file(vmFiles.console).endsWith(word));
+		}
+		expect(await running.exited).toMatchObject({ code: 0 });
+		expect(host.file(vmFiles.console)).toBe("one\ntwo\n");
+		await running.cleanUp();
+	});
+});
+
 describe("another shell does the same", () => {
 	it.each(["bash --posix", "busybox sh"])("such as %s", async (shell) => {
 		const [file = "", ...args] = shell.split(" ");
 		const supervisor = host.createSupervisor({ shell: [file, ...args] });
 		const exit = await run(["flood", "3000000", "complain", "so long", "exit", "9"], ["serve"], supervisor);
-		expect(exit).toEqual({ code: 9, signal: null, lostHelper: null, log: "helper: serve\nso long\n" });
+		expect(exit).toEqual({ code: 9, signal: null, cause: null, lostHelper: null, log: "helper: serve\nso long\n" });
+		const running = await start(["hear", "exit", "0"], [], supervisor);
+		appendFileSync(join(host.directory(), vmFiles.consoleInput), "typed\n");
+		await running.exited;
+		expect(host.file(vmFiles.console)).toBe("typed\n");
+		await running.cleanUp();
 		expect(await run(["kill-group"], ["serve"], supervisor)).toMatchObject({ signal: "SIGKILL", lostHelper: null });
 	});
 

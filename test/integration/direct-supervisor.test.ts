@@ -32,11 +32,11 @@ async function run(vmm: readonly string[], helpers?: readonly string[], supervis
 
 describe("a vmm's end", () => {
 	it.each([0, 1, 3, 42, 126, 128, 193, 255])("is known exactly: exit status %i", async (code) => {
-		expect(await run(["exit", String(code)])).toEqual({ code, signal: null, lostHelper: null, log: "" });
+		expect(await run(["exit", String(code)])).toEqual({ code, signal: null, cause: null, lostHelper: null, log: "" });
 	});
 
 	it.each(["SIGHUP", "SIGABRT", "SIGKILL", "SIGSEGV", "SIGTERM"])("is known exactly: %s", async (signal) => {
-		expect(await run(["die", signal])).toEqual({ code: null, signal, lostHelper: null, log: "" });
+		expect(await run(["die", signal])).toEqual({ code: null, signal, cause: null, lostHelper: null, log: "" });
 	});
 
 	it("is known when it kills its whole process group, as crosvm does", async () => {

@@ -4,16 +4,21 @@ import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildSync } from "esbuild";
-import { fakeCache, type Running, TestUser } from "../e2e/harness.ts";
+import { fakeCache, type Running, TestUser, type TestUserOptions } from "../e2e/harness.ts";
 import { type Orders, order, readStarts, readViolations } from "../fakes/fake-guest-orders.ts";
+import { isSoak } from "../rounds.ts";
 
 export const isRoot = process.getuid?.() === 0;
 /** Nobody's, in Debian: it owns nothing that the tests need. */
 export const otherUid = 65534;
 
-export interface FakeUserOptions {
-	readonly vms: readonly object[];
-	readonly env?: Readonly<Record<string, string>>;
+/**
+ * Whose user manager is tested: nobody's, since root hides faults; with the full counts also the tests' own. undefined is the
+ * tests' own user.
+ */
+export const managerUids = isRoot ? (isSoak ? [undefined, otherUid] : [otherUid]) : [undefined];
+
+export interface FakeUserOptions extends TestUserOptions {
 	/** Who this user is; the tests' own user if absent. Needs root. */
 	readonly uid?: number;
 }
@@ -25,12 +30,14 @@ const koffi = fileURLToPath(
 
 export class FakeUser extends TestUser {
 	/** First on PATH. All that runs has it in its environment, which is how the census knows it. */
-	readonly fakes = join(this.directory, "fakes");
-	readonly cache = join(this.directory, "cache");
+	readonly fakes: string;
+	readonly cache: string;
 	readonly #uid: number | undefined;
 
 	constructor(options: FakeUserOptions) {
 		super(options);
+		this.fakes = join(this.directory, "fakes");
+		this.cache = join(this.directory, "cache");
 		this.#uid = options.uid;
 		mkdirSync(this.fakes);
 		this.env.XDG_CACHE_HOME = options.env?.XDG_CACHE_HOME ?? fakeCache(this.cache);
@@ -97,7 +104,11 @@ export class FakeUser extends TestUser {
 			format: "esm",
 		});
 		const words = [process.execPath, bundle, firstWord].filter((word) => word !== "").map((word) => `'${word}'`);
-		writeFileSync(join(this.fakes, program), `#!/bin/sh\nexec ${words.join(" ")} "$@"\n`, { mode: 0o755 });
+		const script = `#!/bin/sh
+[ "$1" != --version ] || { echo '${program} (fake) version 9.9.9'; exit; }
+exec ${words.join(" ")} "$@"
+`;
+		writeFileSync(join(this.fakes, program), script, { mode: 0o755 });
 	}
 }
 

@@ -1,8 +1,10 @@
 /** qubes-lite for people and for programs: ls, status, start and stop, in every state a vm can be in. */
+import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { nothingLeft } from "../e2e/harness.ts";
 import { FakeUser } from "./fake-user.ts";
 
+const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
 const names = ["shopping", "vault", "disp"];
 let user: FakeUser;
 
@@ -51,24 +53,41 @@ describe("ls and status", () => {
 	it("say what keeps a vm up, and when it will stop", async () => {
 		const running = user.start("run-in-vm", ["vault", "sh", "-c", "read line"]);
 		await user.until("the session is there", async () => (await user.status("vault")).sessions === 1);
-		expect((await user.sh("qubes-lite ls")).stdout).toMatch(/^vault +13 +ready .*kept by sh \(session 1\)$/m);
+		expect((await user.sh("qubes-lite ls")).stdout).toMatch(
+			/^vault +13 +ready .*kept by sh \(session vault\.1\.[0-9a-f]{4}\)$/m,
+		);
 		running.stdin.end();
 		await running.done;
 		await user.until("it is idle", async () => (await user.stateOf("vault")) === "idle");
 		expect((await user.sh("qubes-lite ls")).stdout).toMatch(/^vault +13 +idle .*stops in (10 min|[56]\d\d s)$/m);
 		const { stdout } = await user.sh("qubes-lite status vault");
 		expect(stdout).toMatch(/^vault\n {2}state +idle, since \d+ s\n/);
-		expect(stdout).toMatch(/^ {2}boot +\d+\.\d s$/m);
-		expect(stdout).toContain(`qemu, pid ${user.vmmPid("vault")}\n`);
+		expect(stdout).toMatch(/^ {2}boot +\d+\.\d s( \(kernel .* s\))?$/m);
+		expect(stdout).toContain(`qemu, pid ${user.vmmPid("vault")}, kept by the broker's shim\n`);
+	});
+
+	it("tell of the broker itself where no vm is named", async () => {
+		const { stdout } = await user.sh("qubes-lite status --json");
+		expect(JSON.parse(stdout)).toEqual({
+			schema: 1,
+			broker: {
+				...{ version, pid: expect.any(Number), config: user.env.QUBES_LITE_CONFIG, supervisor: "direct" },
+				...{ vms: 3, running: 1 },
+			},
+		});
+		expect(user.brokerPids()).toContain(JSON.parse(stdout).broker.pid);
+		const words = (await user.sh("qubes-lite status")).stdout;
+		expect(words).toMatch(/^broker\n {2}version +\S+\n {2}pid +\d+\n {2}config +\/\S+\n {2}supervisor +direct\n/);
+		expect(words).toMatch(/^ {2}vms +3, of which 1 is up\n$/m);
 	});
 
 	it("know the nearest option", async () => {
 		expect(await user.sh("qubes-lite ls --jsn")).toMatchObject({
 			status: 2,
 			stdout: "",
-			stderr: "qubes-lite: Unknown option '--jsn'; did you mean '--json'?\n  → qubes-lite --help\n",
+			stderr: "qubes-lite: there is no option --jsn; did you mean --json?\n  → qubes-lite ls --help\n",
 		});
-		expect((await user.sh("qubes-lite stop --froce vault")).stderr).toContain("did you mean '--force'?");
+		expect((await user.sh("qubes-lite stop --froce vault")).stderr).toContain("did you mean --force?");
 	});
 });
 
@@ -140,5 +159,56 @@ describe("stop is legal", () => {
 
 	it("and its reason is kept", async () => {
 		expect(await user.status("shopping")).toMatchObject({ state: "stopped", reason: "stopped by request" });
+	});
+});
+
+describe("why", () => {
+	const why = async (vm: string) => (await user.sh(`qubes-lite why ${vm}`)).stdout;
+
+	it("says what keeps a vm, when it goes, and how it ended, also to a broker that comes later", async () => {
+		const running = user.start("run-in-vm", ["vault", "sh", "-c", "echo up; read -r line"]);
+		await user.until("it runs", () => running.stdout() === "up\n");
+		expect(await why("vault")).toMatch(/^kept by sh \(session vault\.\d\.[0-9a-f]{4}, 1 process\), since \d\d:\d\d\n$/);
+		running.stdin.end("\n");
+		await running.done;
+		await user.until("it is idle", async () => (await user.stateOf("vault")) === "idle");
+		expect(await why("vault")).toMatch(/^idle since \d\d:\d\d; stops in 10 min\n$/);
+		await expectStopped("vault");
+		const words = await why("vault");
+		expect(words).toMatch(/^stopped at \d\d:\d\d: stopped by request\n$/);
+		for (const pid of user.brokerPids()) process.kill(pid, "SIGKILL");
+		await user.until("that broker is gone", () => user.brokerPids().length === 0);
+		expect(await why("vault")).toBe(words);
+		expect(JSON.parse((await user.sh("qubes-lite why --json vault")).stdout)).toMatchObject({ schema: 1 });
+	});
+});
+
+describe("kill and restart", () => {
+	it("are legal in every state", async () => {
+		expect(await user.sh("qubes-lite restart vault")).toMatchObject({ status: 0, stdout: "", stderr: "" });
+		const starts = user.starts("vault");
+		const running = user.start("run-in-vm", ["vault", "sleep", "100"]);
+		await user.until("it runs", async () => (await user.status("vault")).sessions === 1);
+		expect(await user.sh("qubes-lite restart vault")).toMatchObject({ status: 0, stdout: "", stderr: "" });
+		/** Its guest was asked, and has ended it. */
+		expect((await running.done).status).toBe(143);
+		expect(user.starts("vault")).toBe(starts + 1);
+		expect(await user.stateOf("vault")).toBe("idle");
+		user.order("vault", { powerOffDelayMs: 60_000 });
+		expect(await user.sh("qubes-lite kill vault")).toMatchObject({ status: 0, stdout: "", stderr: "" });
+		expect(await user.stateOf("vault")).toBe("stopped");
+		expect(await user.sh("qubes-lite kill vault vault")).toMatchObject({ status: 0, stdout: "", stderr: "" });
+		user.order("vault", {});
+	});
+
+	it("end a boot that hangs, and a restart begins another", async () => {
+		user.order("vault", { hello: "never" }, {});
+		const starts = user.starts("vault");
+		const waiting = user.start("run-in-vm", ["vault", "true"]);
+		await user.until("its vmm runs", () => user.starts("vault") === starts + 1);
+		expect(await user.sh("qubes-lite restart --force vault")).toMatchObject({ status: 0 });
+		expect(await waiting.done).toMatchObject({ status: 125 });
+		expect(await user.stateOf("vault")).toBe("idle");
+		await expectStopped("vault");
 	});
 });

@@ -71,7 +71,7 @@ it("a vmm that is stopped makes its vm unresponsive, takes no request, and serve
 	const flags = async () => (await user.status("frozen")).flags;
 	await user.until("it is unresponsive", async () => (await flags()).includes("unresponsive"), 30_000);
 	const running = user.start("run-in-vm", ["frozen", "echo", "thawed"]);
-	await user.until("it waits", async () => (await user.status("frozen")).leases.includes("echo, which waits to run"));
+	await user.until("it waits", async () => (await user.leases("frozen")).includes("echo, which waits to run"));
 	process.kill(user.vmmPid("frozen"), "SIGCONT");
 	expect(await running.done).toMatchObject({ status: 0, stdout: "thawed\n", stderr: "" });
 	expect(await flags()).toEqual([]);

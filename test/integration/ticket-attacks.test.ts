@@ -46,8 +46,8 @@ describe("the command port refuses", () => {
 		it("a ticket that has expired", async ({ expect }) => {
 			const permit = await permitToRun(target);
 			const waits = (leases: readonly string[]): boolean => leases.some((lease) => lease.includes("about to run"));
-			expect(waits((await user.status("shopping")).leases)).toBe(true);
-			await user.until("it has expired", async () => !waits((await user.status("shopping")).leases), 20_000);
+			expect(waits(await user.leases("shopping"))).toBe(true);
+			await user.until("it has expired", async () => !waits(await user.leases("shopping")), 20_000);
 			expect(await knockOnce(permit.vsock, hello, execWith(permit))).toBe("expired: the ticket is too old");
 			permit.leave();
 		});
@@ -62,7 +62,7 @@ describe("the command port refuses", () => {
 		const console = readFileSync(join(user.runtime, "shopping/console.log"), "utf8");
 		expect(console.match(/agent: refused a connection to port 5000 whose ticket is not valid/g)).toHaveLength(1);
 		expect((await user.run("shopping", "sh", "-c", `ls ${mark}*`)).stdout).toBe("");
-		await user.until("no lease is left", async () => (await user.status("shopping")).leases.length === 0);
+		await user.until("no lease is left", async () => (await user.leases("shopping")).length === 0);
 	});
 });
 

@@ -15,10 +15,13 @@ import { frameHeaderBytes } from "../../src/protocol/frame.ts";
 import { ourVersions } from "../../src/protocol/version.ts";
 
 const { version, oldest } = ourVersions;
-const methods = "method: one of run, attach, hold, sessions, list, status, start, stop";
+const methods =
+	"method: one of run, attach, hold, sessions, broker, list, status, console, start, stop, set, inhibit, events";
 const run = { version, method: "run", vm: "a", disposable: false, start: true, timeoutMs: 0, pid: 1 };
 const attach = { version, method: "attach", vm: "a", boot: "9f3c", timeoutMs: 0, pid: 1 };
 const hold = { version, method: "hold", vm: "a", boot: "9f3c", session: 3, pid: 1 };
+
+const inhibit = { version, method: "inhibit", vm: "a", label: "rsync", pid: 1 };
 
 const payload = (value: object): Buffer => Buffer.from(JSON.stringify(value));
 const badRequest = (message: string) => expect.objectContaining({ code: "BadRequest", message });
@@ -49,6 +52,8 @@ describe("a request", () => {
 		["no boot", { ...attach, boot: undefined }, "boot: 4 hex digits"],
 		["a hold of any boot", { ...hold, boot: null }, "boot: 4 hex digits"],
 		["a hold of no session", { ...hold, session: 0 }, "session: a whole number from 1 to 9007199254740991"],
+		["an inhibitor of a long name", { ...inhibit, label: "x".repeat(65) }, "label: a string of at most 64 characters"],
+		["an inhibitor of no process", { ...inhibit, pid: 0 }, "pid: a whole number from 1 to 2147483647"],
 		["the sessions of nobody knows what", { version, method: "sessions" }, "vm: a string of at most 4096"],
 	])("with %s is refused, by name", (_what, value, needs) => {
 		expect(() => parseRequest(payload(value))).toThrow(`the request message needs ${needs}`);
@@ -62,6 +67,17 @@ describe("a request", () => {
 
 	test("holds nothing that its method does not ask for", () => {
 		expect(parseRequest(payload({ version, method: "list", vm: 3, force: "x" }))).toEqual({ method: "list" });
+	});
+
+	test("sets words and whole numbers, and not without end", () => {
+		const set = (settings: unknown) => () => parseRequest(payload({ version, method: "set", vm: "a", settings }));
+		for (const bad of [[], null, { a: "" }, { a: null }, { a: 1.5 }, { a: -1 }, { a: "x".repeat(65) }]) {
+			expect(set(bad), JSON.stringify(bad)).toThrow(expect.objectContaining({ code: "BadRequest" }));
+		}
+		const many = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, index) => [`k${index}`, 1]));
+		expect(set(many(17))).toThrow(badRequest("settings may have at most 16 keys of 64 characters"));
+		expect(set({ [`k${"y".repeat(64)}`]: 1 })).toThrow(/at most 16 keys/);
+		expect(set(many(16))()).toEqual({ method: "set", vm: "a", settings: many(16) });
 	});
 
 	test("says which versions its client speaks", () => {
@@ -133,7 +149,15 @@ describe("an answer", () => {
 	});
 
 	test("that lists sessions has as many as it may, and a client that is known, unknown or none", () => {
-		const facts = { command: "sh", user: "user", age: 1, tty: false, detached: false, state: "running" };
+		const facts = {
+			command: "sh",
+			user: "user",
+			age: 1,
+			tty: false,
+			detached: false,
+			state: "running",
+			processes: null,
+		};
 		const session = (client: unknown) => ({ id: "a.1.9f3c", vm: "a", session: 1, ...facts, client });
 		for (const client of [null, 0, 4711]) {
 			expect(parseSessionList({ sessions: [session(client)] })).toEqual([session(client)]);

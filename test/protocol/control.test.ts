@@ -9,6 +9,7 @@ import {
 	parseHeartbeat,
 	parseHello,
 	parsePoweroff,
+	parseResumed,
 	parseSessionNumber,
 	parseSessions,
 	parseWelcome,
@@ -102,6 +103,19 @@ test("numbers out of range are refused with the message's name", () => {
 		/the clientGone message needs session/,
 	);
 	expect(() => parsePoweroff(payload({ graceMs: 3_600_001 }))).toThrow(/the poweroff message needs graceMs/);
+});
+
+test.each([
+	["before 2020", { wallMs: Date.UTC(2020) - 1 }, /needs wallMs: a whole number from 1577836800000 to 4102444800000/],
+	["after 2100", { wallMs: Date.UTC(2100) + 1 }, /needs wallMs/],
+	["between two milliseconds", { wallMs: Date.UTC(2026) + 0.5 }, /needs wallMs/],
+	["with too little chance", { entropy: "00".repeat(31) }, /the resumed message needs entropy: 64 hex digits/],
+	["with more chance than asked for", { entropy: "00".repeat(33) }, /needs entropy/],
+	["without chance", { entropy: undefined }, /needs entropy/],
+])("a vm does not resume %s", (_what, facts, message) => {
+	const resumed = { wallMs: Date.UTC(2026), entropy: "0f".repeat(32) };
+	expect(parseResumed(payload(resumed))).toEqual(resumed);
+	expect(() => parseResumed(payload({ ...resumed, ...facts }))).toThrow(message);
 });
 
 test("an agent with as many sessions as it may have can say hello again, and be heard", () => {

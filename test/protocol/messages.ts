@@ -1,6 +1,7 @@
 /** Every JSON message that a socket of ours carries: how it is made, read and bounded, and samples of it. */
 import { QubesLiteError } from "../../src/errors.ts";
 import * as broker from "../../src/protocol/broker.ts";
+import * as events from "../../src/protocol/broker-events.ts";
 import * as replies from "../../src/protocol/broker-replies.ts";
 import * as control from "../../src/protocol/control.ts";
 import type { TerminalSize } from "../../src/protocol/exec.ts";
@@ -98,6 +99,7 @@ const largestFacts: control.SessionFacts = {
 	user: "\0".repeat(64),
 	ageMs: huge,
 	end: { signal: "\0".repeat(16), signalNumber: 64 },
+	processes: 2 ** 22,
 };
 
 const sessionStatus: replies.SessionStatus = {
@@ -111,6 +113,7 @@ const sessionStatus: replies.SessionStatus = {
 	detached: true,
 	client: null,
 	state: "running",
+	processes: null,
 };
 const largestStatus: replies.SessionStatus = {
 	id: "\u{10ffff}".repeat(32),
@@ -123,6 +126,7 @@ const largestStatus: replies.SessionStatus = {
 	detached: true,
 	client: 2 ** 31 - 1,
 	state: "\u{10ffff}".repeat(32),
+	processes: 2 ** 22,
 };
 
 const refusal = (code: string, message: string, remedy?: string) => ({ code, message, remedy });
@@ -133,29 +137,64 @@ const status: replies.VmStatus = {
 	flags: ["reconnecting"],
 	since: "2026-11-23T21:00:00.000Z",
 	reason: null,
+	remedy: null,
 	leases: [],
 	sessions: 0,
 	stopsAt: null,
+	pausesAt: null,
 	disposable: false,
 	network: true,
 	idleTimeout: 600,
+	idleAction: "stop",
+	pauseTimeout: 0,
+	maxLifetime: 0,
+	dependsOn: [],
+	preload: 0,
+	set: {},
 	memoryMiB: 1024,
+	cpus: 2,
+	next: null,
 	hypervisor: null,
+	supervisor: null,
 	pid: null,
 	phase: null,
+	phases: {},
 	bootMs: null,
+	usualBootMs: null,
 };
 const fullStatus: replies.VmStatus = {
 	...status,
 	state: "booting",
 	reason: "its vmm ended with status 1",
-	leases: ["firefox (session 3)", "x".repeat(256)],
+	leases: [{ kind: "session", words: "firefox (session shopping.3.9f3c)", since: "2026-11-23T21:00:00.000Z" }],
 	stopsAt: "2026-11-23T21:10:00.000Z",
+	pausesAt: "2026-11-23T21:05:00.000Z",
+	set: { idleTimeout: 600, idleAction: "pause" },
+	idleAction: "pause",
+	dependsOn: ["net"],
+	next: { memoryMiB: 2048, cpus: 4, network: false },
 	hypervisor: "qemu",
 	pid: 4711,
 	phase: "init",
+	phases: { init: 0, root: huge, agent: 700 },
 	bootMs: 1_500,
+	usualBootMs: 2_600,
 };
+
+/** A broker of before does not say them, and no console tells of each phase. */
+const phases = ["phases", "phases.init", "phases.root", "phases.agent"];
+const statusOptional = [
+	"cpus",
+	"next",
+	"pausesAt",
+	"remedy",
+	"usualBootMs",
+	"set",
+	"set.idleTimeout",
+	...["idleAction", "pauseTimeout", "maxLifetime", "dependsOn", "preload"],
+	"set.idleAction",
+	...phases,
+];
 
 const fromAgent: Message[] = [
 	messageOf({
@@ -229,6 +268,17 @@ const toAgent: Message[] = [
 		parse: (payload) => control.parseSessionNumber("clientGone", payload),
 		encode: control.encodeClientGone,
 		values: [1, huge],
+	}),
+	messageOf({
+		name: "resumed",
+		type: control.controlFrame.resumed,
+		limits: control.toAgentLimits,
+		parse: control.parseResumed,
+		encode: control.encodeResumed,
+		values: [
+			{ wallMs: Date.UTC(2020), entropy: hex(control.entropyBytes) },
+			{ wallMs: Date.UTC(2100), entropy: hex(control.entropyBytes) },
+		],
 	}),
 	messageOf({
 		name: "poweroff",
@@ -343,7 +393,7 @@ const toClient: Message[] = [
 	}),
 ];
 
-const request = (name: string, values: readonly broker.BrokerRequest[]): Message =>
+const request = (name: string, values: readonly broker.BrokerRequest[], optional: readonly string[] = []): Message =>
 	messageOf({
 		name: `${name} request`,
 		type: broker.brokerFrame.request,
@@ -351,16 +401,25 @@ const request = (name: string, values: readonly broker.BrokerRequest[]): Message
 		parse: broker.parseRequest,
 		encode: broker.encodeRequest,
 		values,
-		optional: ["oldest"],
+		optional: ["oldest", ...optional],
 	});
 
+const longKey = "x".repeat(64);
 const longName = "\0".repeat(4096);
 const pidMax = 2 ** 31 - 1;
 const toBroker: Message[] = [
-	request("run", [
-		{ method: "run", vm: "shopping", disposable: false, start: true, timeoutMs: 0, pid: 1 },
-		{ method: "run", vm: longName, disposable: true, start: false, timeoutMs: 86_400_000, pid: pidMax },
-	]),
+	request(
+		"run",
+		[
+			{ method: "run", vm: "shopping", disposable: false, start: true, timeoutMs: 0, pid: 1, askedAt: 0 },
+			{
+				...{ method: "run", vm: longName, disposable: true, start: false, timeoutMs: 86_400_000, pid: pidMax },
+				askedAt: huge,
+				instance: longName,
+			},
+		],
+		["askedAt", "instance"],
+	),
 	request("attach", [
 		{ method: "attach", vm: "shopping", boot: "9f3c", timeoutMs: 0, pid: 1 },
 		{ method: "attach", vm: "shopping", boot: null, timeoutMs: 0, pid: 1 },
@@ -375,17 +434,66 @@ const toBroker: Message[] = [
 		{ method: "sessions", vm: "shopping" },
 		{ method: "sessions", vm: longName },
 	]),
+	request("events", [
+		{ method: "events", vm: null },
+		{ method: "events", vm: longName },
+	]),
+	request("broker", [{ method: "broker" }]),
 	request("list", [{ method: "list" }]),
-	...(["status", "start"] as const).map((method) =>
+	...(["status", "console", "start"] as const).map((method) =>
 		request(method, [
 			{ method, vm: "" },
 			{ method, vm: longName },
 		]),
 	),
-	request("stop", [
-		{ method: "stop", vm: "shopping", force: false },
-		{ method: "stop", vm: longName, force: true },
+	request(
+		"stop",
+		[
+			{ method: "stop", vm: "shopping", force: false, askedAt: 0 },
+			{ method: "stop", vm: longName, force: true, askedAt: huge },
+		],
+		["askedAt"],
+	),
+	request("inhibit", [
+		{ method: "inhibit", vm: "shopping", label: "rsync", pid: 1 },
+		{ method: "inhibit", vm: longName, label: "\0".repeat(64), pid: pidMax },
 	]),
+	request(
+		"set",
+		[
+			{ method: "set", vm: "shopping", settings: { idleTimeout: 600, idleAction: "pause" } },
+			{ method: "set", vm: longName, settings: { [longKey]: huge, [`${longKey.slice(1)}y`]: "\0".repeat(64) } },
+		],
+		["settings.idleTimeout", "settings.idleAction", `settings.${longKey}`, `settings.${longKey.slice(1)}y`],
+	),
+];
+
+const at = "2026-11-23T21:00:00.000Z";
+const vm = "shopping";
+const facts = { flags: ["paused"], reason: "idle for 10 min", remedy: null };
+const manyWords = { flags: [], reason: "\0".repeat(events.eventWordsMax), remedy: "qubes-lite logs shopping" };
+const eventSamples: readonly (readonly [string, readonly events.BrokerEvent[]])[] = [
+	["broker", [{ at, type: "broker", pid: 4711, vms: [vm, "vault"] }]],
+	[
+		"is",
+		[
+			{ at, type: "is", vm, state: "idle", ...facts },
+			{ at, type: "is", vm: "\0".repeat(64), state: "failed", ...manyWords },
+		],
+	],
+	[
+		"state",
+		[
+			{ at, type: "state", vm, from: "ready", to: "idle", ...facts },
+			{ at, type: "state", vm, from: "booting", to: "failed", ...manyWords },
+		],
+	],
+	["stop-announced", [{ at, type: "stop-announced", vm, stopsAt: at, sentence: "idle for 10 min" }]],
+	["boot", [{ at, type: "boot", vm, ms: 1_500, phases: { vmm: 0, init: 700 } }]],
+	["another", [{ at, type: "stop-averted", vm }]],
+	["vm-added", [{ at, type: "vm-added", vm }]],
+	["vm-gone", [{ at, type: "vm-gone", vm }]],
+	["unknown", [{ at, type: "unknown" }]],
 ];
 
 const fromBroker: Message[] = [
@@ -397,8 +505,9 @@ const fromBroker: Message[] = [
 		encode: broker.encodeProgress,
 		values: [
 			{ phase: "vmm", elapsedMs: 0 },
-			{ phase: "\0".repeat(64), elapsedMs: huge },
+			{ phase: "\0".repeat(64), elapsedMs: huge, expectedMs: huge, instance: "disp-1a2b" },
 		],
+		optional: ["instance", "expectedMs"],
 	}),
 	messageOf({
 		name: "ready",
@@ -434,6 +543,17 @@ const fromBroker: Message[] = [
 		],
 		optional: ["remedy"],
 	}),
+	...eventSamples.map(([name, values]) =>
+		messageOf<events.BrokerEvent>({
+			name: `${name} event`,
+			type: broker.brokerFrame.event,
+			limits: broker.fromBrokerLimits,
+			parse: events.parseEvent,
+			encode: events.encodeEvent,
+			values,
+			optional: ["phases.vmm", "phases.init"],
+		}),
+	),
 	messageOf<readonly replies.VmStatus[]>({
 		name: "list reply",
 		type: broker.brokerFrame.reply,
@@ -441,6 +561,7 @@ const fromBroker: Message[] = [
 		parse: (payload) => replies.parseStatusList(parseJson(payload)),
 		encode: (vms) => broker.encodeReply({ vms }),
 		values: [[], [status], [status, fullStatus]],
+		optional: [0, 1].flatMap((n) => statusOptional.map((name) => `vms.${n}.${name}`)),
 	}),
 	messageOf({
 		name: "status reply",
@@ -449,6 +570,7 @@ const fromBroker: Message[] = [
 		parse: (payload) => replies.parseStatusReply(parseJson(payload)),
 		encode: (vm) => broker.encodeReply({ vm }),
 		values: [status, fullStatus],
+		optional: statusOptional.map((name) => `vm.${name}`),
 	}),
 	messageOf<readonly replies.SessionStatus[]>({
 		name: "sessions reply",
@@ -456,6 +578,7 @@ const fromBroker: Message[] = [
 		limits: broker.fromBrokerLimits,
 		parse: (payload) => replies.parseSessionList(parseJson(payload)),
 		encode: (sessions) => broker.encodeReply({ sessions }),
+		optional: [0, 1].map((n) => `sessions.${n}.processes`),
 		/** In a full list nobody's names are that long. */
 		values: [[sessionStatus], [largestStatus], Array(4_500).fill(largestStatus)],
 	}),

@@ -148,8 +148,26 @@ test.each([
 	[run, "firefox, which waits to run"],
 	[ticket, "gimp, which is about to run"],
 	[{ ...session, kind: "announced" }, "xterm, which is about to run"],
-	[session, "xterm (session 40)"],
-	[{ ...session, kind: "cgroup" }, "xterm (session 40 has ended, but left processes)"],
+	[session, "xterm (session shopping.40.9f3c)"],
+	[{ ...session, kind: "cgroup" }, "what xterm left (session shopping.40.9f3c has ended)"],
+	[{ kind: "inhibitor", id: 1, label: "rsync", since: 0 }, "rsync (inhibitor)"],
+	[{ kind: "dependant", id: 7, label: "work", since: 0 }, "work, a vm that depends on it"],
 ] as const)("a lease is described in words: %#", (lease, words) => {
-	expect(describeLease(lease)).toBe(words);
+	expect(describeLease(lease, { id: "shopping.40.9f3c", processes: null })).toBe(words);
+});
+
+test("of a session it is said how many processes it has, where that is known", () => {
+	const of = (processes: number) => describeLease(session, { id: "shopping.40.9f3c", processes });
+	expect(of(1)).toBe("xterm (session shopping.40.9f3c, 1 process)");
+	expect(of(2)).toBe("xterm (session shopping.40.9f3c, 2 processes)");
+});
+
+test("what the host holds outlives what the guest says, and the guest", () => {
+	const inhibitor: Lease = { kind: "inhibitor", id: 1, label: "rsync", since: 0 };
+	const dependant: Lease = { kind: "dependant", id: 7, label: "work", since: 0 };
+	const held = ["inhibitor:1", "dependant:7"];
+	expect(keysOf(withGuestReport(leasesWith(inhibitor, dependant, session), { sessions: [], cgroups: [] }, 9))).toEqual(
+		held,
+	);
+	expect(keysOf(withoutGuest(leasesWith(inhibitor, dependant, session)))).toEqual(held);
 });

@@ -7,6 +7,7 @@ import * as act from "../../src/statemachines/vm-actions.ts";
 import { initialContext, type VmContext } from "../../src/statemachines/vm-context.ts";
 import type { VmAnswer } from "../../src/statemachines/vm-events.ts";
 import * as why from "../../src/statemachines/vm-reasons.ts";
+import * as ask from "../../src/statemachines/vm-requests.ts";
 import { vmSetup } from "../../src/statemachines/vm-setup.ts";
 import { defaultInput } from "./vm-harness.ts";
 
@@ -25,7 +26,9 @@ function after(actions: readonly Parameters<typeof machineOf>[0][number][], fact
 	return { before, context: snapshot.context, answers };
 }
 
-type Action = (typeof act)["addRequest" | "noteGrant" | "noteGuest" | "refuseWaiting"];
+type Action =
+	| (typeof act)["noteGuest" | "notePhase" | "noteSettings"]
+	| (typeof ask)["addRequest" | "noteGrant" | "refuseWaiting"];
 
 function machineOf(actions: readonly Action[], facts: Partial<VmContext>) {
 	return vmSetup.createMachine({
@@ -36,15 +39,21 @@ function machineOf(actions: readonly Action[], facts: Partial<VmContext>) {
 
 test("an action that reads its event changes nothing when it meets another one", () => {
 	const { before, context, answers } = after([
-		act.addRequest,
-		act.dropRequest,
+		ask.addRequest,
+		ask.dropRequest,
+		act.noteSettings,
 		act.notePhase,
-		act.noteGrant,
-		act.expireTicket,
-		act.boundWait,
-		act.refuseOverdue,
-		act.refuseAttach,
+		ask.noteGrant,
+		ask.expireTicket,
+		ask.boundWait,
+		ask.refuseOverdue,
+		ask.refuseAttach,
+		ask.refuseStopped,
+		ask.refuseCooling,
 		act.noteGuest,
+		act.noteInhibitor,
+		act.noteDependant,
+		why.dependencyReason,
 		why.exitReason,
 	]);
 	expect(context).toEqual(before);
@@ -52,7 +61,7 @@ test("an action that reads its event changes nothing when it meets another one",
 });
 
 test("a refusal without a reason says that, and is ours to answer for", () => {
-	const { answers, context } = after([act.refuseWaiting]);
+	const { answers, context } = after([ask.refuseWaiting]);
 	expect(answers).toEqual([
 		{ type: "request.answered", request: 1, refusal: { code: "Internal", sentence: "it ended without a reason" } },
 	]);

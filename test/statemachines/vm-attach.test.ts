@@ -85,3 +85,19 @@ test("does not wait for the next boot when the guest powers off, with or without
 	expect(together.answerTo(2)).toBeUndefined();
 	expect(together.state).toBe("booting");
 });
+
+test("is answered when a vm ends by a stop that was asked before it, and so did not refuse it", () => {
+	for (const others of [false, true]) {
+		const vm = busyVm();
+		vm.disconnect();
+		const before = vm.context.now();
+		vm.advance(10);
+		vm.attach(1);
+		vm.send({ type: "stop.requested", force: false, askedAt: before });
+		expect(vm.answerTo(1)).toBeUndefined();
+		if (others) vm.run(2);
+		vm.exit();
+		expect(vm.answerTo(1)).toEqual(notUp);
+		expect(vm.state).toBe(others ? "booting" : "stopped");
+	}
+});

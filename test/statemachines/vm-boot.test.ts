@@ -109,7 +109,7 @@ describe("the boot of a disposable", () => {
 });
 
 describe("the boot deadline", () => {
-	const timedOut: Reason = { code: "BootTimeout", sentence: "no hello within 1 min; reached root" };
+	const timedOut: Reason = { code: "BootTimeout", sentence: "no hello within 1 min; reached init" };
 
 	test("fails those who wait, with the phase, and keeps the vmm for a look", () => {
 		const vm = new VmUnderTest();

@@ -2,13 +2,17 @@ import { describe, expect, test } from "vitest";
 import { noLeases, withLease } from "../../src/statemachines/leases.ts";
 import {
 	bootDeadlineMs,
+	bootLimitMs,
+	coolsUntil,
+	dueNow,
 	hasWaiting,
 	idleLimitMs,
-	idleTimerMs,
 	initialContext,
 	isAnswerable,
 	isUnused,
-	stopsAt,
+	nextDue,
+	nextStop,
+	timerMs,
 	type VmContext,
 } from "../../src/statemachines/vm-context.ts";
 import { defaultInput } from "./vm-harness.ts";
@@ -73,26 +77,72 @@ describe("the limit of idleness", () => {
 	});
 
 	test("gives an instant only while a vm is idle", () => {
-		expect(stopsAt(contextWith({ idleTimeoutMs: 5_000, idleSince: 7 }))).toBe(5_007);
-		expect(stopsAt(contextWith({ idleTimeoutMs: 5_000, idleSince: null }))).toBeNull();
-		expect(stopsAt(contextWith({ idleTimeoutMs: 0, idleSince: 7 }))).toBeNull();
+		expect(nextDue(contextWith({ idleTimeoutMs: 5_000, idleSince: 7 }))).toEqual({ at: 5_007, cause: "idle" });
+		expect(nextDue(contextWith({ idleTimeoutMs: 5_000, idleSince: null }))).toBeNull();
+		expect(nextDue(contextWith({ idleTimeoutMs: 0, idleSince: 7 }))).toBeNull();
 	});
 });
 
-describe("the idle timer", () => {
-	const idle = (idleTimeoutMs: number, idleSince: number) => idleTimerMs(contextWith({ idleTimeoutMs, idleSince }));
+describe("what comes next by itself", () => {
+	const pausing = { idleAction: "pause", idleTimeoutMs: 5_000, idleSince: 7 } as const;
 
-	test("rings when the stop is due, at once where it was due earlier, and never where it is not", () => {
-		expect(idle(5_000, nowMs - 1_000)).toBe(4_000);
-		expect(idle(5_000, nowMs - 9_000)).toBe(0);
-		expect(idle(0, nowMs)).toBeNull();
+	test("is the end of its life where that comes first, whether it is idle or not", () => {
+		const facts = { maxLifetimeMs: 60_000, bootBeganAt: 1_000 };
+		expect(nextDue(contextWith(facts))).toEqual({ at: 61_000, cause: "lifetime" });
+		expect(nextDue(contextWith({ ...facts, idleTimeoutMs: 5_000, idleSince: 7 }))?.cause).toBe("idle");
+		expect(nextDue(contextWith({ ...facts, idleTimeoutMs: 70_000, idleSince: 7 }))?.cause).toBe("lifetime");
+	});
+
+	test("is no stop where idleness pauses it first, but for a disposable", () => {
+		expect(nextDue(contextWith(pausing))?.cause).toBe("idle");
+		expect(nextStop(contextWith(pausing))).toBeNull();
+		expect(nextStop(contextWith({ ...pausing, disposable: true, used: true }))?.cause).toBe("idle");
+	});
+
+	test("is, of a paused vm, the end of its pauseTimeout, if it has one", () => {
+		const paused = { ...pausing, paused: true, pausedSince: 10 };
+		expect(nextDue(contextWith(paused))).toBeNull();
+		expect(nextDue(contextWith({ ...paused, pauseTimeoutMs: 3_000 }))).toEqual({ at: 3_010, cause: "pause" });
+	});
+
+	test("is due at its instant, and not before", () => {
+		const idle = { idleTimeoutMs: 5_000, idleSince: nowMs - 5_000 };
+		expect(dueNow(contextWith(idle))).toBe("idle");
+		expect(dueNow(contextWith({ ...idle, idleSince: nowMs - 4_999 }))).toBeNull();
+		expect(dueNow(contextWith())).toBeNull();
+	});
+});
+
+describe("a timer", () => {
+	const until = (ms: number) => timerMs(contextWith(), nowMs + ms);
+
+	test("rings at its instant, and at once where that has passed", () => {
+		expect(until(4_000)).toBe(4_000);
+		expect(until(-4_000)).toBe(0);
 	});
 
 	test("is never longer than setTimeout can hold", () => {
-		expect(idle(2 ** 31 - 1, nowMs)).toBe(2 ** 31 - 1);
-		expect(idle(2 ** 31, nowMs)).toBe(2 ** 31 - 1);
-		expect(idle(365 * 86_400_000, nowMs)).toBe(2 ** 31 - 1);
+		expect(until(2 ** 31 - 1)).toBe(2 ** 31 - 1);
+		expect(until(2 ** 31)).toBe(2 ** 31 - 1);
+		expect(until(365 * 86_400_000)).toBe(2 ** 31 - 1);
 	});
+});
+
+describe("a boot may take", () => {
+	const limit = (slowestBootMs: number) =>
+		bootLimitMs(contextWith({ bootTimeoutMs: 60_000, slowestBootMs: () => slowestBootMs }));
+
+	test("its bootTimeout, or twice as long as the slowest of late ones, but not for ever", () => {
+		expect(limit(0)).toBe(60_000);
+		expect(limit(29_000)).toBe(60_000);
+		expect(limit(45_000)).toBe(90_000);
+		expect(limit(3_600_000)).toBe(240_000);
+	});
+});
+
+test("a vm cools from its third failed boot in a row, each time twice as long, and ten minutes at most", () => {
+	const cooling = (failedBoots: number) => coolsUntil(contextWith({ failedBoots })) - nowMs;
+	expect([0, 1, 2, 3, 4, 9].map(cooling)).toEqual([0, 0, 30_000, 60_000, 120_000, 600_000]);
 });
 
 describe("the boot deadline", () => {

@@ -1,8 +1,10 @@
 /** A vm's machine on a clock that the test drives. Effects and answers are written down in the order they come. */
 import { createActor, SimulatedClock } from "xstate";
+import { defaultLifecycle } from "../../src/config/lifecycle.ts";
+import type { BootPhase } from "../../src/protocol/boot-phases.ts";
 import { vmMachine } from "../../src/statemachines/vm.machine.ts";
-import { defaultShutdownBounds, type VmContext, type VmInput } from "../../src/statemachines/vm-context.ts";
-import type { BootPhase, Reason, VmEvent } from "../../src/statemachines/vm-events.ts";
+import type { VmContext, VmInput } from "../../src/statemachines/vm-context.ts";
+import type { Reason, VmEvent, VmNotice, VmSettings } from "../../src/statemachines/vm-events.ts";
 
 /** setTimeout's longest delay; Node fires a longer one after 1 ms. */
 const timerMaxMs = 2 ** 31 - 1;
@@ -11,7 +13,7 @@ const timerMaxMs = 2 ** 31 - 1;
 const firedAtOnceMax = 1_000;
 
 /** Goes from timer to timer, so that each fires at its own instant, and has the limit of Node's timers. */
-class TestClock extends SimulatedClock {
+export class TestClock extends SimulatedClock {
 	readonly #due = new Map<number, number>();
 	#firedAtOnce = 0;
 
@@ -30,12 +32,17 @@ class TestClock extends SimulatedClock {
 		super.clearTimeout(id);
 	}
 
+	/** When the next timer fires; Infinity: there is none. */
+	get nextAt(): number {
+		return Math.min(...this.#due.values());
+	}
+
 	get pending(): number {
 		return this.#due.size;
 	}
 
 	advanceToNext(): void {
-		const next = Math.min(...this.#due.values());
+		const next = this.nextAt;
 		this.#firedAtOnce = next === this.now() ? this.#firedAtOnce + 1 : 0;
 		if (this.#firedAtOnce > firedAtOnceMax) throw new Error("timers are armed again and again for the same instant");
 		this.set(next);
@@ -43,22 +50,25 @@ class TestClock extends SimulatedClock {
 
 	advance(ms: number): void {
 		const end = this.now() + ms;
-		while (Math.min(...this.#due.values()) <= end) this.advanceToNext();
+		while (this.nextAt <= end) this.advanceToNext();
 		this.set(end);
 	}
 }
 
-export type Effect = "launchVmm" | "askPoweroff" | "terminateVmm" | "killVmm" | "releaseVmm";
+const effects = [
+	...(["awaitDependencies", "launchVmm", "takeVmm", "askPoweroff", "pressPowerButton"] as const),
+	...(["pauseVmm", "resumeVmm", "terminateVmm", "killVmm", "releaseVmm"] as const),
+];
+
+export type Effect = (typeof effects)[number];
 export type VmOptions = Partial<Omit<VmInput, "now">>;
 
-export const defaultInput = {
+export const defaultInput: Omit<VmInput, "now"> = {
+	...defaultLifecycle,
 	name: "shopping",
-	disposable: false,
 	idleTimeoutMs: 600_000,
-	bootTimeoutMs: 60_000,
-	bounds: defaultShutdownBounds,
 	adopted: null,
-} as const satisfies Omit<VmInput, "now">;
+};
 
 export const crash: Reason = { code: "BootFailed", sentence: "its vmm ended with status 1" };
 
@@ -75,6 +85,8 @@ export class VmUnderTest {
 	readonly clock = new TestClock();
 	readonly #actor;
 	#effects: string[] = [];
+	/** What the machine said without being asked. */
+	readonly notices: VmNotice[] = [];
 	/** What the machine's clock has gone on while no timer fired. */
 	#leapt = 0;
 	readonly #answers = new Map<number, (Reason | "ready")[]>();
@@ -86,13 +98,7 @@ export class VmUnderTest {
 			this.onEffect(effect, args.context);
 		};
 		const machine = vmMachine.provide({
-			actions: {
-				launchVmm: record("launchVmm"),
-				askPoweroff: record("askPoweroff"),
-				terminateVmm: record("terminateVmm"),
-				killVmm: record("killVmm"),
-				releaseVmm: record("releaseVmm"),
-			},
+			actions: Object.fromEntries(effects.map((effect) => [effect, record(effect)])),
 		});
 		this.#actor = createActor(machine, {
 			input: { ...defaultInput, ...options, now: () => this.clock.now() + this.#leapt },
@@ -102,6 +108,9 @@ export class VmUnderTest {
 			this.#answers.set(request, [...(this.#answers.get(request) ?? []), refusal ?? "ready"]);
 			this.onAnswer(request, refusal);
 		});
+		for (const type of ["stop.announced", "stop.averted", "boot.finished"] as const) {
+			this.#actor.on(type, (notice) => this.notices.push(notice));
+		}
 		this.#actor.start();
 		if (options.adopted === undefined) this.clock.advance(5_000_000);
 	}
@@ -158,8 +167,9 @@ export class VmUnderTest {
 		this.#leapt += ms;
 	}
 
-	run(request: number): void {
-		this.send({ type: "run.requested", request, label: "firefox" });
+	/** `askedAt`: it was asked earlier; an earlier broker was. */
+	run(request: number, askedAt = this.context.now()): void {
+		this.send({ type: "run.requested", request, label: "firefox", askedAt });
 	}
 
 	start(request: number): void {
@@ -178,8 +188,17 @@ export class VmUnderTest {
 		this.send({ type: "ticket.granted", request, session, label: "firefox" });
 	}
 
-	stop(force = false): void {
-		this.send({ type: "stop.requested", force });
+	stop(force = false, askedAt?: number): void {
+		this.send({ type: "stop.requested", force, ...(askedAt === undefined ? {} : { askedAt }) });
+	}
+
+	configure(settings: Partial<VmSettings>): void {
+		this.send({
+			type: "settings.changed",
+			...defaultLifecycle,
+			idleTimeoutMs: defaultInput.idleTimeoutMs,
+			...settings,
+		});
 	}
 
 	reach(phase: BootPhase, boot: number = this.context.boot): void {

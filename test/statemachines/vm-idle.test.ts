@@ -30,7 +30,7 @@ describe("an idle vm", () => {
 		vm.beatFor(minuteMs);
 		expect(vm.state).toBe("idle");
 		vm.leap(365 * dayMs - minuteMs - 1_000);
-		vm.send({ type: "idle.elapsed", boot: vm.context.boot });
+		vm.send({ type: "stop.due", boot: vm.context.boot });
 		expect(vm.state).toBe("idle");
 		vm.advance(999);
 		expect(vm.state).toBe("idle");
@@ -88,10 +88,10 @@ describe("an idle vm", () => {
 	test("is not stopped by a timer of an earlier boot, nor by one that rings early", () => {
 		const vm = idleVm();
 		vm.leap(10 * minuteMs);
-		vm.send({ type: "idle.elapsed", boot: 0 });
+		vm.send({ type: "stop.due", boot: 0 });
 		expect(vm.state).toBe("idle");
 		const young = idleVm();
-		young.send({ type: "idle.elapsed", boot: 1 });
+		young.send({ type: "stop.due", boot: 1 });
 		expect(young.state).toBe("idle");
 	});
 });

@@ -1,7 +1,8 @@
 /** Whatever happens, in whatever order: the rules of World hold. fast-check prints the seed and the shortest history that breaks one. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { bootPhases } from "../../src/statemachines/vm-events.ts";
+import { bootPhases } from "../../src/protocol/boot-phases.ts";
+import { rounds } from "../rounds.ts";
 import { crash, type VmOptions } from "./vm-harness.ts";
 import { emptyReport, type GuestReport, World } from "./vm-world.ts";
 
@@ -30,8 +31,8 @@ class Step implements fc.Command<World, World> {
 }
 
 const isAlive = (world: World): boolean => world.vmmAlive;
-const isConnected = (world: World): boolean => world.isConnected;
-const mayDial = (world: World): boolean => world.vmmAlive && !world.isConnected;
+const isConnected = (world: World): boolean => world.isConnected && !world.isPaused;
+const mayDial = (world: World): boolean => world.vmmAlive && !world.isConnected && !world.isPaused;
 const hasEarlierBoot = (world: World): boolean => world.context.boot > 0;
 
 /** Around each of the machine's own bounds. */
@@ -46,7 +47,7 @@ const reported = ({ sessions, cgroups, tickets }: GuestReport): string => `[${se
 const tenQuietMinutes = new Step(
 	"10 min of empty heartbeats",
 	(world) => {
-		for (let beat = 0; beat < 120 && world.isConnected && world.vmmAlive; beat++) {
+		for (let beat = 0; beat < 120 && isConnected(world) && world.vmmAlive; beat++) {
 			world.advance(5_000);
 			world.report(emptyReport);
 		}
@@ -67,6 +68,14 @@ const steps = [
 	),
 	fc.constant(new Step("grant", (world) => world.grantNext())),
 	fc.boolean().map((force) => new Step(force ? "stop by force" : "stop", (world) => world.stop(force))),
+	fc
+		.tuple(fc.boolean(), fc.constantFrom(1, 5_000, 60_000))
+		.map(
+			([force, ms]) =>
+				new Step(`stop${force ? " by force" : ""}, asked ${ms} ms ago`, (world) =>
+					world.stop(force, world.context.now() - ms),
+				),
+		),
 	fc.constantFrom(...bootPhases).map((phase) => new Step(`phase ${phase}`, (world) => world.reach(phase), isAlive)),
 	fc
 		.record({ failure: fc.constantFrom(null, crash), retriable: fc.boolean() })
@@ -85,6 +94,35 @@ const steps = [
 	fc.constantFrom(...delays).map((ms) => new Step(`${ms} ms`, (world) => world.advance(ms))),
 	fc.constant(tenQuietMinutes),
 	fc.constant(tenQuietMinutes),
+	fc
+		.record({
+			disposable: fc.boolean(),
+			idleTimeoutMs: fc.constantFrom(0, 10_000, 600_000),
+			bootTimeoutMs: fc.constantFrom(10_000, 60_000),
+			idleAction: fc.constantFrom("stop", "pause" as const),
+			pauseTimeoutMs: fc.constantFrom(0, 20_000),
+			maxLifetimeMs: fc.constantFrom(0, 0, 300_000),
+			dependsOn: fc.constantFrom<string[]>([], ["net"]),
+		})
+		.map((settings) => new Step(`settings ${Object.values(settings).join(" ")}`, (world) => world.configure(settings))),
+	fc.nat({ max: 1 }).map((nth) => new Step(`inhibitor ${nth}`, (world) => world.inhibitOrRelease(nth))),
+	...[true, true, false].map((canDo) =>
+		fc.constant(
+			new Step(
+				canDo ? "the vmm obeys" : "the vmm can't",
+				(world) => world.obey(canDo),
+				(world) => world.controls.length > 0,
+			),
+		),
+	),
+	fc.boolean().map(
+		(isReady) =>
+			new Step(
+				isReady ? "its dependencies are ready" : "its dependencies have failed",
+				(world) => world.answerNeed(isReady),
+				(world) => world.awaitsDependencies,
+			),
+	),
 	fc.constant(
 		new Step(
 			"late events of the boot before",
@@ -96,7 +134,10 @@ const steps = [
 				world.disconnect(boot);
 				world.exit(crash, { boot, retriable: true });
 				world.send({ type: "heartbeat.missed", boot });
-				world.send({ type: "idle.elapsed", boot });
+				world.send({ type: "stop.due", boot });
+				world.send({ type: "vmm.paused", boot });
+				world.send({ type: "vmm.resumed", boot });
+				world.send({ type: "dependencies.ready", boot });
 			},
 			hasEarlierBoot,
 		),
@@ -108,6 +149,9 @@ test.each<[string, VmOptions]>([
 	["a vm that may idle for ever", { idleTimeoutMs: 0 }],
 	["a vm that may not idle for long", { idleTimeoutMs: 10_000 }],
 	["a disposable", { disposable: true, idleTimeoutMs: 0 }],
+	["a vm that is paused when idle", { idleTimeoutMs: 10_000, idleAction: "pause", pauseTimeoutMs: 60_000 }],
+	["a vm that stays paused", { idleTimeoutMs: 10_000, idleAction: "pause" }],
+	["a vm that needs another one", { idleTimeoutMs: 10_000, dependsOn: ["net"], maxLifetimeMs: 600_000 }],
 ])("%s has never two vmms, never stops in use, and answers each request once, whatever happens", (_title, options) => {
 	fc.assert(
 		fc.property(fc.commands(steps, { maxCommands: 60, size: "max" }), (history) => {
@@ -117,6 +161,6 @@ test.each<[string, VmOptions]>([
 			world.check();
 			expect(world.waiting()).toEqual([]);
 		}),
-		{ numRuns: 200 },
+		{ numRuns: rounds(200, 3_000) },
 	);
 });

@@ -19,7 +19,7 @@ const idleTimeoutMs = 10_000;
 const afterEvents = nodesOf(vmMachine.root)
 	.flatMap((node) => [...node.transitions.keys()])
 	.filter((event) => event.startsWith("xstate.after."));
-const timers = new Set<string>([...afterEvents, "idle.elapsed", "heartbeat.missed", "ticket.expired"]);
+const timers = new Set<string>([...afterEvents, "stop.due", "heartbeat.missed", "ticket.expired"]);
 
 function nodesOf(node: AnyStateNode): AnyStateNode[] {
 	return [node, ...Object.values(node.states).flatMap(nodesOf)];
@@ -46,7 +46,12 @@ function eventsOf({ context }: Snapshot): VmEvent[] {
 		{ type: "vmm.exited", boot, failure: null, retriable: false },
 		{ type: "heartbeat.missed", boot },
 		{ type: "ticket.expired", boot, request },
-		{ type: "idle.elapsed", boot },
+		{ type: "stop.due", boot },
+		{ type: "vmm.paused", boot },
+		{ type: "vmm.resumed", boot },
+		{ type: "vmm.unpausable", boot },
+		{ type: "dependencies.ready", boot },
+		{ type: "dependencies.failed", boot, failure: crash },
 		...afterEvents.map((type) => ({ type }) as unknown as VmEvent),
 	];
 }
@@ -65,6 +70,7 @@ function situation(step: string, context: VmContext): string {
 		retried: context.attempt === 2,
 		used: context.used,
 		kernelSpoke: context.phase !== "vmm",
+		paused: context.paused,
 	};
 	return [step, ...Object.entries(flags).flatMap(([name, holds]) => (holds ? [name] : []))].join(" ");
 }
@@ -72,7 +78,7 @@ function situation(step: string, context: VmContext): string {
 function pathsFor(options: VmOptions) {
 	let now = 0;
 	return getShortestPaths(vmMachine, {
-		// Time leaps, so that the graph's idle.elapsed is always due.
+		// Time leaps, so that the graph's stop.due is always due.
 		input: { ...defaultInput, idleTimeoutMs, ...options, now: () => (now += idleTimeoutMs) },
 		events: eventsOf,
 		serializeState: (snapshot) => situation(stepOf(snapshot), snapshot.context),
@@ -87,28 +93,54 @@ const steady = new Set(
 		.map((node) => node.path.join(".")),
 );
 
+/** Only where it is configured so. */
+const pausing = [
+	"idle.settling",
+	"idle.settled",
+	"idle.pausing",
+	"idle.paused",
+	"idle.resuming",
+	"idle.hearing",
+	"idle.listening",
+	"idle.waking",
+	"shutdown.waking",
+];
+const optional = new Set(["booting.needing", ...pausing]);
+
+const pausingOptions: VmOptions = { idleAction: "pause", pauseTimeoutMs: idleTimeoutMs };
+
 const beginnings: [string, VmOptions][] = [
 	["a vm", {}],
 	["a disposable", { disposable: true }],
 	["an adopted vm that was ready", { adopted: { saidHello: true, ageMs: 0 } }],
 	["an adopted vm that was booting", { adopted: { saidHello: false, ageMs: 0 } }],
+	["a vm with a maxLifetime", { maxLifetimeMs: 4 * idleTimeoutMs }],
 ];
 
 test.each(beginnings)("%s can come into every state, on the clock as in the graph", (_title, options) => {
+	const paths = pathsFor(options);
+	const wanted = new Set([...steady].filter((step) => !optional.has(step)));
+	expect(new Set(paths.map(({ state }) => stepOf(state)))).toEqual(wanted);
+	expect(new Set(paths.flatMap(({ steps }) => [...walk(steps, options).states]))).toEqual(wanted);
+});
+
+test("a vm that is paused when idle, and needs another vm, can come into those states, too", () => {
+	const options: VmOptions = { ...pausingOptions, dependsOn: ["net"] };
 	const paths = pathsFor(options);
 	expect(new Set(paths.map(({ state }) => stepOf(state)))).toEqual(steady);
 	expect(new Set(paths.flatMap(({ steps }) => [...walk(steps, options).states]))).toEqual(steady);
 });
 
 // It kills, and waits for the exit: vm-boot.test.ts.
-const effectOnly = "xstate.after.silentKernel.vm.booting";
+const effectOnly = "xstate.after.silentKernel.vm.booting.waiting";
 
 test.each([...timers].filter((timer) => timer !== effectOnly))("%s is armed where it leads somewhere", (timer) => {
 	const event = { type: timer, boot: 1, request: 1 } as unknown as VmEvent;
-	const paths = pathsFor({}).filter(({ state }) => state.context.boot === 1);
+	const options = timer.includes(".idle.") ? pausingOptions : {};
+	const paths = pathsFor(options).filter(({ state }) => state.context.boot === 1);
 	const rings = paths.some(({ state, steps }) => {
 		const [next] = transition(vmMachine, state, event);
-		return walk([...steps, { event, state: next }], {}).rung.has(timer);
+		return walk([...steps, { event, state: next }], options).rung.has(timer);
 	});
 	expect(rings).toBe(true);
 });

@@ -95,7 +95,7 @@ describe("a vmm that exits during boot", () => {
 		vm.run(1);
 		vm.exit(null, { retriable: true });
 		vm.exit(null, { retriable: true });
-		expect(vm.answerTo(1)).toMatchObject({ sentence: "the guest powered off while booting; reached vmm" });
+		expect(vm.answerTo(1)).toMatchObject({ sentence: "the guest powered off while booting; reached kernel" });
 	});
 });
 
@@ -132,7 +132,7 @@ describe("a kernel that says nothing", () => {
 		vm.advance(30_000);
 		vm.exit(crash, { retriable: true });
 		vm.advance(30_000);
-		expect(vm.answerTo(1)).toEqual({ code: "BootTimeout", sentence: "no hello within 1 min; reached vmm" });
+		expect(vm.answerTo(1)).toEqual({ code: "BootTimeout", sentence: "no hello within 1 min; reached kernel" });
 	});
 
 	test("is not looked for in the second start, which has what is left of the deadline", () => {

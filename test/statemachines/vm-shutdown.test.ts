@@ -16,7 +16,7 @@ function stoppingVm(): VmUnderTest {
 }
 
 describe("a shutdown", () => {
-	test("asks the guest, then tells the vmm, then kills it, each with its bound", () => {
+	test("asks the guest, then presses its power button, then tells the vmm, then kills it, each with its bound", () => {
 		const vm = busyVm();
 		vm.stop();
 		expect(vm.step).toBe("shutdown.asking");
@@ -24,6 +24,9 @@ describe("a shutdown", () => {
 		vm.advance(29_999);
 		expect(vm.takeEffects()).toEqual([]);
 		vm.advance(1);
+		expect(vm.step).toBe("shutdown.pressing");
+		expect(vm.takeEffects()).toEqual(["pressPowerButton"]);
+		vm.advance(10_000);
 		expect(vm.step).toBe("shutdown.terminating");
 		expect(vm.takeEffects()).toEqual(["terminateVmm"]);
 		vm.advance(5_000);
@@ -40,7 +43,7 @@ describe("a shutdown", () => {
 	test("that not even SIGKILL ends is a failed vm, with a look at the kernel as the remedy", () => {
 		const vm = stoppingVm();
 		vm.run(1);
-		vm.advance(45_000);
+		vm.advance(55_000);
 		expect(vm.state).toBe("failed");
 		expect(vm.context.vmmAlive).toBe(true);
 		expect(vm.context.reason).toEqual({
@@ -86,17 +89,22 @@ describe("a shutdown", () => {
 		vm.advance(9_999);
 		expect(vm.step).toBe("shutdown.asking");
 		vm.advance(1);
+		expect(vm.step).toBe("shutdown.pressing");
+		vm.takeEffects();
+		vm.hello();
+		expect(vm.takeEffects()).toEqual(["askPoweroff"]);
+		vm.advance(10_000);
 		expect(vm.step).toBe("shutdown.terminating");
 	});
 
-	test("of a guest whose agent does not dial again terminates the vmm after that moment", () => {
+	test("of a guest whose agent does not dial again presses the power button after that moment", () => {
 		const vm = busyVm();
 		vm.disconnect();
 		vm.stop();
 		vm.advance(relinkMs - 1);
 		expect(vm.step).toBe("shutdown.relinking");
 		vm.advance(1);
-		expect(vm.step).toBe("shutdown.terminating");
+		expect(vm.step).toBe("shutdown.pressing");
 	});
 
 	test.each(["run", "start"] as const)("remembers a %s request, and boots again", (ask) => {
@@ -188,7 +196,7 @@ describe("stop", () => {
 		expect(vm.takeEffects()).toEqual([]);
 		expect(vm.answerTo(1)).toEqual(stoppedByRequest);
 		vm.advance(30_000);
-		expect(vm.step).toBe("shutdown.terminating");
+		expect(vm.step).toBe("shutdown.pressing");
 		vm.exit(null);
 		expect(vm.state).toBe("stopped");
 	});
@@ -271,3 +279,50 @@ function startedVm(): VmUnderTest {
 	vm.run(1);
 	return vm;
 }
+
+describe("a stop that an earlier broker was asked for first", () => {
+	test("refuses who asked before it, and lets wait who asked after it", () => {
+		const vm = new VmUnderTest({ adopted: { saidHello: true, ageMs: 1_000 } });
+		const now = vm.context.now();
+		vm.run(1, now - 30);
+		vm.run(2, now - 10);
+		vm.stop(false, now - 20);
+		expect(vm.answerTo(1)).toEqual(stoppedByRequest);
+		expect(vm.answerTo(2)).toBeUndefined();
+		expect(vm.state).toBe("shutdown");
+		vm.exit(null);
+		expect(vm.step).toBe("booting.waiting");
+		vm.hello();
+		expect(vm.answerTo(2)).toBe("ready");
+	});
+
+	test.each([false, true])("does not end a boot for who asked after it, by force %s", (force) => {
+		const vm = new VmUnderTest();
+		vm.run(1);
+		vm.stop(force, vm.context.now() - 1);
+		expect(vm.state).toBe("booting");
+		vm.hello();
+		vm.stop(force, vm.context.now() - 1);
+		expect(vm.state).toBe("ready");
+		expect(vm.answerTo(1)).toBe("ready");
+		expect(vm.takeEffects()).toEqual(["launchVmm 1"]);
+	});
+
+	test("ends a boot for who asked before it, and refuses of those who wait for that boot only them", () => {
+		const vm = new VmUnderTest();
+		const now = vm.context.now();
+		vm.run(1, now - 2);
+		vm.run(2);
+		vm.stop(false, now - 1);
+		expect(vm.step).toBe("shutdown.terminating");
+		expect(vm.answerTo(1)).toEqual(stoppedByRequest);
+		expect(vm.answerTo(2)).toBeUndefined();
+	});
+
+	test("is not taken for one of the future by a clock that differs", () => {
+		const vm = new VmUnderTest();
+		vm.run(1, vm.context.now() + 5_000);
+		vm.stop();
+		expect(vm.answerTo(1)).toEqual(stoppedByRequest);
+	});
+});

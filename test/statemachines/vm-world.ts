@@ -4,8 +4,8 @@
  */
 import { ticketLifeMs } from "../../src/protocol/limits.ts";
 import type { VmContext } from "../../src/statemachines/vm-context.ts";
-import type { Reason } from "../../src/statemachines/vm-events.ts";
-import { crash, type Effect, type VmOptions, VmUnderTest } from "./vm-harness.ts";
+import type { Reason, VmSettings } from "../../src/statemachines/vm-events.ts";
+import { crash, defaultInput, type Effect, type VmOptions, VmUnderTest } from "./vm-harness.ts";
 
 type Kind = "run" | "start" | "attach";
 
@@ -30,7 +30,7 @@ export const emptyReport: GuestReport = { sessions: [], cgroups: [], tickets: []
 const silenceMs = 15_000;
 
 /** How the reason of a stop by idleness begins. */
-const idleSentences = /^(idle for|its last command ended|nothing was run in it)/;
+const idleSentences = /^(idle for|paused for|its last command ended|nothing was run in it)/;
 
 export class World extends VmUnderTest {
 	readonly violations: string[] = [];
@@ -47,8 +47,15 @@ export class World extends VmUnderTest {
 	#sessions = 0;
 	/** To power off, in this boot. */
 	#isAsked = false;
-	readonly #idleTimeoutMs: number;
-	readonly #isDisposable: boolean;
+	/** Its guest does not run. */
+	isPaused = false;
+	/** What the vmm has been told, and not done yet. */
+	readonly controls: ("pause" | "resume")[] = [];
+	/** The vms that it needs are waited for. */
+	awaitsDependencies = false;
+	readonly inhibitors = new Set<number>();
+	#idleTimeoutMs: number;
+	#isDisposable: boolean;
 
 	constructor(options: VmOptions) {
 		super(options);
@@ -70,16 +77,26 @@ export class World extends VmUnderTest {
 			this.vmmAlive = true;
 			this.#isAsked = false;
 			this.#report = emptyReport;
+		} else if (effect === "awaitDependencies") {
+			must(!this.vmmAlive, "a vmm is alive");
+			this.awaitsDependencies = true;
 		} else if (effect === "releaseVmm") {
 			must(this.#unreleased === 1, "no vmm has exited");
 			this.#unreleased = 0;
 		} else {
 			must(this.vmmAlive, "there is no vmm");
+			if (effect === "pauseVmm") for (const use of this.#uses()) must(false, `it is in use: ${use}`);
+			if (effect === "pauseVmm" || effect === "resumeVmm")
+				this.controls.push(effect === "pauseVmm" ? "pause" : "resume");
+			if (effect === "askPoweroff") must(!this.isPaused, "a paused guest can't power off");
 			/** Who has been asked once is asked again when its agent dials again, whatever has happened meanwhile. */
 			const isFirst = effect === "askPoweroff" && !this.#isAsked;
 			this.#isAsked ||= isFirst;
 			const isIdleStop = isFirst && idleSentences.test(context.reason?.sentence ?? "");
-			if (isIdleStop) for (const use of this.#uses()) must(false, `it is in use: ${use}`);
+			/** Its pauseTimeout is over, whatever its idleTimeout has become meanwhile. */
+			const wasPaused = context.reason?.sentence.startsWith("paused for") === true;
+			const counts = (use: string): boolean => !wasPaused || !use.startsWith("its idleTimeout");
+			if (isIdleStop) for (const use of [...this.#uses()].filter(counts)) must(false, `it is in use: ${use}`);
 		}
 	}
 
@@ -88,6 +105,7 @@ export class World extends VmUnderTest {
 		const now = this.clock.now();
 		this.#expireTickets();
 		if (this.waiting().length > 0) yield "a request waits";
+		if (this.inhibitors.size > 0) yield "somebody inhibits it";
 		if (this.tickets.size > 0) yield "a ticket is out";
 		if (this.#report.sessions.length > 0) yield "a session runs";
 		if (this.#report.cgroups.length > 0) yield "a cgroup has processes";
@@ -107,6 +125,7 @@ export class World extends VmUnderTest {
 		request.isAnswered = true;
 		if (refusal !== null) return;
 		if (!this.isConnected) this.violations.push(`request ${id} was told ready without a guest`);
+		if (this.isPaused) this.violations.push(`request ${id} was told ready although the vm is paused`);
 		if (request.kind !== "start") this.tickets.set(id, { expiresAt: this.clock.now() + ticketLifeMs });
 	}
 
@@ -114,6 +133,12 @@ export class World extends VmUnderTest {
 		return [...this.requests]
 			.filter(([, { isAnswered, isWithdrawn }]) => !isAnswered && !isWithdrawn)
 			.map(([id]) => id);
+	}
+
+	override configure(settings: Partial<VmSettings>): void {
+		this.#idleTimeoutMs = settings.idleTimeoutMs ?? defaultInput.idleTimeoutMs;
+		this.#isDisposable = settings.disposable ?? false;
+		super.configure(settings);
 	}
 
 	ask(kind: Kind): void {
@@ -126,6 +151,7 @@ export class World extends VmUnderTest {
 	override withdraw(id: number): void {
 		const request = this.requests.get(id);
 		if (request !== undefined) request.isWithdrawn = true;
+		this.#expireTickets();
 		if (this.tickets.delete(id)) this.#use();
 		super.withdraw(id);
 	}
@@ -140,6 +166,45 @@ export class World extends VmUnderTest {
 			this.grant(id, ticket.session);
 			return;
 		}
+	}
+
+	inhibitOrRelease(inhibitor: number): void {
+		this.#use();
+		if (this.inhibitors.delete(inhibitor)) this.send({ type: "inhibit.released", inhibitor });
+		else {
+			this.inhibitors.add(inhibitor);
+			this.send({ type: "inhibit.requested", inhibitor, label: "rsync" });
+		}
+	}
+
+	/** A vmm answers within seconds, or it is said for it that it can't. */
+	override advance(ms: number): void {
+		while (ms >= 5_000 && this.controls.length > 0) this.obey(true);
+		super.advance(ms);
+	}
+
+	/** The vmm does what it was told, or says that it can't. */
+	obey(canDo: boolean): void {
+		const wanted = this.controls.shift();
+		if (wanted === undefined) return;
+		const { boot } = this.context;
+		if (!canDo) {
+			this.isPaused = false;
+			this.send({ type: "vmm.unpausable", boot });
+			return;
+		}
+		this.isPaused = wanted === "pause";
+		if (!this.isPaused) this.#heardAt = this.clock.now();
+		this.send({ type: this.isPaused ? "vmm.paused" : "vmm.resumed", boot });
+	}
+
+	/** The vms that it needs are ready, or can't be. */
+	answerNeed(isReady: boolean): void {
+		if (!this.awaitsDependencies) return;
+		this.awaitsDependencies = false;
+		const { boot } = this.context;
+		if (isReady) this.send({ type: "dependencies.ready", boot });
+		else this.send({ type: "dependencies.failed", boot, failure: crash });
 	}
 
 	connect(report: GuestReport): void {
@@ -162,6 +227,8 @@ export class World extends VmUnderTest {
 	end(failure: Reason | null, retriable: boolean): void {
 		this.vmmAlive = false;
 		this.isConnected = false;
+		this.isPaused = false;
+		this.controls.length = 0;
 		this.tickets.clear();
 		this.#unreleased += 1;
 		this.exit(failure, { retriable });
@@ -170,6 +237,8 @@ export class World extends VmUnderTest {
 	/** The vmm and the supervisor do what they are told, the guest says nothing: what is still waited for then? */
 	settle(): void {
 		for (let round = 0; round < 20; round++) {
+			this.obey(true);
+			this.answerNeed(true);
 			this.advance(120_000);
 			if (this.vmmAlive && this.state === "shutdown") this.end(crash, false);
 		}
@@ -184,10 +253,18 @@ export class World extends VmUnderTest {
 		rule(vmmAlive === this.vmmAlive, "the machine errs about its vmm");
 		rule(this.#unreleased === 0, "an ended vmm is not released");
 		rule((this.state === "idle") === (idleSince !== null), "idle-since is for idle vms");
-		if (this.state !== "failed") rule(this.vmmAlive === (this.state !== "stopped"), "a vmm too many or too few");
-		const isQuiet = this.state === "stopped" || this.state === "failed" || this.state === "idle";
+		const hasVmm = this.state !== "stopped" && this.step !== "booting.needing";
+		if (this.state !== "failed") rule(this.vmmAlive === hasVmm, "a vmm too many or too few");
+		const isAtRest = this.step === "idle.running" || this.step === "idle.paused" || this.step === "idle.waking";
+		const isQuiet = this.state === "stopped" || this.state === "failed" || isAtRest;
 		if (isQuiet) rule(this.waiting().length === 0, `requests ${this.waiting().join()} got no answer`);
-		if (this.state === "stopped" || this.state === "idle") rule(leases.size === 0, "it has leases");
+		if (isAtRest) rule(leases.size === 0, "it has leases");
+		if (this.state === "stopped") rule(leases.size === this.inhibitors.size, "it has leases of a guest");
+		if (this.state !== "idle")
+			rule(
+				!this.isPaused || this.state === "shutdown" || this.state === "failed" || this.context.unresponsive,
+				"it is paused",
+			);
 		if (this.violations.length > 0) throw new Error(this.violations.join("\n"));
 	}
 

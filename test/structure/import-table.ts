@@ -14,50 +14,124 @@ interface Row {
 	readonly pure?: true;
 }
 
-const bottom = ["src/errors.ts", "src/launch-plan.ts", "src/nearest-name.ts"];
+const bottom = ["src/errors.ts", "src/launch-plan.ts", "src/nearest-name.ts", "src/shell-word.ts"];
+const settable = "src/config/settable.ts";
+const vmNames = ["src/config/vm-name.ts", "src/config/format-value.ts"];
 
 export const table: readonly Row[] = [
 	{ room: "src/errors.ts", ours: [], pure: true },
 	{ room: "src/launch-plan.ts", ours: [], pure: true },
 	{ room: "src/nearest-name.ts", ours: [], pure: true },
+	{ room: "src/shell-word.ts", ours: [], pure: true },
 	{ room: "src/runtime-directory.ts", ours: bottom, node: ["fs", "path"] },
-	// The machine's timers are the wire's promises: a ticket's life, the heartbeat.
+	// The machine's timers are the wire's promises: a ticket's life, the heartbeat. Its phases are the wire's words.
 	{
 		room: "src/statemachines",
-		ours: [...bottom, "src/protocol/limits.ts"],
+		ours: [...bottom, "src/protocol/limits.ts", "src/protocol/boot-phases.ts"],
 		packages: ["xstate"],
 		node: ["crypto"],
 		pure: true,
 	},
 	{ room: "src/protocol", ours: bottom, node: ["crypto", "buffer"], pure: true },
 	{ room: "src/terminal", ours: ["src/errors.ts"], pure: true },
-	{ room: "src/config", ours: bottom, packages: ["valibot"], pure: true },
-	{ room: "src/config/find-config.ts", ours: ["src/errors.ts", "src/config"], node: ["fs", "fs/promises", "path"] },
+	{ room: "src/config", ours: [...bottom, ...vmNames, settable], packages: ["valibot"], pure: true },
+	// What a name is, is checked alike at every entrance, also where no configuration is read.
+	{ room: "src/config/vm-name.ts", ours: [...bottom, "src/config/format-value.ts"], pure: true },
+	{ room: "src/config/format-value.ts", ours: [], pure: true },
+	// And so is what may be set of a vm that runs.
+	{ room: "src/config/settable.ts", ours: [...bottom, "src/config/format-value.ts"], pure: true },
+	{
+		room: "src/config/find-config.ts",
+		ours: ["src/errors.ts", "src/config", ...vmNames, "src/host/xdg.ts"],
+		node: ["fs", "fs/promises", "path"],
+	},
 	{
 		room: "src/vmm",
 		ours: [...bottom, "src/config/schema.ts", "src/config/addresses.ts"],
 		packages: ["valibot"],
 		pure: true,
 	},
-	{ room: "src/dbus", ours: ["src/errors.ts"], packages: ["dbus-next"], node: "all" },
+	// A vmm that runs, spoken to. Who starts one is activation/.
+	{ room: "src/vmm-control", ours: ["src/errors.ts", "src/launch-plan.ts"], node: ["net"] },
+	{
+		room: "src/host",
+		ours: ["src/errors.ts", "src/config/schema.ts", "src/shell-word.ts", "src/vmm"],
+		node: ["fs", "os", "path"],
+	},
+	// Every program finds the user's own places alike.
+	{ room: "src/host/xdg.ts", ours: ["src/errors.ts"], node: ["os", "path"] },
+	{
+		room: "src/dbus",
+		ours: ["src/errors.ts", "src/dbus/bus-address.ts"],
+		packages: ["dbus-next", "rxjs"],
+		node: "all",
+	},
+	{ room: "src/dbus/bus-address.ts", ours: [], pure: true },
 	{ room: "src/activation", ours: [...bottom, "src/dbus"], packages: ["execa", "rxjs", "valibot"], node: "all" },
+	// Where the plans of vmm/ and the units of activation/ meet.
+	{
+		room: "src/launch",
+		ours: [...bottom, "src/config", "src/vmm", "src/activation"],
+		pure: true,
+	},
 	{ room: "src/guest", ours: [...bottom, "src/protocol"], packages: ["rxjs"], node: "all" },
 	{ room: "src/guest/agent", ours: ["src/errors.ts", "src/protocol"], node: "all" },
 	{
 		room: "src/broker",
 		ours: [
-			...bottom,
+			...[...bottom, ...vmNames, settable],
 			...["runtime-directory.ts", "statemachines", "protocol", "terminal", "dbus"].map((name) => `src/${name}`),
-			...["config", "config/find-config.ts", "vmm", "activation", "guest"].map((name) => `src/${name}`),
+			...[
+				"config",
+				"config/find-config.ts",
+				"vmm",
+				"vmm-control",
+				"host",
+				"host/xdg.ts",
+				"activation",
+				"launch",
+				"guest",
+			].map((name) => `src/${name}`),
 		],
 		packages: ["execa", "pino", "rxjs", "valibot", "xstate"],
 		node: "all",
 	},
+	// Command lines as data: what parses them, and what makes help, completion and man pages of them.
+	{ room: "src/cli/options.ts", ours: bottom, pure: true },
+	{ room: "src/cli/commands", ours: [...bottom, "src/cli/options.ts"], pure: true },
 	{
 		room: "src/cli",
-		ours: [...bottom, "src/runtime-directory.ts", "src/protocol", "src/terminal"],
+		ours: [
+			...[...bottom, ...vmNames, settable, "src/runtime-directory.ts", "src/protocol", "src/terminal"],
+			...["src/cli/options.ts", "src/cli/commands", "src/host/xdg.ts"],
+		],
 		node: "all",
 	},
+	{
+		room: "src/admin",
+		ours: [
+			...[...bottom, ...vmNames],
+			...[
+				"runtime-directory.ts",
+				"protocol",
+				"terminal",
+				"config",
+				"config/find-config.ts",
+				"vmm",
+				"host",
+				"host/xdg.ts",
+				"launch",
+			].map((name) => `src/${name}`),
+			...["activation", "dbus", "cli/options.ts", "cli/commands", "admin/completion", "admin/man"].map(
+				(name) => `src/${name}`,
+			),
+		],
+		packages: ["execa", "valibot"],
+		node: "all",
+	},
+	// Texts made of the tables of commands: scripts for shells, roff.
+	{ room: "src/admin/completion", ours: ["src/cli/commands", "src/cli/options.ts"], pure: true },
+	{ room: "src/admin/man", ours: ["src/cli/commands", "src/cli/options.ts"], pure: true },
 	{
 		room: "guest-image",
 		ours: [...bottom, "src/vmm/image-manifest.ts"],

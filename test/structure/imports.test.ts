@@ -87,7 +87,6 @@ describe("the check can fail", () => {
 		"crypto.randomUUID()",
 		"process.env.HOME",
 		'process["env"]',
-		// biome-ignore lint/suspicious/noTemplateCurlyInString: it is the text of a source
 		"`${process.pid}`",
 		"console.log()",
 		"fetch(url)",

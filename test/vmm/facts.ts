@@ -1,4 +1,5 @@
 /** A configuration and a host to plan for; the goldens hold these paths. */
+import { defaultLifecycle } from "../../src/config/lifecycle.ts";
 import type { Config, VmConfig } from "../../src/config/schema.ts";
 import type { HostFacts } from "../../src/vmm/host-facts.ts";
 
@@ -23,14 +24,14 @@ export function createVm(changes: Partial<VmConfig> = {}): VmConfig {
 		cpus: 2,
 		network: true,
 		autoStart: false,
+		preload: 0,
 		disks: [],
-		disposable: false,
+		...defaultLifecycle,
 		idleTimeoutMs: 600_000,
-		bootTimeoutMs: 60_000,
 		...changes,
 	};
 }
 
 export function createConfig(...vms: VmConfig[]): Config {
-	return { vmNetwork: "172.16.200.0/24", vms };
+	return { supervisor: "auto", vmNetwork: "172.16.200.0/24", vms };
 }

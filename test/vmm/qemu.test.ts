@@ -58,12 +58,26 @@ describe("the plan around it", () => {
 		const { vmm: _vmm, helpers, ...rest } = plan(createVm());
 		expect(rest).toEqual({
 			vm: "shopping",
+			base: null,
 			id: 5,
 			hypervisor: "qemu",
 			directory: "/run/user/1000/qubes-lite/shopping",
 			stale: ["vsock", "vhost-vsock.sock", "qmp.sock"].map((name) => `/run/user/1000/qubes-lite/shopping/${name}`),
 			vsock: "/run/user/1000/qubes-lite/shopping/vsock",
 			control: { kind: "qmp", path: "/run/user/1000/qubes-lite/shopping/qmp.sock" },
+			requires: [
+				{ kind: "tcg" },
+				{ kind: "no-tap", name: "ql-shopping" },
+				{ kind: "program", path: "/usr/bin/qemu-system-x86_64" },
+				{ kind: "program", path: "/usr/bin/vhost-device-vsock" },
+				{ kind: "file", path: "/images/a1b2/vmlinux" },
+				{ kind: "file", path: "/images/a1b2/initramfs.cpio" },
+				{ kind: "file", path: "/images/a1b2/root.erofs" },
+			],
+			limits: { memoryMaxMiB: null, cpuWeight: null },
+			dependsOn: [],
+			stopWithinMs: 55_000,
+			opensInternetSockets: true,
 		});
 		expect(helpers.map((helper) => helper.socket)).toEqual(["/run/user/1000/qubes-lite/shopping/vhost-vsock.sock"]);
 	});
@@ -87,7 +101,11 @@ describe("the plan around it", () => {
 
 	test.each([
 		[{ vhostDeviceVsock: "/v" }, "qemu-system-x86_64 is not installed", "sudo apt-get install qemu-system-x86"],
-		[{ qemu: "/q" }, "vhost-device-vsock is not installed", "qubes-lite image build"],
+		[
+			{ qemu: "/q" },
+			"vhost-device-vsock is not installed",
+			"qubes-lite image build   # gets it from Debian, or says what else helps",
+		],
 	])("says what to install when only %j is there", (binaries, message, remedy) => {
 		expect(() => plan(createVm(), { binaries })).toThrow(
 			expect.objectContaining({ code: "BootFailed", message, remedy }),
@@ -122,7 +140,7 @@ describe("the network", () => {
 		fc.assert(
 			fc.property(base, id, ([a, b, c], id) => {
 				const vm = createVm({ id });
-				const { argv } = planQemu({ vmNetwork: `${a}.${b}.${c}.0/24`, vms: [vm] }, vm, facts).vmm;
+				const { argv } = planQemu({ ...createConfig(vm), vmNetwork: `${a}.${b}.${c}.0/24` }, vm, facts).vmm;
 				const { net = "", host = "", dns = "" } = optionsOf(argv, "-netdev")[0]?.values ?? {};
 				const [address = "", prefix = ""] = net.split("/");
 				const mask = (0xffffffff << (32 - Number(prefix))) >>> 0;

@@ -22,6 +22,9 @@ class FakeProcesses implements SessionProcesses {
 	isPopulated(): boolean {
 		return this.state !== "none";
 	}
+	count(): number {
+		return this.state === "none" ? 0 : 1;
+	}
 	whenEmpty(onEmpty: () => void): void {
 		this.#whenEmpty = onEmpty;
 	}

@@ -1,0 +1,84 @@
+import { describe, expect, it } from "vitest";
+import { parseFactsFile } from "../../../src/admin/units/host-facts-file.ts";
+import { createVm, facts } from "../../vmm/facts.ts";
+
+const { runtimeDirectory: _, ...rest } = facts;
+const file = { schema: 1, ...rest };
+const other = { ...facts.image, root: "/images/other/root.erofs" };
+const parse = (value: unknown) =>
+	parseFactsFile(typeof value === "string" ? value : JSON.stringify(value), "facts.json");
+
+describe("a file of host facts", () => {
+	it("has all that a vm needs, with a runtime directory as logind makes them", () => {
+		const parsed = parse(file);
+		expect(parsed.of(createVm())).toEqual(facts);
+		expect(parsed).toMatchObject({ shim: undefined, remedy: undefined });
+	});
+
+	it("may say more: where the shim is, what makes units anew, a runtime directory", () => {
+		const more = { shim: "/nix/store/x/vm-shim.sh", remedy: "nixos-rebuild switch", runtimeDirectory: "/run/x" };
+		expect(parse({ ...file, ...more })).toMatchObject({ shim: more.shim, remedy: more.remedy });
+		expect(parse({ ...file, ...more }).of(createVm()).runtimeDirectory).toBe("/run/x");
+	});
+
+	it("has an image for a vm by its name, else by the path in its configuration, else the usual one", () => {
+		const third = { ...other, root: "/images/third/root.erofs" };
+		const parsed = parse({ ...file, images: { vault: other, "/images/third": third } });
+		expect(parsed.of(createVm()).image).toEqual(facts.image);
+		expect(parsed.of(createVm({ name: "vault", image: "/images/third" })).image).toEqual(other);
+		expect(parsed.of(createVm({ image: "/images/third" })).image).toEqual(third);
+		expect(() => parsed.of(createVm({ image: "/images/fourth" }))).toThrow(
+			expect.objectContaining({
+				code: "BootFailed",
+				message: "facts.json does not know the image of shopping, /images/fourth",
+				remedy: 'add it to "images" in facts.json, by that path',
+			}),
+		);
+	});
+
+	it("may lack programs, which the plan of a vm then refuses", () => {
+		expect(parse({ ...file, binaries: {} }).of(createVm()).binaries).toEqual({});
+	});
+
+	it("is refused with all of its problems at once", () => {
+		const bad = {
+			schema: 2,
+			accelerator: "hvf",
+			runtimeDirectory: "run",
+			binaries: { qemu: "qemu", crosvm: "/bin/crosvm" },
+			taps: ["eth0"],
+			image: { ...facts.image, kernel: undefined, root: "/a\nb" },
+			images: { vault: { ...other, rootFormat: "btrfs", extra: 1 } },
+			remedy: "two\nlines",
+			colour: "blue",
+		};
+		expect(() => parse(bad)).toThrow(
+			expect.objectContaining({
+				code: "BadRequest",
+				remedy: "correct facts.json and try again",
+				message: `facts.json has 12 problems:
+  colour: no such key; expected one of schema, accelerator, runtimeDirectory, binaries, taps, image, images, shim, remedy
+  binaries.crosvm: no such key; expected one of qemu, vhostDeviceVsock
+  images.vault.extra: no such key; expected one of kernel, initramfs, root, rootFormat
+  schema is 2; expected 1, the version of this format
+  accelerator is "hvf"; expected "kvm" or "tcg"
+  runtimeDirectory is "run"; expected an absolute path without control characters
+  binaries.qemu is "qemu"; expected an absolute path without control characters
+  taps[0] is "eth0"; expected the name of a TAP, ql-<vm>
+  image.kernel is missing; expected an absolute path without control characters
+  image.root is "/a\\nb"; expected an absolute path without control characters
+  images.vault.rootFormat is "btrfs"; expected "erofs" or "ext4"
+  remedy is "two\\nlines"; expected one line of at most 200 characters`,
+			}),
+		);
+	});
+
+	it.each([
+		["{", "facts.json has a problem:\n  not JSON at line 1, column 2: expected a key in double quotes, found the end"],
+		["[]", "facts.json has"],
+		["null", "facts.json has a problem:\n  the whole file is null; expected an object"],
+		['{"schema":1,"schema":1}', "schema is there twice; expected each key once"],
+	])("is refused: %s", (text, message) => {
+		expect(() => parse(text)).toThrow(message);
+	});
+});

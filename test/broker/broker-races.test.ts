@@ -1,0 +1,148 @@
+/** What broker-model.test.ts has found, each as the shortest history that showed it. */
+import { afterEach, describe, expect, test } from "vitest";
+import type { VmConfig } from "../../src/config/schema.ts";
+import { disp, net, shopping, web } from "./broker-histories.ts";
+import { BrokerWorld } from "./broker-world.ts";
+import { liveVmm } from "./fake-places.ts";
+import { drained, NamedTurns } from "./turns.ts";
+
+const worlds: BrokerWorld[] = [];
+
+afterEach(() => {
+	for (const world of worlds.splice(0)) world.close();
+});
+
+async function open(...vms: VmConfig[]): Promise<{ world: BrokerWorld; turns: NamedTurns }> {
+	const turns = new NamedTurns();
+	const world = new BrokerWorld(turns, vms);
+	worlds.push(world);
+	await world.open();
+	return { world, turns };
+}
+
+const stateOf = (world: BrokerWorld, vm: string): string => world.registry.find(vm).snapshot().state;
+
+describe("what somebody else has started", () => {
+	test("while its dependencies were waited for is taken in, and can be stopped", async () => {
+		const { world } = await open(web, net);
+		world.start("web");
+		await world.startFromOutside("web");
+		expect(stateOf(world, "web")).toBe("booting");
+		world.stop("web", false);
+		await drained();
+		expect(stateOf(world, "web")).toBe("shutdown");
+		await world.settle();
+		world.rules.checkSettled();
+		expect(liveVmm(world, "web")).toBeUndefined();
+	});
+
+	test("while a launch waited for a clean-up is taken in when that launch is called off", async () => {
+		const { world, turns } = await open(shopping);
+		world.start("shopping");
+		await turns.next("start of shopping");
+		liveVmm(world, "shopping")?.crash(1);
+		await turns.next("the end of shopping is seen");
+		await world.startFromOutside("shopping");
+		world.stop("shopping", true);
+		/** Beyond the bound of a SIGKILL: its vmm seems to be stuck. */
+		await world.pass(20_000);
+		expect(stateOf(world, "shopping")).toBe("failed");
+		await world.endAll();
+		expect(stateOf(world, "shopping")).toBe("idle");
+		await world.settle();
+		world.rules.checkSettled();
+	});
+
+	test("is not launched anew before both it and the one before it are cleaned up", async () => {
+		const { world, turns } = await open(shopping);
+		world.start("shopping");
+		await turns.next("start of shopping");
+		liveVmm(world, "shopping")?.crash(1);
+		world.stop("shopping", true);
+		const appears = world.startFromOutside("shopping");
+		await turns.next("the end of shopping is seen");
+		await appears;
+		world.start("shopping");
+		liveVmm(world, "shopping")?.crash(1);
+		await turns.next("the end of shopping is seen");
+		expect(turns.names.filter((name) => name === "logs are kept")).toHaveLength(1);
+		await world.settle();
+		world.rules.checkSettled();
+	});
+
+	test("and ends before our link to it listens is cleaned up once", async () => {
+		const { world, turns } = await open(shopping);
+		world.start("shopping");
+		await turns.next("start of shopping");
+		liveVmm(world, "shopping")?.crash(1);
+		await turns.next("the end of shopping is seen");
+		await world.startFromOutside("shopping");
+		await turns.next("logs are kept");
+		await turns.next("clean-up of shopping");
+		await turns.next("start of shopping");
+		world.stop("shopping", true);
+		await turns.next("SIGKILL of shopping");
+		await turns.next("the end of shopping is seen");
+		await world.settle();
+		world.rules.checkSettled();
+	});
+});
+
+test("a boot that is tried again waits for what it needs, although that has ended since", async () => {
+	const { world, turns } = await open(web, net);
+	world.start("web");
+	for (const what of ["start of net", "link of net", "agent of net", "start of web"]) await turns.next(what);
+	liveVmm(world, "net")?.crash(1);
+	await turns.next("the end of net is seen");
+	liveVmm(world, "web")?.crash(1);
+	await turns.next("the end of web is seen");
+	await world.endAll();
+	world.rules.check();
+	expect(stateOf(world, "net")).toBe("ready");
+	await world.settle();
+	world.rules.checkSettled();
+});
+
+test("what an earlier broker has left holds what it needs, before its guest has said anything", async () => {
+	const { world } = await open(web, net);
+	world.start("web");
+	await world.endAll();
+	const guest = liveVmm(world, "web")?.guest;
+	if (guest !== undefined) guest.isHung = true;
+	await world.replace(false);
+	world.rules.check();
+	expect([...world.registry.find("net").snapshot().context.leases.keys()]).toEqual([`dependant:${web.id}`]);
+});
+
+test("what is up holds what it needs also where that is configured only now", async () => {
+	const { world } = await open(web, net);
+	world.start("web");
+	await world.endAll();
+	world.stop("net", true);
+	await world.endAll();
+	world.configure([web]);
+	await drained();
+	world.configure([web, net]);
+	world.rules.check();
+	expect([...world.registry.find("net").snapshot().context.leases.keys()]).toEqual([`dependant:${web.id}`]);
+});
+
+test("an instance that can't be paused is not made again and again", async () => {
+	const { world } = await open({ ...disp, preload: 1 });
+	world.refuses.pause = true;
+	await world.pass(600_000, () => world.endAll());
+	expect(world.vmms.length).toBeLessThan(10);
+	await world.settle();
+	world.rules.checkSettled();
+});
+
+test("an instance that is kept ready is given to one run only", async () => {
+	const { world } = await open({ ...disp, preload: 1 });
+	await world.pass(5_000, () => world.endAll());
+	const [first, second] = [1, 2].map(() => world.ask({ vm: "disp", disposable: true }));
+	await world.endAll();
+	expect(first?.ready?.vm).toBe("disp-1001");
+	expect(second?.ready?.vm).not.toBe("disp-1001");
+	await world.settle();
+	world.rules.checkSettled();
+});

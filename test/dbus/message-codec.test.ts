@@ -1,0 +1,100 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { encodeMessage, MessageReader, messageType } from "../../src/dbus/message-codec.ts";
+
+const toBytes = (signature: string, body: readonly unknown[]): Buffer =>
+	encodeMessage({
+		...{ type: messageType.signal, serial: 7, destination: ":1.1", path: "/a/b", interface: "a.b", member: "C" },
+		...{ signature, body },
+	});
+
+/** Where the body of a message with `signature` begins. */
+const bodyOf = (bytes: Buffer): number => bytes.length - bytes.readUInt32LE(4);
+
+describe("messages", () => {
+	it("come out as they went in, however their bytes are cut", () => {
+		const bodies = [["one"], ["two"], ["three"]];
+		const bytes = Buffer.concat(bodies.map((body) => toBytes("s", body)));
+		fc.assert(
+			fc.property(fc.array(fc.nat(bytes.length)), (cuts) => {
+				const reader = new MessageReader();
+				const ends = [...cuts.sort((one, other) => one - other), bytes.length];
+				const messages = ends.flatMap((end, index) => [...reader.read(bytes.subarray(ends[index - 1] ?? 0, end))]);
+				expect(messages.map(({ body }) => body)).toEqual(bodies);
+			}),
+		);
+	});
+
+	it("have their fields, and plain values as bodies", () => {
+		const [message] = new MessageReader().read(toBytes("uasa(so)ay", [7, ["a", "b"], [["c", "/d"]], Buffer.of(1, 2)]));
+		expect(message).toMatchObject({
+			...{ type: messageType.signal, serial: 7, path: "/a/b", interface: "a.b", member: "C" },
+			...{ errorName: "", replySerial: 0, sender: "" },
+			body: [7, ["a", "b"], [["c", "/d"]], Buffer.of(1, 2)],
+		});
+	});
+
+	it("may come in the other byte order", () => {
+		const header = "42040001" + "00000004" + "00000007" + "00000007";
+		const signature = "08016700" + "017500" + "00";
+		const [message] = new MessageReader().read(Buffer.from(`${header}${signature}0000002a`, "hex"));
+		expect(message).toMatchObject({ type: messageType.signal, serial: 7, body: [42] });
+	});
+});
+
+describe("bytes that are no message are refused", () => {
+	const read = (bytes: Buffer) => [...new MessageReader().read(bytes)];
+	const change = (bytes: Buffer, at: number, value: number, write: "writeUInt8" | "writeUInt32LE"): Buffer => {
+		bytes[write](value, at);
+		return bytes;
+	};
+
+	it("of an unknown byte order, or version of the protocol", () => {
+		expect(() => read(Buffer.alloc(64, "X"))).toThrow("a message of no known byte order");
+		expect(() => read(change(toBytes("s", ["a"]), 3, 2, "writeUInt8"))).toThrow("a message of version 2");
+	});
+
+	it("that claim to be longer than any message of ours, before those bytes are there", () => {
+		expect(() => read(change(toBytes("s", ["a"]), 4, 0xffff_ffff, "writeUInt32LE"))).toThrow(/more than 16777216/);
+		expect(() => read(change(toBytes("s", ["a"]), 12, 0xffff_ffff, "writeUInt32LE"))).toThrow(/more than 16777216/);
+	});
+
+	it("with an array that is longer than they are, whose elements would fill the memory", () => {
+		const bytes = toBytes("a(y)", [[[1], [2]]]);
+		expect(() => read(change(bytes, bodyOf(bytes), 0xffff_fff0, "writeUInt32LE"))).toThrow(
+			"an array that is longer than its message",
+		);
+	});
+
+	it("with an array of structs of nothing, which would never end", () => {
+		const bytes = toBytes("a(y)ay", [[[1]], Buffer.alloc(8)]);
+		const at = bytes.indexOf("a(y)ay");
+		bytes.write("a()ayy", at);
+		expect(() => read(bytes)).toThrow("a struct of nothing");
+	});
+
+	it("with a string that ends after them", () => {
+		const bytes = toBytes("s", ["abc"]);
+		expect(() => read(change(bytes, bodyOf(bytes), 4000, "writeUInt32LE"))).toThrow(
+			"a message whose length is not that of its parts",
+		);
+	});
+
+	it("whatever is changed in them: either they are refused, or they are a message", () => {
+		const bytes = toBytes("sa(so)aya{ss}u", ["a", [["b", "/c"]], Buffer.of(1), { d: "e" }, 7]);
+		const change = fc.tuple(fc.nat(bytes.length - 1), fc.nat(255));
+		fc.assert(
+			fc.property(fc.array(change, { minLength: 1, maxLength: 8 }), (changes) => {
+				const changed = Buffer.from(bytes);
+				for (const [at, value] of changes) changed[at] = value;
+				try {
+					for (const { body, path } of read(changed))
+						expect([Array.isArray(body), typeof path]).toEqual([true, "string"]);
+				} catch (cause) {
+					expect(cause).toBeInstanceOf(Error);
+				}
+			}),
+			{ numRuns: 2000 },
+		);
+	});
+});

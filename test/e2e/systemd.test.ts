@@ -1,0 +1,87 @@
+/** The real thing: a user manager, an installation, and guests under QEMU. */
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { UserManager } from "../integration/user-manager.ts";
+import { rounds } from "../rounds.ts";
+import { TestUser } from "./harness.ts";
+
+const vms = [
+	{ id: 5, name: "shopping", memory: 256, idleTimeout: 3 },
+	{ id: 7, name: "banking", memory: 256, autoStart: true },
+	{ id: 15, name: "disp", memory: 256, disposable: true },
+];
+
+describe("an installation in a user manager, with real guests", () => {
+	let user: TestUser;
+	let manager: UserManager;
+	const systemctl = (...words: string[]) => manager.run("systemctl", "--user", ...words);
+
+	beforeAll(async () => {
+		user = new TestUser({ vms, hasManager: true });
+		manager = await UserManager.start(user);
+		expect(await manager.run("qubes-lite", "install")).toMatchObject({ status: 0 });
+	});
+
+	afterAll(async () => {
+		await user.sh("qubes-lite stop --force shopping banking");
+		expect(await manager.run("qubes-lite", "uninstall")).toMatchObject({ status: 0 });
+		await manager.stop();
+		expect((await user.leave([])).processes).toEqual([]);
+	});
+
+	it("boots a vm from a cold socket, each time", async () => {
+		for (let round = 0; round < rounds(2, 5); round++) {
+			await systemctl("stop", "qubes-lite-broker.service");
+			expect((await manager.show("qubes-lite-broker.service", "ActiveState")).ActiveState).toBe("inactive");
+			expect(await user.run("shopping", "hostname")).toMatchObject({ status: 0, stdout: "shopping\n", stderr: "" });
+			expect((await manager.show("qubes-lite-shopping.service", "ActiveState")).ActiveState).toBe("active");
+			await user.sh("qubes-lite stop shopping");
+		}
+	});
+
+	it("lets an idle vm power off, with the reason, and without a trace", async () => {
+		expect(await user.run("shopping", "true")).toMatchObject({ status: 0 });
+		await user.until("it has stopped", async () => (await user.status("shopping")).state === "stopped");
+		expect((await user.status("shopping")).reason).toBe("idle for 3 s");
+		expect(await manager.show("qubes-lite-shopping.service", "ActiveState", "Result")).toEqual({
+			ActiveState: "inactive",
+			Result: "success",
+		});
+		expect(existsSync(join(user.runtime, "shopping"))).toBe(false);
+	});
+
+	it("serves a vm that systemctl starts, and asks its guest to end when systemctl stops it", async () => {
+		expect(await systemctl("start", "qubes-lite-banking")).toMatchObject({ status: 0 });
+		expect(await user.run("banking", "hostname")).toMatchObject({ status: 0, stdout: "banking\n" });
+		const { stdout } = await systemctl("status", "qubes-lite-banking");
+		expect(stdout).toMatch(/Active: active \(running\)/);
+		expect(stdout).toContain("qemu-system-x86_64");
+		/** The helper makes no filter of its own. */
+		const helper = user
+			.processes()
+			.find(({ words }) => words.startsWith("/") && words.includes("vhost-device-vsock --"));
+		expect(readFileSync(`/proc/${helper?.pid}/status`, "utf8")).toMatch(/^NoNewPrivs:\t1\nSeccomp:\t2$/m);
+		expect(await systemctl("stop", "qubes-lite-banking")).toMatchObject({ status: 0 });
+		expect((await user.status("banking")).reason).toBe("stopped by systemd (systemctl stop, or the end of the login)");
+		/** The guest powered off: QEMU was not killed. */
+		expect(await manager.show("qubes-lite-banking.service", "Result", "ExecMainStatus")).toEqual({
+			Result: "success",
+			ExecMainStatus: "0",
+		});
+		expect(manager.journal("qubes-lite-banking")).not.toContain("SIGTERM");
+	});
+
+	it("goes on with a session whose broker is killed", async () => {
+		const running = user.start("run-in-vm", ["--disposable", "sh", "-c", "echo up; read -r line; echo $line; exit 7"]);
+		await user.until("it is up", () => running.stdout() === "up\n");
+		for (const pid of user.brokerPids()) process.kill(pid, "SIGKILL");
+		await user.until("systemd has started another", async () => user.brokerPids().length === 1);
+		running.stdin.end("still here\n");
+		expect(await running.done).toMatchObject({ status: 7, stdout: "up\nstill here\n", stderr: "" });
+		await user.until("nothing is left of it", async () => {
+			const { stdout } = await systemctl("list-units", "--all", "--plain", "--no-legend", "qubes-lite-disp@*");
+			return stdout === "";
+		});
+	});
+});

@@ -1,0 +1,123 @@
+/**
+ * A real `systemd --user` with a real bus for a test user, in a mount namespace of its own: /run is empty there but for what
+ * says that the system was booted with systemd (sd_booted(3)), and for a journal. Its sockets are in the user's own runtime
+ * directory, so that programs outside the namespace reach them. Needs root, as the tests' machines give it.
+ */
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { mkdirSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
+import { join } from "node:path";
+import type { Outcome, TestUser } from "../e2e/harness.ts";
+
+/** In each of the hierarchies that are there: a manager that is not root needs a cgroup of its own. */
+const cgroupRoots = ["/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified", "/sys/fs/cgroup"];
+
+const script = `
+set -e
+mount -t tmpfs -o mode=755 tmpfs /run
+mkdir -p /run/systemd/system /run/systemd/journald.conf.d
+printf '[Journal]\\nStorage=volatile\\nReadKMsg=no\\nAudit=no\\nForwardToSyslog=no\\n' >/run/systemd/journald.conf.d/test.conf
+/lib/systemd/systemd-journald >/dev/null 2>&1 &
+for procs in $CGROUPS; do echo $$ >"$procs/cgroup.procs"; done
+unset CGROUPS
+exec "$@"
+`;
+
+export class UserManager {
+	readonly #user: TestUser;
+	readonly #uid: number;
+	readonly #cgroups: readonly string[];
+	readonly #manager: ChildProcess;
+
+	private constructor(user: TestUser, uid: number) {
+		this.#user = user;
+		this.#uid = uid;
+		const name = `ql-test-${process.pid}-${user.directory.slice(-6)}`;
+		this.#cgroups = cgroupRoots
+			.filter((root) => readdirSync(root).includes("cgroup.procs"))
+			.map((root) => join(root, name));
+		for (const cgroup of this.#cgroups) {
+			mkdirSync(cgroup, { recursive: true });
+			spawnSync("chown", ["-R", `${uid}:${uid}`, cgroup]);
+		}
+		this.#manager = spawn(
+			"unshare",
+			[
+				...["--mount", "--propagation", "private", "sh", "-c", script, "sh"],
+				...[...this.#become(), "/lib/systemd/systemd", "--user", "--log-target=journal"],
+			],
+			{ env: { ...user.env, CGROUPS: this.#cgroups.join(" ") }, stdio: "ignore" },
+		);
+	}
+
+	/** Resolves when its default target is up. `uid` is the user's. */
+	static async start(user: TestUser, uid = process.getuid?.() ?? 0): Promise<UserManager> {
+		const manager = new UserManager(user, uid);
+		await user.until("the user manager is up", async () => {
+			if (manager.#manager.exitCode !== null) throw new Error(`systemd --user ended: ${manager.#manager.exitCode}`);
+			const { stdout } = await manager.run("systemctl", "--user", "is-system-running");
+			return /^(running|degraded)/.test(stdout);
+		});
+		return manager;
+	}
+
+	get pid(): number {
+		return this.#manager.pid ?? 0;
+	}
+
+	/** Runs a program as the user, where systemctl and journalctl work. */
+	run(program: string, ...words: string[]): Promise<Outcome> {
+		const enter = ["--target", String(this.pid), "--mount", ...this.#become()];
+		const running = this.#user.startAsTester("nsenter", [...enter, program, ...words]);
+		running.stdin.end();
+		return running.done;
+	}
+
+	/** Properties of a unit, as `systemctl show` has them. */
+	async show(unit: string, ...properties: string[]): Promise<Record<string, string>> {
+		const { stdout } = await this.run("systemctl", "--user", "show", unit, `--property=${properties.join(",")}`);
+		return Object.fromEntries(
+			stdout
+				.split("\n")
+				.filter((line) => line.includes("="))
+				.map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]),
+		);
+	}
+
+	/** What the journal has under this identifier: of a manager that is nobody's session, `journalctl --user` finds nothing. */
+	journal(identifier: string): string {
+		const words = ["journalctl", "--quiet", "--output=cat", `SYSLOG_IDENTIFIER=${identifier}`];
+		return spawnSync("nsenter", ["--target", String(this.pid), "--mount", ...words]).stdout.toString();
+	}
+
+	/** Ends it with all that it keeps, as the end of a login does. */
+	async stop(): Promise<void> {
+		const ended = new Promise((resolve) => this.#manager.once("exit", resolve));
+		if (this.#manager.exitCode === null && this.#manager.signalCode === null) {
+			const journald = findChildren(this.pid, "systemd-journal");
+			await this.run("systemctl", "--user", "exit");
+			const timer = setTimeout(() => this.#manager.kill("SIGKILL"), 20_000);
+			await ended;
+			clearTimeout(timer);
+			for (const pid of journald) process.kill(pid, "SIGKILL");
+		}
+		for (const cgroup of this.#cgroups) removeCgroup(cgroup);
+	}
+
+	#become(): string[] {
+		if (this.#uid === process.getuid?.()) return [];
+		return ["setpriv", `--reuid=${this.#uid}`, `--regid=${this.#uid}`, "--clear-groups"];
+	}
+}
+
+function findChildren(pid: number, name: string): number[] {
+	const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ");
+	return children.filter((child) => readFileSync(`/proc/${child}/comm`, "utf8").trim() === name).map(Number);
+}
+
+/** From the leaves on; what a process is still in stays, and so fails the removal. */
+function removeCgroup(cgroup: string): void {
+	for (const entry of readdirSync(cgroup, { withFileTypes: true })) {
+		if (entry.isDirectory()) removeCgroup(join(cgroup, entry.name));
+	}
+	rmdirSync(cgroup);
+}
