@@ -5,7 +5,7 @@ import { vmFiles } from "../launch-plan.ts";
 import { waitForChange } from "./change-watch.ts";
 import { toCodeOrSignal } from "./exit-status.ts";
 import { readRingTail } from "./log-ring.ts";
-import { isAlive, killBootProcesses, signalProcess } from "./process-identity.ts";
+import { isAlive, isPidTaken, killBootProcesses, signalProcess } from "./process-identity.ts";
 import { type BootRecord, type ExitRecord, readBootRecord, readExitRecord, readVmmIdentity } from "./shim-records.ts";
 import { shimBounds, shimDirectories } from "./shim-script.ts";
 import type { RunningVmm, VmmExit } from "./supervisor.ts";
@@ -88,11 +88,13 @@ export function superviseVmm(record: BootRecord, hostBootId: string): RunningVmm
 
 async function waitForExit(record: BootRecord, hostBootId: string): Promise<VmmExit> {
 	const { directory, helpers } = record.plan;
-	const { status, lostHelper } = await waitForChange(join(directory, shimDirectories.direct), () => {
+	const look = (): ExitRecord | undefined => {
 		// Asked in this order: what a shim that is gone has written is there now.
 		const alive = isShimAlive(record, hostBootId);
 		return readExitRecord(directory, "direct") ?? (alive ? undefined : neverSeen);
-	});
+	};
+	const isGone = (): boolean => !isPidTaken(record.shim.pid);
+	const { status, lostHelper } = await waitForChange(join(directory, shimDirectories.direct), look, undefined, isGone);
 	await endRemains(record, hostBootId);
 	const log = await readRingTail(directory, vmFiles.log, exitLogBytes).catch(() => Buffer.of());
 	return {

@@ -38,6 +38,16 @@ export function isAlive(identity: ProcessIdentity): boolean {
 	return identifyProcess(identity.pid)?.startTime === identity.startTime;
 }
 
+/** Somebody has this pid, be it a zombie, or another process by now: a hint for those who ask often, at the price of one system call. */
+export function isPidTaken(pid: number): boolean {
+	try {
+		process.kill(pid, 0);
+		return true;
+	} catch (cause) {
+		return errnoOf(cause) !== "ESRCH";
+	}
+}
+
 /** Signals this very process; nothing happens if it is gone, whoever has its pid now. */
 export function signalProcess(identity: ProcessIdentity, signal: NodeJS.Signals): void {
 	if (isAlive(identity)) signalPid(identity.pid, signal);

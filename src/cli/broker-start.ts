@@ -14,6 +14,11 @@ import { stateDirectoryOf } from "../host/xdg.ts";
 const lockedStatus = 75;
 /** A broker that has not said that it serves by then never will. */
 const startWithinMs = 20_000;
+/**
+ * Node's own. A broker with a hundred vms at rest wakes up for each heartbeat: what it has just made is garbage, which a large
+ * young generation would only let lie (40 MiB of it, measured), and V8's helpers would cost more than they do. The unit file has the same.
+ */
+const nodeFlags = ["--max-semi-space-size=1", "--single-threaded", "--disable-sigusr1"];
 const logMaxBytes = 1024 * 1024;
 
 /** Resolves when a broker serves, or somebody else is starting one; rejects with the reason why it can't. */
@@ -30,7 +35,7 @@ export async function startBroker(runtimeDirectory: string, env: NodeJS.ProcessE
 			String(lockedStatus),
 			lock,
 			process.execPath,
-			"--disable-sigusr1",
+			...nodeFlags,
 			broker,
 		],
 		{

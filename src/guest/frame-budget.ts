@@ -17,21 +17,27 @@ export interface Reader {
 export class FrameBudget {
 	readonly #paused = new Set<Reader>();
 	#left = unitsPerSecond;
+	/** It is renewed then, on the clock of performance.now(). */
+	#renewsAt = Number.NEGATIVE_INFINITY;
+	/** There is one while somebody waits for it only: a fleet at rest would wake the broker with each heartbeat. */
 	#timer: NodeJS.Timeout | undefined;
 
 	/** Charges for a connection; false where nothing is left for one. */
 	admit(): boolean {
+		this.#renew();
 		if (this.#left <= 0) return false;
-		this.#charge(unitsPerConnection);
+		this.#left -= unitsPerConnection;
 		return true;
 	}
 
 	/** `bytes` were read from `reader`, and held `frames` whole frames. */
 	spend(reader: Reader, frames: number, bytes: number): void {
-		this.#charge(Math.max(frames, bytes / bytesPerUnit));
+		this.#renew();
+		this.#left -= Math.max(frames, bytes / bytesPerUnit);
 		if (this.#left > 0) return;
 		reader.pause();
 		this.#paused.add(reader);
+		this.#resumeLater();
 	}
 
 	/** It has closed. */
@@ -43,20 +49,28 @@ export class FrameBudget {
 		clearTimeout(this.#timer);
 	}
 
-	#charge(units: number): void {
-		this.#left -= units;
-		this.#timer ??= setTimeout(() => this.#renew(), 1000);
-	}
-
 	/** A debt from one large chunk is worked off before anything more is read. */
 	#renew(): void {
-		this.#timer = undefined;
-		this.#left = Math.min(unitsPerSecond, this.#left + unitsPerSecond);
-		if (this.#left <= 0) {
-			this.#timer = setTimeout(() => this.#renew(), 1000);
-			return;
-		}
-		for (const reader of this.#paused) reader.resume();
-		this.#paused.clear();
+		const now = performance.now();
+		if (now < this.#renewsAt) return;
+		const seconds = Number.isFinite(this.#renewsAt) ? Math.floor((now - this.#renewsAt) / 1000) + 1 : 1;
+		this.#left = Math.min(unitsPerSecond, this.#left + seconds * unitsPerSecond);
+		this.#renewsAt = now + 1000;
+	}
+
+	#resumeLater(): void {
+		this.#timer ??= setTimeout(
+			() => {
+				this.#timer = undefined;
+				this.#renew();
+				if (this.#left <= 0) {
+					this.#resumeLater();
+					return;
+				}
+				for (const reader of this.#paused) reader.resume();
+				this.#paused.clear();
+			},
+			Math.max(1, this.#renewsAt - performance.now()),
+		);
 	}
 }

@@ -1,8 +1,6 @@
 /** What the vm machine does to its own context. No effects outside. */
-import { heartbeatIntervalMs, heartbeatsMissedMax } from "../protocol/limits.ts";
 import { leasesOf, withGuestReport, withLease, withoutGuest, withoutLease } from "./leases.ts";
 import { coolsUntil, nextDue, nextStop, timerMs, warningMs } from "./vm-context.ts";
-import type { VmEvent } from "./vm-events.ts";
 import { faultOf, stopSentences } from "./vm-reasons.ts";
 import { vmSetup } from "./vm-setup.ts";
 
@@ -78,12 +76,12 @@ export const noteGuest = vmSetup.enqueueActions(({ context, event, enqueue }) =>
 	const isUsed = [event.sessions, event.cgroups, event.tickets ?? []].some((ids) => ids.length > 0);
 	const wasUsed = event.type === "guest.hello" && event.wasUsed;
 	enqueue.assign({ leases, linked: true, unresponsive: false, used: context.used || isUsed || wasUsed });
-	if (!context.paused) armSilence(enqueue, context.boot);
+	if (!context.paused) enqueue("countSilence");
 });
 
 /** Counts silence also where nobody has said anything yet: an adopted vm whose agent never dials again. */
 export const expectGuest = vmSetup.enqueueActions(({ context, enqueue }) => {
-	if (!context.linked) armSilence(enqueue, context.boot);
+	if (!context.linked) enqueue("countSilence");
 });
 
 export const noteSilence = vmSetup.assign({ unresponsive: true });
@@ -146,16 +144,16 @@ export const disarmDue = vmSetup.enqueueActions(({ enqueue }) => {
 /** From here on its guest can't be heard, and is not missed. */
 export const beginPause = vmSetup.enqueueActions(({ enqueue }) => {
 	enqueue.assign({ paused: true });
-	enqueue.cancel("silence");
+	enqueue("ignoreSilence");
 	enqueue("pauseVmm");
 });
 
 export const notePaused = vmSetup.assign({ pausedSince: ({ context }) => context.now() });
 
 /** Its guest runs again: silence counts from here. */
-export const noteResumed = vmSetup.enqueueActions(({ context, enqueue }) => {
+export const noteResumed = vmSetup.enqueueActions(({ enqueue }) => {
 	enqueue.assign({ paused: false, pausedSince: null });
-	armSilence(enqueue, context.boot);
+	enqueue("countSilence");
 });
 
 /** Whether its guest runs nobody knows, until it is heard. */
@@ -167,7 +165,7 @@ export const forgetAttempt = vmSetup.enqueueActions(({ context, enqueue }) => {
 		...{ leases: withoutGuest(context.leases), linked: false, unresponsive: false, vmmAlive: false },
 		...{ paused: false, pausedSince: null, announcedStopAt: null },
 	});
-	enqueue.cancel("silence");
+	enqueue("ignoreSilence");
 	enqueue("releaseVmm");
 });
 
@@ -176,16 +174,3 @@ export const forgetGuest = vmSetup.enqueueActions(({ enqueue }) => {
 	enqueue(forgetAttempt);
 	enqueue("endBoot");
 });
-
-interface Raiser {
-	raise(event: VmEvent, options: { delay: number; id: string }): void;
-	cancel(id: string): void;
-}
-
-function armSilence(enqueue: Raiser, boot: number): void {
-	enqueue.cancel("silence");
-	enqueue.raise(
-		{ type: "heartbeat.missed", boot },
-		{ delay: heartbeatIntervalMs * heartbeatsMissedMax, id: "silence" },
-	);
-}

@@ -1,6 +1,6 @@
 /** What a vm's machine knows. All times on one clock that stands still while the host sleeps, in ms. */
 import type { BootPhase, PhaseTimes } from "../protocol/boot-phases.ts";
-import { type Leases, leasesOf, noLeases } from "./leases.ts";
+import { type GuestReport, isAsReported, type Leases, leasesOf, noLeases } from "./leases.ts";
 import type { Reason, VmSettings } from "./vm-events.ts";
 
 /** People are told so long before an idle stop (contracts: Idleness). */
@@ -185,3 +185,17 @@ export function bootDeadlineMs(context: VmContext): number {
 	const left = context.bootBeganAt + bootLimitMs(context) - context.now();
 	return Math.max(left, context.adopted !== null && context.boot === 0 ? adoptedGraceMs : 0);
 }
+
+/**
+ * A heartbeat with this report would change nothing, and the machine need not be told: it rests, and knows all that the report
+ * says. What a guest says while it is waited for is news, and so is all of another boot.
+ */
+export const isNoNews = (value: unknown, context: VmContext, boot: number, report: GuestReport): boolean =>
+	(value === "ready" || isRunningIdle(value)) &&
+	boot === context.boot &&
+	context.linked &&
+	!context.unresponsive &&
+	isAsReported(context.leases, report);
+
+const isRunningIdle = (value: unknown): boolean =>
+	typeof value === "object" && value !== null && "idle" in value && value.idle === "running";

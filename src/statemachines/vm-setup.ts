@@ -44,6 +44,13 @@ export const vmSetup = setup({
 		pauseVmm: hole,
 		/** Also tells the guest what it has missed; vmm.resumed or vmm.unpausable says what has come of it. */
 		resumeVmm: hole,
+		/**
+		 * Count anew how long the guest of `context.boot` says nothing; what it says without being told here counts as well.
+		 * heartbeat.missed says that it has been too long.
+		 */
+		countSilence: hole,
+		/** Its guest can't be heard, and is not missed. */
+		ignoreSilence: hole,
 		terminateVmm: hole,
 		killVmm: hole,
 		/** The vmm has ended: close its link, remove its files. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Reason } from "../../src/statemachines/vm-events.ts";
-import { busyVm, crash, idleVm } from "./vm-harness.ts";
+import { busyVm, crash, idleVm, VmUnderTest } from "./vm-harness.ts";
 
 const minuteMs = 60_000;
 
@@ -214,5 +214,40 @@ describe("a vmm that ends by itself", () => {
 		const vm = idleVm();
 		vm.exit(crash, { boot: 0 });
 		expect(vm.state).toBe("idle");
+	});
+});
+
+describe("a heartbeat is no news", () => {
+	test("to a vm at rest, idle or busy, that knows what it says", () => {
+		expect(idleVm().isNoNews({})).toBe(true);
+		const vm = busyVm();
+		vm.beat({ sessions: [1], cgroups: [2], tickets: [3] });
+		expect(vm.isNoNews({ sessions: [1], cgroups: [2], tickets: [3] })).toBe(true);
+		for (const other of [{}, { sessions: [1], cgroups: [2, 4], tickets: [3] }, { sessions: [1, 5], cgroups: [2] }]) {
+			expect(vm.isNoNews(other)).toBe(false);
+		}
+	});
+
+	test("but it is to whoever waits for it, has lost it, or means another boot", () => {
+		const waiting = idleVm();
+		waiting.disconnect();
+		expect(waiting.isNoNews({})).toBe(false);
+		const silent = idleVm();
+		silent.advance(15_000);
+		expect(silent.isNoNews({})).toBe(false);
+		const granted = new VmUnderTest();
+		granted.run(1);
+		granted.hello();
+		granted.grant(1, 7);
+		expect(granted.isNoNews({ sessions: [7] })).toBe(false);
+		const vm = idleVm();
+		expect(vm.isNoNews({ boot: vm.context.boot - 1 })).toBe(false);
+		const settling = idleVm({ idleAction: "pause", idleTimeoutMs: 1_000 });
+		settling.advance(1_000);
+		expect(settling.step).toBe("idle.settling");
+		expect(settling.isNoNews({})).toBe(false);
+		const booting = new VmUnderTest();
+		booting.run(1);
+		expect(booting.isNoNews({})).toBe(false);
 	});
 });

@@ -1,9 +1,11 @@
 /** A vm's machine on a clock that the test drives. Effects and answers are written down in the order they come. */
+import { expect } from "vitest";
 import { createActor, SimulatedClock } from "xstate";
+import { Silence } from "../../src/broker/silence.ts";
 import { defaultLifecycle } from "../../src/config/lifecycle.ts";
 import type { BootPhase } from "../../src/protocol/boot-phases.ts";
 import { vmMachine } from "../../src/statemachines/vm.machine.ts";
-import type { VmContext, VmInput } from "../../src/statemachines/vm-context.ts";
+import { isNoNews, type VmContext, type VmInput } from "../../src/statemachines/vm-context.ts";
 import type { Reason, VmEvent, VmNotice, VmSettings } from "../../src/statemachines/vm-events.ts";
 
 /** setTimeout's longest delay; Node fires a longer one after 1 ms. */
@@ -75,7 +77,7 @@ export const crash: Reason = { code: "BootFailed", sentence: "its vmm ended with
 interface Report {
 	readonly sessions?: readonly number[];
 	readonly cgroups?: readonly number[];
-	readonly tickets?: readonly number[];
+	readonly tickets?: readonly number[] | undefined;
 	readonly boot?: number;
 	/** A hello's. */
 	readonly wasUsed?: boolean;
@@ -83,6 +85,7 @@ interface Report {
 
 export class VmUnderTest {
 	readonly clock = new TestClock();
+	readonly #silence = new Silence(this.clock, (boot) => this.#actor.send({ type: "heartbeat.missed", boot }));
 	readonly #actor;
 	#effects: string[] = [];
 	/** What the machine said without being asked. */
@@ -98,7 +101,11 @@ export class VmUnderTest {
 			this.onEffect(effect, args.context);
 		};
 		const machine = vmMachine.provide({
-			actions: Object.fromEntries(effects.map((effect) => [effect, record(effect)])),
+			actions: {
+				...Object.fromEntries(effects.map((effect) => [effect, record(effect)])),
+				countSilence: ({ context }) => this.#silence.count(context.boot),
+				ignoreSilence: () => this.#silence.ignore(),
+			},
 		});
 		this.#actor = createActor(machine, {
 			input: { ...defaultInput, ...options, now: () => this.clock.now() + this.#leapt },
@@ -210,7 +217,17 @@ export class VmUnderTest {
 	}
 
 	beat({ sessions = [], cgroups = [], tickets, boot = this.context.boot }: Report = {}): void {
+		const before = this.#actor.getSnapshot();
+		const isNoNews = this.isNoNews({ sessions, cgroups, tickets, boot });
 		this.send({ type: "guest.heartbeat", boot, sessions, cgroups, tickets });
+		const { value, context } = this.#actor.getSnapshot();
+		/** A broker may keep such a heartbeat from the machine. */
+		if (isNoNews) expect({ value, context }).toEqual({ value: before.value, context: before.context });
+	}
+
+	isNoNews({ sessions = [], cgroups = [], tickets, boot = this.context.boot }: Report): boolean {
+		const { value, context } = this.#actor.getSnapshot();
+		return isNoNews(value, context, boot, { sessions, cgroups, tickets });
 	}
 
 	/** Beats every 5 s for `ms`, as an agent does. */

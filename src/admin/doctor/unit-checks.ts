@@ -114,11 +114,11 @@ function findFailure(unit: UnitProperties, remedy: string, say = fail): Finding 
 }
 
 /**
- * flock and node, of "{ path=/flock ; argv[]=/flock … /broker.lock /node --disable-sigusr1 /checkout/dist/broker.cjs ; …
+ * flock and node, of "{ path=/flock ; argv[]=/flock … /broker.lock /node --flag … --disable-sigusr1 /checkout/dist/broker.cjs ; …
  * }" (systemctl(1), show), where words are joined with spaces.
  */
 const execPathsOf = (execStart: string): string[] =>
-	[/\bpath=(.*?) ; argv\[\]=/, /\/broker\.lock (\/.*?) --disable-sigusr1 /].flatMap(
+	[/\bpath=(.*?) ; argv\[\]=/, /\/broker\.lock (\/.*?) --[a-z]/].flatMap(
 		(pattern) => pattern.exec(execStart)?.[1] ?? [],
 	);
 
