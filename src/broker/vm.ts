@@ -15,6 +15,7 @@ import type { VmNotice } from "../statemachines/vm-events.ts";
 import { type BootsDependencies, VmBoots } from "./boot-history.ts";
 import type { Clock } from "./clock.ts";
 import { EffectiveConfig, type Overrides } from "./effective-config.ts";
+import { VmFailures } from "./failed-boots.ts";
 import { GuestRefusals } from "./guest-refusals.ts";
 import { Inhibitors } from "./inhibitors.ts";
 import type { Instance } from "./instance.ts";
@@ -82,6 +83,7 @@ export class Vm {
 			dependencies,
 		);
 		if (adopted !== null) this.#config.override(this.#instances.adopt(adopted.vmm));
+		const failures = new VmFailures(config, dependencies);
 		const machine = vmMachine.provide({
 			actions: {
 				awaitDependencies: ({ context }) => void this.#awaitDependencies(context),
@@ -106,6 +108,7 @@ export class Vm {
 				...this.#config.lifecycle,
 				now: dependencies.now,
 				lastEnd: this.#ends.last,
+				failures: failures.before,
 				slowestBootMs: () => this.#boots.slowestMs,
 				adopted: adopted === null ? null : this.#instances.adoptedAs(adopted.ageMs),
 			},
@@ -133,6 +136,7 @@ export class Vm {
 		let isUp = false;
 		this.#actor.subscribe((snapshot) => {
 			if (this.#log.state(snapshot.value, snapshot.context)) this.#ends.note(snapshot.value, snapshot.context);
+			failures.note(this.nextConfig, snapshot.context);
 			const wasUp = isUp;
 			isUp = this.isUp;
 			if (wasUp && !isUp) this.#instances.atRest();

@@ -28,6 +28,8 @@ export interface VmStatus {
 	readonly stopsAt: string | null;
 	/** When it will be paused if nothing happens, ISO 8601. */
 	readonly pausesAt: string | null;
+	/** Until when runs don't boot it, since it has failed to boot again and again, ISO 8601. */
+	readonly coolsUntil: string | null;
 	readonly disposable: boolean;
 	readonly network: boolean;
 	/** Seconds; 0: never. */
@@ -224,6 +226,7 @@ function parseStatus(item: unknown): VmStatus {
 		sessions: fields.integer("sessions", 0, 2 ** 32),
 		stopsAt: orNull("stopsAt", () => fields.string("stopsAt", 64)),
 		pausesAt: fields.has("pausesAt") ? orNull("pausesAt", () => fields.string("pausesAt", 64)) : null,
+		coolsUntil: fields.has("coolsUntil") ? orNull("coolsUntil", () => fields.string("coolsUntil", 64)) : null,
 		disposable: fields.boolean("disposable"),
 		network: fields.boolean("network"),
 		idleTimeout: fields.integer("idleTimeout", 0, 2 ** 32),

@@ -9,7 +9,7 @@ let directory: string;
 let files: StateFiles<{ word: v.StringSchema<undefined> }>;
 beforeEach(() => {
 	directory = mkdtempSync(join(tmpdir(), "ql-state-"));
-	files = new StateFiles(directory, "words", { word: v.string() });
+	files = new StateFiles(directory, "words", { word: v.string() }, { warn: () => {} });
 });
 afterEach(() => rmSync(directory, { recursive: true }));
 

@@ -19,6 +19,7 @@ const idle: VmStatus = {
 		sessions: 0,
 		stopsAt: null,
 		pausesAt: null,
+		coolsUntil: null,
 		disposable: false,
 		network: true,
 		idleTimeout: 0,

@@ -12,6 +12,7 @@ const idle: VmStatus = {
 		sessions: 0,
 		stopsAt: null,
 		pausesAt: null,
+		coolsUntil: null,
 		disposable: false,
 		network: true,
 		idleTimeout: 0,
@@ -67,6 +68,11 @@ it.each<[string, Partial<VmStatus>, string]>([
 		"stopped yesterday",
 		{ state: "stopped", since: at(9, 5, 27), reason: "stopped by request", pid: null },
 		"stopped at 2026-11-27 09:05: stopped by request\n",
+	],
+	[
+		"let be",
+		{ state: "stopped", since: at(16, 29), reason: "its vmm ended with status 3", coolsUntil: at(16, 31), pid: null },
+		"stopped at 16:29: its vmm ended with status 3\nit has failed to boot again and again: runs don't boot it until 16:31:00\n",
 	],
 	["never up", { state: "stopped", pid: null }, "stopped: nothing has run in it since 14:02\n"],
 	[

@@ -113,3 +113,35 @@ test("a vm that another one needs is let be, too: nobody has asked for it in per
 		expect(vm.state).toBe("booting");
 	}
 });
+
+test("boots that failed under an earlier broker count as this one's do, and no longer", () => {
+	const failures = { boots: 3, since: 5_990_000 };
+	const vm = new VmUnderTest({ failures, lastEnd: { reason: crash, since: 5_990_000 } });
+	vm.run(1);
+	expect(vm.answerTo(1)).toMatchObject({
+		sentence:
+			"it has failed to boot 3 times in a row (the last time: its vmm ended with status 1), and is let be for another 20 s",
+	});
+	vm.advance(20_000);
+	vm.run(2);
+	vm.exit(crash);
+	vm.advance(59_999);
+	vm.run(3);
+	expect(vm.answerTo(3)).toMatchObject({ code: "BootFailed" });
+	vm.advance(1);
+	vm.run(4);
+	expect(vm.state).toBe("booting");
+});
+
+test("an adopted boot that has failed already is not counted twice", () => {
+	const failures = { boots: 3, since: 990_000 };
+	for (const [ageMs, failedBoots] of [
+		[70_000, 3],
+		[9_000, 4],
+	] as const) {
+		const vm = new VmUnderTest({ failures, adopted: { saidHello: false, ageMs } });
+		vm.advance(60_000);
+		expect(vm.state).toBe("failed");
+		expect(vm.context.failedBoots).toBe(failedBoots);
+	}
+});
