@@ -138,12 +138,13 @@ export class Instances {
 	}
 
 	/** What has appeared. Without a hello it will have failed, and stays up for a look: it is somebody else's. */
-	take(boot: number): void {
+	take(boot: number): Overrides {
 		const vmm = this.#appeared;
 		this.#appeared = undefined;
-		if (vmm === undefined) return;
-		this.#begin(boot).adopt(vmm);
+		if (vmm === undefined) return {};
+		const overrides = this.#begin(boot).adopt(vmm);
 		void this.#released.then(() => this.openLink());
+		return overrides;
 	}
 
 	/** Its vmm has ended: its last words are read, its logs kept, its link closed, its files removed, before a next launch begins. */

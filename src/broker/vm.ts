@@ -165,16 +165,20 @@ export class Vm {
 	/** Its lifecycle holds at once; the rest from its next boot on. */
 	configure(config: VmConfig): void {
 		this.#config.configure(config, this.#instances.current !== undefined);
-		this.#settingsChanged();
+		this.#actor.send({ type: "settings.changed", ...this.#config.lifecycle, isConfigured: true });
 	}
 
 	/** Holds at once, and until what runs has ended; also under a broker that comes later. Throws NotRunning. */
 	override(overrides: Overrides): void {
-		const instance = this.#instances.current;
-		if (instance === undefined) throw notRunning(this.config, "so there is nothing to set until its stop");
+		if (this.#instances.current === undefined) throw notRunning(this.config, "so there is nothing to set until its stop");
 		this.#config.override(overrides);
-		instance.marks.overrides = this.#config.overrides;
+		this.#markOverrides();
 		this.#settingsChanged();
+	}
+
+	#markOverrides(): void {
+		const { current } = this.#instances;
+		if (current !== undefined) current.marks.overrides = this.overrides;
 	}
 
 	/** Before it boots: nobody asks for it yet, and it is paused as soon as it is up. */
@@ -314,6 +318,8 @@ export class Vm {
 		if (attempt === 1) this.#refusals.forget();
 		this.#instances.launch(boot, this.#config.launched());
 		this.inhibitors.mark();
+		/** In a boot that is being tried again. */
+		this.#markOverrides();
 	}
 
 	/** Somebody else has started it. */
@@ -323,8 +329,11 @@ export class Vm {
 
 	#take({ boot }: VmContext): void {
 		this.#refusals.forget();
-		this.#instances.take(boot);
+		this.#config.released();
+		/** It may be one of an earlier broker's, that nobody could see until now. */
+		this.#config.override(this.#instances.take(boot));
 		this.inhibitors.mark();
+		this.#settingsChanged();
 	}
 
 	#guest(boot: number, event: GuestEvent): void {

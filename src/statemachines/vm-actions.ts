@@ -104,11 +104,11 @@ export const noteIdle = vmSetup.assign({
 /** A request that needs no lease counts as use all the same. */
 export const noteUse = vmSetup.assign({ idleSince: ({ context }) => context.now() });
 
-/** Also a new chance for a vm that has failed to boot again and again. */
+/** Another configuration is also a new chance for a vm that has failed to boot again and again. */
 export const noteSettings = vmSetup.assign(({ context, event }) => {
 	if (event.type !== "settings.changed") return {};
-	const { type: _, ...settings } = event;
-	return { ...settings, failedBoots: 0, coolsUntil: context.now() };
+	const { type: _, isConfigured, ...settings } = event;
+	return isConfigured ? { ...settings, failedBoots: 0, coolsUntil: context.now() } : settings;
 });
 
 /**

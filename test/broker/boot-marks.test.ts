@@ -67,6 +67,17 @@ test("what is noted before there is a directory is there when it is", () => {
 	const marks = new BootMarks();
 	marks.overrides = { idleTimeoutMs: 5 };
 	expect(marks.overrides).toEqual({ idleTimeoutMs: 5 });
-	marks.settle(directory);
+	marks.begin(directory);
 	expect(marksOf(directory).overrides).toEqual({ idleTimeoutMs: 5 });
+});
+
+test("what an earlier boot has left in the directory is not the next one's", () => {
+	const earlier = marksOf(directory);
+	Object.assign(earlier, { nonce, isPaused: true, isInhibited: true, overrides: { idleTimeoutMs: 5 }, beganAt: 1 });
+	const marks = new BootMarks();
+	marks.beganAt = 2;
+	marks.begin(directory);
+	const next = marksOf(directory);
+	expect([next.nonce, next.isPaused, next.isInhibited, next.overrides]).toEqual([null, false, false, {}]);
+	expect(next.beganAt).toBe(2);
 });
