@@ -7,7 +7,7 @@ import { join } from "node:path";
 import * as v from "valibot";
 import type { Overrides } from "./effective-config.ts";
 
-const names = ["hello.nonce", "began", "paused", "inhibited", "overrides.json"] as const;
+const names = ["hello.nonce", "began", "paused", "inhibited", "overrides.json", "instance.json"] as const;
 type Name = (typeof names)[number];
 
 /** Each is small. */
@@ -22,10 +22,26 @@ const overridesSchema = v.object({
 	maxLifetimeMs: v.optional(milliseconds),
 });
 
+const upToAnHour = v.pipe(milliseconds, v.maxValue(3_600_000));
+const boundsSchema = v.object({
+	maxLifetimeMs: milliseconds,
+	shutdown: v.object({ askMs: upToAnHour, buttonMs: upToAnHour, terminateMs: upToAnHour, killMs: upToAnHour }),
+});
+
+/** What an instance has of what it is made from, and nobody else knows of it. */
+export type InstanceBounds = v.InferOutput<typeof boundsSchema>;
+
 export class BootMarks {
 	#directory: string | undefined;
 	/** What is to be written once there is a directory. */
 	readonly #early = new Map<Name, string>();
+
+	/** Of what runs in this directory. */
+	static of(vmDirectory: string): BootMarks {
+		const marks = new BootMarks();
+		marks.settle(vmDirectory);
+		return marks;
+	}
 
 	/** The vm's directory is there, and a boot of ours begins in it: what an earlier one may have left there is not its own. */
 	begin(vmDirectory: string): void {
@@ -93,6 +109,19 @@ export class BootMarks {
 	set overrides(overrides: Overrides) {
 		if (Object.keys(overrides).length === 0) this.#remove("overrides.json");
 		else this.#write("overrides.json", JSON.stringify(overrides));
+	}
+
+	/** Of an instance; null: not known. */
+	get bounds(): InstanceBounds | null {
+		try {
+			return v.parse(boundsSchema, JSON.parse(this.#read("instance.json") ?? "null"));
+		} catch {
+			return null;
+		}
+	}
+
+	set bounds(bounds: InstanceBounds) {
+		this.#write("instance.json", JSON.stringify(bounds));
 	}
 
 	#read(name: Name): string | null {

@@ -7,6 +7,7 @@ import { QubesLiteError } from "../errors.ts";
 import { toInstanceOf } from "../launch/vm-units.ts";
 import type { LaunchPlan } from "../launch-plan.ts";
 import { poweredOff } from "../statemachines/vm-reasons.ts";
+import { BootMarks } from "./boot-marks.ts";
 import { Dependants } from "./dependants.ts";
 import { findBase, isInstance, toAdoptedInstance, toInstance } from "./disposables.ts";
 import { Preloaded } from "./preloaded.ts";
@@ -114,7 +115,7 @@ export class Registry {
 	}
 
 	#add(vmm: RunningVmm, adopted: Adopted | null): Vm {
-		const vm = new Vm(this.#configOf(vmm.vm, vmm.plan.id), this.#dependencies, adopted);
+		const vm = new Vm(this.#configOf(vmm), this.#dependencies, adopted);
 		this.#vms.set(vmm.vm, vm);
 		return vm;
 	}
@@ -248,11 +249,12 @@ export class Registry {
 		});
 	}
 
-	#configOf(name: string, id: number): VmConfig {
-		const known = this.#config.vms.find((vm) => vm.name === name);
+	#configOf({ vm: name, plan: { id, base, directory } }: RunningVmm): VmConfig {
+		const find = (wanted: string | null): VmConfig | undefined => this.#config.vms.find((vm) => vm.name === wanted);
+		const known = find(name);
 		if (known !== undefined) return known;
 		const orphan = orphanConfig(name, id);
-		if (isInstance(name, id)) return toAdoptedInstance(orphan);
+		if (isInstance(name, id)) return toAdoptedInstance(orphan, BootMarks.of(directory).bounds, find(base));
 		this.#orphans.add(name);
 		return orphan;
 	}

@@ -170,7 +170,8 @@ export class Vm {
 
 	/** Holds at once, and until what runs has ended; also under a broker that comes later. Throws NotRunning. */
 	override(overrides: Overrides): void {
-		if (this.#instances.current === undefined) throw notRunning(this.config, "so there is nothing to set until its stop");
+		if (this.#instances.current === undefined)
+			throw notRunning(this.config, "so there is nothing to set until its stop");
 		this.#config.override(overrides);
 		this.#markOverrides();
 		this.#settingsChanged();
@@ -179,6 +180,12 @@ export class Vm {
 	#markOverrides(): void {
 		const { current } = this.#instances;
 		if (current !== undefined) current.marks.overrides = this.overrides;
+	}
+
+	/** What it is made from may be another by the time that another broker looks. */
+	#markBounds({ instanceOf, maxLifetimeMs, shutdown }: VmConfig): void {
+		const { current } = this.#instances;
+		if (instanceOf !== undefined && current !== undefined) current.marks.bounds = { maxLifetimeMs, shutdown };
 	}
 
 	/** Before it boots: nobody asks for it yet, and it is paused as soon as it is up. */
@@ -196,6 +203,7 @@ export class Vm {
 	claim(): void {
 		const { context } = this.snapshot();
 		this.#config.claim(context.now() - context.bootBeganAt);
+		this.#markBounds(this.config);
 		this.#settingsChanged();
 	}
 
@@ -320,6 +328,7 @@ export class Vm {
 		this.inhibitors.mark();
 		/** In a boot that is being tried again. */
 		this.#markOverrides();
+		this.#markBounds(this.nextConfig);
 	}
 
 	/** Somebody else has started it. */
