@@ -68,11 +68,17 @@ export class Instances {
 	}
 
 	/** What is known of what has been adopted; `ageMs` as its supervisor has it, which counts the host's sleep. */
-	adoptedAs(ageMs: number): NonNullable<VmInput["adopted"]> {
+	adoptedAs({
+		ageMs,
+		isPaused,
+	}: {
+		readonly ageMs: number;
+		readonly isPaused: boolean;
+	}): NonNullable<VmInput["adopted"]> {
 		const instance = this.#current;
 		return {
 			saidHello: instance?.bootTag !== null,
-			wasPaused: instance?.marks.isPaused === true,
+			wasPaused: isPaused,
 			ageMs: instance?.ageMs ?? ageMs,
 		};
 	}

@@ -45,6 +45,8 @@ export interface VmDependencies extends InstancesDependencies, EndsDependencies,
 export interface Adopted {
 	readonly vmm: RunningVmm;
 	readonly ageMs: number;
+	/** Its vmm has been told not to run its guest. */
+	readonly isPaused: boolean;
 }
 
 export class Vm {
@@ -110,7 +112,7 @@ export class Vm {
 				lastEnd: this.#ends.last,
 				failures: failures.before,
 				slowestBootMs: () => this.#boots.slowestMs,
-				adopted: adopted === null ? null : this.#instances.adoptedAs(adopted.ageMs),
+				adopted: adopted === null ? null : this.#instances.adoptedAs(adopted),
 			},
 		});
 		this.#requests = new VmRequests({

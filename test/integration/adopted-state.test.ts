@@ -1,5 +1,6 @@
-/** What a broker that takes over must find out about what runs: the bounds of an instance. */
+/** What a broker that takes over must find out about what runs: the bounds of an instance, and whether a guest is paused. */
 import { readdirSync, rmSync } from "node:fs";
+import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { nothingLeft } from "../e2e/harness.ts";
@@ -58,5 +59,55 @@ describe("an instance of an earlier broker's", () => {
 		await user.sh("qubes-lite ls");
 		await user.until("it is gone", () => instances().length === 0, 20_000);
 		user.configure(vms);
+	});
+});
+
+/** In the place of QEMU's control socket: `answer` says what to a command, or nothing. */
+async function control(answer: (command: string) => object | undefined): Promise<{ server: Server; heard: string[] }> {
+	const path = join(user.runtime, "shopping/qmp.sock");
+	rmSync(path, { force: true });
+	const heard: string[] = [];
+	const server = createServer((socket) => {
+		socket.on("error", () => {});
+		socket.write('{"QMP":{}}\n');
+		socket.setEncoding("utf8").on("data", (text: string) => {
+			for (const line of text.trim().split("\n")) {
+				const { execute, id } = JSON.parse(line);
+				heard.push(execute);
+				const reply = execute === "qmp_capabilities" ? {} : answer(execute);
+				if (reply !== undefined) socket.write(`${JSON.stringify({ return: reply, id })}\n`);
+			}
+		});
+	});
+	await new Promise<void>((resolve) => server.listen(path, resolve));
+	return { server, heard };
+}
+
+describe("a vm that no mark says was paused", () => {
+	it("is resumed where its vmm says that it is", async () => {
+		expect((await user.sh("qubes-lite start shopping")).status).toBe(0);
+		const { server, heard } = await control(() => ({ status: "paused" }));
+		await killBroker();
+		expect((await user.run("shopping", "true")).status).toBe(0);
+		expect(heard).toContain("cont");
+		server.close();
+	});
+
+	it("is left alone where its vmm says that it runs, or says nothing, which keeps no other vm waiting", async () => {
+		for (const [answer, command] of [
+			[() => ({ status: "running" }), "query-status"],
+			[() => undefined, "query-status"],
+		] as const) {
+			const { server, heard } = await control(answer);
+			await killBroker();
+			const { status, ms } = await user.sh("qubes-lite ls");
+			expect(status).toBe(0);
+			expect(ms).toBeLessThan(5_000);
+			expect((await user.run("shopping", "true")).status).toBe(0);
+			expect(heard).toContain(command);
+			expect(heard).not.toContain("cont");
+			server.close();
+		}
+		await user.sh("qubes-lite stop --force shopping");
 	});
 });
