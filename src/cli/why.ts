@@ -54,8 +54,10 @@ function sentences(vm: VmStatus, look: Look): string[] {
 	}
 }
 
-function idleNext({ flags, pausesAt }: VmStatus, stopsIn: string | null, look: Look): string {
+function idleNext({ flags, pausesAt, idleTimeout }: VmStatus, stopsIn: string | null, look: Look): string {
 	const paused = flags.includes("paused") ? ", and paused until it is asked for" : "";
 	if (pausesAt !== null) return `${paused}; is paused in ${formatSeconds(Date.parse(pausesAt) - look.now)}`;
-	return `${paused}; ${stopsIn === null ? "it never stops by idleness" : `stops in ${stopsIn}`}`;
+	if (stopsIn !== null) return `${paused}; stops in ${stopsIn}`;
+	const never = "it is never stopped for idleness";
+	return idleTimeout === 0 ? `; kept by nothing, but its idleTimeout is 0: ${never}` : `${paused}; ${never}`;
 }

@@ -56,7 +56,7 @@ export interface VmStatus {
 	readonly supervisor: string | null;
 	/** Process id of the vmm. */
 	readonly pid: number | null;
-	/** While booting: how far it has come. */
+	/** While booting: how far it has come; "dependencies": it waits for the vms that it depends on. */
 	readonly phase: string | null;
 	/** Of this boot, or the last one: ms from the start of the vmm to each phase that its console has told of. */
 	readonly phases: PhaseTimes;

@@ -17,7 +17,6 @@ export const enter = vmSetup.assign({
 export const beginBoot = vmSetup.assign({
 	boot: ({ context }) => context.boot + 1,
 	attempt: 1,
-	phase: "vmm",
 	used: false,
 	adopted: null,
 	bootAskedAt: ({ context }) =>
@@ -29,8 +28,11 @@ export const beginBoot = vmSetup.assign({
 	firstFault: null,
 });
 
+export const beginNeeding = vmSetup.assign({ phase: "dependencies" });
+
 /** Its deadline runs from here, through a retry; the vms that it needs have taken their own time. */
 export const beginLaunch = vmSetup.assign({
+	phase: "vmm",
 	vmmAlive: true,
 	bootBeganAt: ({ context: { attempt, bootBeganAt, now } }) => (attempt === 1 ? now() : bootBeganAt),
 });
@@ -39,7 +41,6 @@ export const beginRetry = vmSetup.assign({
 	firstFault: ({ context, event }) => context.firstFault ?? faultOf(event),
 	boot: ({ context }) => context.boot + 1,
 	attempt: 2,
-	phase: "vmm",
 	phases: {},
 });
 

@@ -16,17 +16,17 @@ export const booting = vmSetup.createStateConfig({
 		},
 		/**
 		 * Other vms boot first, for as long as somebody waits; each of them has a deadline of its own. Where that comes to nothing, what
-		 * held for the first attempt of a boot that is being tried again holds no longer.
+		 * held for the first attempt of a boot that is being tried again holds no longer; and it is the others' boots that have failed.
 		 */
 		needing: {
-			entry: "awaitDependencies",
+			entry: [act.beginNeeding, "awaitDependencies"],
 			always: { guard: not("hasWaiting"), target: "#vm.stopped", actions: [why.forNobodyReason, "endBoot"] },
 			on: {
 				"dependencies.ready": { guard: "isThisBoot", target: "launching" },
 				"dependencies.failed": {
 					guard: "isThisBoot",
 					target: "#vm.failed",
-					actions: [why.dependencyReason, act.noteFailedBoot, ask.refuseWaiting, "endBoot"],
+					actions: [why.dependencyReason, ask.refuseWaiting, "endBoot"],
 				},
 				"request.withdrawn": { actions: ask.dropRequest },
 				"stop.requested": { actions: ask.refuseStopped },

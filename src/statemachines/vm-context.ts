@@ -1,5 +1,5 @@
 /** What a vm's machine knows. All times on one clock that stands still while the host sleeps, in ms. */
-import type { BootPhase, PhaseTimes } from "../protocol/boot-phases.ts";
+import type { BootStep, PhaseTimes } from "../protocol/boot-phases.ts";
 import { type Leases, leasesOf, noLeases } from "./leases.ts";
 import type { Reason, VmSettings } from "./vm-events.ts";
 
@@ -48,7 +48,7 @@ export interface VmContext extends VmInput {
 	readonly boot: number;
 	/** Starts within this boot: 1, or 2 after the one retry. */
 	readonly attempt: number;
-	readonly phase: BootPhase;
+	readonly phase: BootStep;
 	readonly leases: Leases;
 	/** The control connection is up. */
 	readonly linked: boolean;

@@ -9,6 +9,8 @@ export interface Reason {
 	/** A sentence's rest after the vm's name: "was idle for 10 min". */
 	readonly sentence: string;
 	readonly remedy?: string;
+	/** The vm that is to blame where that is another one, which this one depends on; and what a sentence about it goes on with. */
+	readonly fault?: { readonly vm: string; readonly words: string };
 }
 
 /** How long each step of a shutdown may take before the next, harsher one. */

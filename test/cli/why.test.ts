@@ -49,7 +49,27 @@ it.each<[string, Partial<VmStatus>, string]>([
 		{ state: "ready", leases: [lease("firefox")], stopsAt: new Date(now + 200_000).toISOString() },
 		"kept by firefox, since 14:02\nstops in 3 min all the same: its maxLifetime\n",
 	],
-	["idle for ever", {}, "idle since 14:02; it never stops by idleness\n"],
+	[
+		"idle for ever",
+		{},
+		"idle since 14:02; kept by nothing, but its idleTimeout is 0: it is never stopped for idleness\n",
+	],
+	[
+		"paused for ever",
+		{ flags: ["paused"], idleTimeout: 600, idleAction: "pause" },
+		"idle since 14:02, and paused until it is asked for; it is never stopped for idleness\n",
+	],
+	[
+		"waiting for others",
+		{
+			state: "booting",
+			since: new Date(now - 1_900).toISOString(),
+			phase: "dependencies",
+			dependsOn: ["net", "db"],
+			usualBootMs: 900,
+		},
+		"boots since 16:29, for 2 s; waits for net, db\n",
+	],
 	[
 		"booting",
 		{
