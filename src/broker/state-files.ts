@@ -61,6 +61,15 @@ export class StateFiles<Entries extends v.ObjectEntries> {
 			rmSync(path + unfinished, { force: true });
 			writeFileSync(path + unfinished, `${JSON.stringify({ schema: 1, ...content })}\n`, { mode: 0o600, flag: "wx" });
 			renameSync(path + unfinished, path);
+		} catch (cause) {
+			this.#discard(path + unfinished);
+			this.#log.warn({ event: "state.notWritten", file: path, err: cause });
+		}
+	}
+
+	#discard(path: string): void {
+		try {
+			rmSync(path, { force: true });
 		} catch {}
 	}
 

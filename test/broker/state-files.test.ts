@@ -26,10 +26,11 @@ it("a file is replaced as a whole, also where an earlier write was never finishe
 	expect(names()).toEqual(["shopping.json"]);
 });
 
-it("what can't be written is lost, and nothing worse", () => {
+it("what can't be written is lost, and leaves nothing behind", () => {
 	mkdirSync(join(directory, "words/shopping.json/full"), { recursive: true });
 	files.write("shopping", { word: "a" });
 	expect(files.read("shopping")).toBeNull();
+	expect(names()).toEqual(["shopping.json"]);
 });
 
 it("those of other vms are removed, with what was never finished, and nothing that is not ours", () => {
