@@ -2,7 +2,7 @@
 import { QubesLiteError } from "../errors.ts";
 import { bootPhases, type PhaseTimes } from "./boot-phases.ts";
 import { Fields, pidMax } from "./fields.ts";
-import { messageMaxBytes } from "./limits.ts";
+import { commandLineMaxChars, messageMaxBytes } from "./limits.ts";
 import { parseWireSettings, type WireSettings } from "./settings.ts";
 
 /** What the machine does; words of design.md. */
@@ -100,7 +100,10 @@ export interface SessionStatus {
 	readonly id: string;
 	readonly vm: string;
 	readonly session: number;
+	/** The last part of its path. */
 	readonly command: string;
+	/** With its arguments, as a shell would read it; cut where it is long. null: only its guest knows, which an earlier broker has told of it. */
+	readonly commandLine: string | null;
 	readonly user: string;
 	/** Seconds since its command started. */
 	readonly age: number;
@@ -148,6 +151,10 @@ export const parseSessionList = (reply: unknown): SessionStatus[] =>
 			vm: fields.string("vm", 64),
 			session: fields.integer("session", 1, Number.MAX_SAFE_INTEGER),
 			command: fields.string("command", 64),
+			commandLine:
+				!fields.has("commandLine") || fields.isNull("commandLine")
+					? null
+					: fields.string("commandLine", commandLineMaxChars),
 			user: fields.string("user", 64),
 			age: fields.integer("age", 0, Number.MAX_SAFE_INTEGER),
 			tty: fields.boolean("tty"),
