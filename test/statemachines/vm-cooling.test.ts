@@ -1,5 +1,6 @@
 /** A vm that fails to boot again and again is let be for a while: a run is refused at once, with the reason. */
 import { expect, test } from "vitest";
+import { defaultLifecycle } from "../../src/config/lifecycle.ts";
 import { crash, VmUnderTest } from "./vm-harness.ts";
 
 /** Requests 1 to `times` each boot it, for nothing. */
@@ -144,4 +145,12 @@ test("an adopted boot that has failed already is not counted twice", () => {
 		expect(vm.state).toBe("failed");
 		expect(vm.context.failedBoots).toBe(failedBoots);
 	}
+});
+
+test("what has only been set, or is over, is no new chance", () => {
+	const vm = failingVm(3);
+	vm.send({ type: "settings.changed", ...defaultLifecycle, idleTimeoutMs: 1 });
+	vm.run(4);
+	expect(vm.answerTo(4)).toMatchObject({ code: "BootFailed" });
+	expect(vm.context.idleTimeoutMs).toBe(1);
 });
