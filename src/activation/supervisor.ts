@@ -19,7 +19,7 @@ export interface VmmExit {
 }
 
 /** What a broker needs to know of a vm that runs. */
-export type StartedPlan = Pick<LaunchPlan, "vm" | "id" | "hypervisor" | "directory" | "vsock">;
+export type StartedPlan = Pick<LaunchPlan, "vm" | "base" | "id" | "hypervisor" | "directory" | "vsock">;
 
 /** One vmm, from its start to the removal of its directory. Keeps no event loop alive. */
 export interface RunningVmm {

@@ -282,7 +282,7 @@ export class SystemdSupervisor implements Supervisor {
 		const environment = await this.#manager.environment(unit);
 		const directory = join(runtimeDirectory, vm);
 		const plan: StartedPlan = {
-			vm,
+			...{ vm, base },
 			id: base === null ? Number(environment.get(unitVariables.id) ?? 0) : Number.parseInt(vm.slice(-4), 16),
 			hypervisor: environment.get(unitVariables.hypervisor) === "crosvm" ? "crosvm" : "qemu",
 			directory,

@@ -1,10 +1,14 @@
-/** How long the late boots of each vm took, so that people can be told what to expect, and a slow one gets its time. */
+/**
+ * How long the late boots of each vm took, so that people can be told what to expect, and a slow one gets its time; and how many have
+ * failed since the last one that did not.
+ */
 import * as v from "valibot";
 import type { VmConfig } from "../config/schema.ts";
 import type { LaunchPlan } from "../launch-plan.ts";
 import { bootPhases } from "../protocol/boot-phases.ts";
 import type { VmNotice } from "../statemachines/vm-events.ts";
-import { StateFiles } from "./state-files.ts";
+import type { FailedBoots } from "./failed-boots.ts";
+import { StateFiles, type StateLog } from "./state-files.ts";
 
 /** Enough that one odd boot changes little, few enough that the history soon knows a new image or another machine. */
 const bootsMax = 10;
@@ -29,25 +33,54 @@ const boot = v.object({
 
 export type Boot = v.InferOutput<typeof boot>;
 
+const entries = {
+	boots: v.pipe(v.array(boot), v.maxLength(bootsMax)),
+	failed: v.optional(
+		v.object({
+			boots: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
+			at: milliseconds,
+			config: v.pipe(v.string(), v.maxLength(64)),
+		}),
+	),
+};
+
+interface Known {
+	readonly boots: readonly Boot[];
+	readonly failed?: FailedBoots | undefined;
+}
+
 export class BootHistory {
 	readonly #files;
 	/** Read once, since it is asked for at each look at a vm. */
-	readonly #known = new Map<string, readonly Boot[]>();
+	readonly #known = new Map<string, Known>();
 
-	constructor(stateDirectory: string) {
-		this.#files = new StateFiles(stateDirectory, "boots", { boots: v.pipe(v.array(boot), v.maxLength(bootsMax)) });
+	constructor(stateDirectory: string, log: StateLog) {
+		this.#files = new StateFiles(stateDirectory, "boots", entries, log);
 	}
 
 	/** Those that can be compared with the last one, the oldest first. */
 	read(vm: string): readonly Boot[] {
-		const boots = this.#all(vm);
+		const { boots } = this.#all(vm);
 		return boots.filter(({ accelerator }) => accelerator === boots.at(-1)?.accelerator);
 	}
 
 	note(vm: string, boot: Boot): void {
-		const boots = [...this.#all(vm), boot].slice(-bootsMax);
-		this.#known.set(vm, boots);
-		this.#files.write(vm, { boots });
+		const known = this.#all(vm);
+		this.#write(vm, { ...known, boots: [...known.boots, boot].slice(-bootsMax) });
+	}
+
+	/** Since the last boot that did not fail; undefined: none has. */
+	failed(vm: string): FailedBoots | undefined {
+		return this.#all(vm).failed;
+	}
+
+	noteFailed(vm: string, failed: FailedBoots | undefined): void {
+		this.#write(vm, { ...this.#all(vm), failed });
+	}
+
+	/** What is known of its failures can't be. */
+	ignoredFailed(vm: string, why: string): void {
+		this.#files.ignored(vm, new Error(why));
 	}
 
 	/** Forgets all other vms. */
@@ -56,10 +89,15 @@ export class BootHistory {
 		this.#files.keepOnly(vms);
 	}
 
-	#all(vm: string): readonly Boot[] {
-		const boots = this.#known.get(vm) ?? this.#files.read(vm)?.boots ?? [];
-		this.#known.set(vm, boots);
-		return boots;
+	#all(vm: string): Known {
+		const known = this.#known.get(vm) ?? this.#files.read(vm) ?? { boots: [] };
+		this.#known.set(vm, known);
+		return known;
+	}
+
+	#write(vm: string, known: Known): void {
+		this.#known.set(vm, known);
+		this.#files.write(vm, known);
 	}
 }
 

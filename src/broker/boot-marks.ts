@@ -7,6 +7,9 @@ import { join } from "node:path";
 import * as v from "valibot";
 import type { Overrides } from "./effective-config.ts";
 
+const names = ["hello.nonce", "began", "paused", "inhibited", "overrides.json", "instance.json"] as const;
+type Name = (typeof names)[number];
+
 /** Each is small. */
 const markMaxBytes = 4096;
 
@@ -19,16 +22,38 @@ const overridesSchema = v.object({
 	maxLifetimeMs: v.optional(milliseconds),
 });
 
+const upToAnHour = v.pipe(milliseconds, v.maxValue(3_600_000));
+const boundsSchema = v.object({
+	maxLifetimeMs: milliseconds,
+	shutdown: v.object({ askMs: upToAnHour, buttonMs: upToAnHour, terminateMs: upToAnHour, killMs: upToAnHour }),
+});
+
+/** What an instance has of what it is made from, and nobody else knows of it. */
+export type InstanceBounds = v.InferOutput<typeof boundsSchema>;
+
 export class BootMarks {
 	#directory: string | undefined;
 	/** What is to be written once there is a directory. */
-	readonly #early = new Map<string, string>();
+	readonly #early = new Map<Name, string>();
 
-	/** The vm's directory is there. */
-	settle(vmDirectory: string): void {
+	/** Of what runs in this directory. */
+	static of(vmDirectory: string): BootMarks {
+		const marks = new BootMarks();
+		marks.settle(vmDirectory);
+		return marks;
+	}
+
+	/** The vm's directory is there, and a boot of ours begins in it: what an earlier one may have left there is not its own. */
+	begin(vmDirectory: string): void {
 		this.#directory = vmDirectory;
+		for (const name of names) if (!this.#early.has(name)) this.#remove(name);
 		for (const [name, text] of this.#early) this.#write(name, text);
 		this.#early.clear();
+	}
+
+	/** What runs has left them in its directory. */
+	settle(vmDirectory: string): void {
+		this.#directory = vmDirectory;
 	}
 
 	/** Of this boot's hello, so that an adopting broker knows the vm was ready; null: it has not said any. */
@@ -82,10 +107,24 @@ export class BootMarks {
 	}
 
 	set overrides(overrides: Overrides) {
-		this.#write("overrides.json", JSON.stringify(overrides));
+		if (Object.keys(overrides).length === 0) this.#remove("overrides.json");
+		else this.#write("overrides.json", JSON.stringify(overrides));
 	}
 
-	#read(name: string): string | null {
+	/** Of an instance; null: not known. */
+	get bounds(): InstanceBounds | null {
+		try {
+			return v.parse(boundsSchema, JSON.parse(this.#read("instance.json") ?? "null"));
+		} catch {
+			return null;
+		}
+	}
+
+	set bounds(bounds: InstanceBounds) {
+		this.#write("instance.json", JSON.stringify(bounds));
+	}
+
+	#read(name: Name): string | null {
 		if (this.#directory === undefined) return this.#early.get(name) ?? null;
 		try {
 			const path = join(this.#directory, name);
@@ -96,7 +135,7 @@ export class BootMarks {
 		}
 	}
 
-	#write(name: string, text: string): void {
+	#write(name: Name, text: string): void {
 		if (this.#directory === undefined) {
 			this.#early.set(name, text);
 			return;
@@ -106,7 +145,7 @@ export class BootMarks {
 		} catch {}
 	}
 
-	#remove(name: string): void {
+	#remove(name: Name): void {
 		this.#early.delete(name);
 		if (this.#directory === undefined) return;
 		try {

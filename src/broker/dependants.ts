@@ -2,6 +2,7 @@
 import type { VmConfig } from "../config/schema.ts";
 import { QubesLiteError } from "../errors.ts";
 import type { Vm } from "./vm.ts";
+import { DependencyError } from "./vm-errors.ts";
 
 export class Dependants {
 	readonly #find: (name: string) => Vm | undefined;
@@ -41,8 +42,7 @@ export class Dependants {
 				askedAt: Number.POSITIVE_INFINITY,
 			});
 		} catch (cause) {
-			const { code, message, remedy } = QubesLiteError.from(cause);
-			throw new QubesLiteError(code, `it depends on ${name}: ${message}`, { remedy, cause });
+			throw new DependencyError(name, cause);
 		}
 	}
 }

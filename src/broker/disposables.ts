@@ -3,6 +3,7 @@ import type { Config, VmConfig } from "../config/schema.ts";
 import { isInstanceName, noSuchVm, parseVmName } from "../config/vm-name.ts";
 import { QubesLiteError } from "../errors.ts";
 import { toInstanceOf } from "../launch/vm-units.ts";
+import type { InstanceBounds } from "./boot-marks.ts";
 
 /** With the smallest memory that a desktop program is of use in, 512 MiB each, these fill a large desktop's 16 GiB. */
 export const instancesMax = 32;
@@ -60,5 +61,16 @@ export function toInstance(base: VmConfig, existing: readonly VmConfig[], newTag
 /** Whether a vmm that an earlier broker left runs such an instance. */
 export const isInstance = (name: string, id: number): boolean => isInstanceName(name) && id >= firstId;
 
-/** One that an earlier broker left: what it was made from is no longer known, and no longer needed. */
-export const toAdoptedInstance = (orphan: VmConfig): VmConfig => ({ ...orphan, disposable: true, instanceOf: null });
+/**
+ * One that an earlier broker left: of what it was made from only its bounds are needed any more, as they were then. `base` as it is
+ * configured now, if it still is.
+ */
+export function toAdoptedInstance(
+	orphan: VmConfig,
+	bounds: InstanceBounds | null = null,
+	base: VmConfig | undefined = undefined,
+): VmConfig {
+	const { maxLifetimeMs, shutdown } = bounds ?? base ?? orphan;
+	const instanceOf = base === undefined ? null : { name: base.name, id: base.id };
+	return { ...orphan, disposable: true, maxLifetimeMs, shutdown, instanceOf };
+}

@@ -75,7 +75,7 @@ export class Instance {
 		if (this.#wanted !== "running") throw new QubesLiteError("NotRunning", "it was stopped before it was started");
 		this.#take(await supervisor.start(plan, boot, this.#cancel.signal));
 		this.#records = new ClientRecords(plan.directory);
-		this.marks.settle(plan.directory);
+		this.marks.begin(plan.directory);
 		try {
 			this.#records.clear();
 			await this.openLink();

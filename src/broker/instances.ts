@@ -68,11 +68,17 @@ export class Instances {
 	}
 
 	/** What is known of what has been adopted; `ageMs` as its supervisor has it, which counts the host's sleep. */
-	adoptedAs(ageMs: number): NonNullable<VmInput["adopted"]> {
+	adoptedAs({
+		ageMs,
+		isPaused,
+	}: {
+		readonly ageMs: number;
+		readonly isPaused: boolean;
+	}): NonNullable<VmInput["adopted"]> {
 		const instance = this.#current;
 		return {
 			saidHello: instance?.bootTag !== null,
-			wasPaused: instance?.marks.isPaused === true,
+			wasPaused: isPaused,
 			ageMs: instance?.ageMs ?? ageMs,
 		};
 	}
@@ -138,12 +144,13 @@ export class Instances {
 	}
 
 	/** What has appeared. Without a hello it will have failed, and stays up for a look: it is somebody else's. */
-	take(boot: number): void {
+	take(boot: number): Overrides {
 		const vmm = this.#appeared;
 		this.#appeared = undefined;
-		if (vmm === undefined) return;
-		this.#begin(boot).adopt(vmm);
+		if (vmm === undefined) return {};
+		const overrides = this.#begin(boot).adopt(vmm);
 		void this.#released.then(() => this.openLink());
+		return overrides;
 	}
 
 	/** Its vmm has ended: its last words are read, its logs kept, its link closed, its files removed, before a next launch begins. */

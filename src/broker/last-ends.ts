@@ -5,7 +5,7 @@ import { errorCodes } from "../errors.ts";
 import type { VmContext } from "../statemachines/vm-context.ts";
 import type { Reason } from "../statemachines/vm-events.ts";
 import { toSafeText } from "../terminal/safe-text.ts";
-import { StateFiles } from "./state-files.ts";
+import { StateFiles, type StateLog } from "./state-files.ts";
 
 export interface LastEnd {
 	readonly reason: Reason;
@@ -23,8 +23,8 @@ const entries = {
 export class LastEnds {
 	readonly #files;
 
-	constructor(stateDirectory: string) {
-		this.#files = new StateFiles(stateDirectory, "ends", entries);
+	constructor(stateDirectory: string, log: StateLog) {
+		this.#files = new StateFiles(stateDirectory, "ends", entries, log);
 	}
 
 	/** Null where none is known. */

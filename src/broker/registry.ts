@@ -7,11 +7,16 @@ import { QubesLiteError } from "../errors.ts";
 import { toInstanceOf } from "../launch/vm-units.ts";
 import type { LaunchPlan } from "../launch-plan.ts";
 import { poweredOff } from "../statemachines/vm-reasons.ts";
+import { BootMarks } from "./boot-marks.ts";
+import { waitFor } from "./clock.ts";
 import { Dependants } from "./dependants.ts";
 import { findBase, isInstance, toAdoptedInstance, toInstance } from "./disposables.ts";
 import { Preloaded } from "./preloaded.ts";
 import { type Adopted, Vm, type VmDependencies } from "./vm.ts";
 import { exitFailure } from "./vm-errors.ts";
+
+/** A vmm that hangs must not keep the broker from serving the others; one that does not answers within some ms. */
+const pausedWithinMs = 500;
 
 export interface RegistryDependencies extends Omit<VmDependencies, "awaitReady"> {
 	readonly freeMemoryMiB: () => number;
@@ -65,8 +70,9 @@ export class Registry {
 		const registry = new Registry(config, dependencies);
 		const { running, ended } = await dependencies.supervisor.adopt();
 		for (const vmm of ended) await registry.#bury(vmm);
-		for (const vmm of running) {
-			const adopted = { vmm, ageMs: uptimeMs - vmm.startedAtUptimeMs };
+		const paused = await Promise.all(running.map((vmm) => registry.#isPaused(vmm)));
+		for (const [index, vmm] of running.entries()) {
+			const adopted = { vmm, ageMs: uptimeMs - vmm.startedAtUptimeMs, isPaused: paused[index] === true };
 			registry.#add(vmm, adopted);
 			dependencies.log.info({ event: "vm.adopted", vm: vmm.vm, ageMs: adopted.ageMs });
 		}
@@ -79,6 +85,17 @@ export class Registry {
 		registry.#keepConfigured();
 		registry.#preloaded.changed();
 		return registry;
+	}
+
+	/** It has been marked so; or there was no room for that, and its vmm knows. */
+	async #isPaused({ plan }: RunningVmm): Promise<boolean> {
+		if (BootMarks.of(plan.directory).isPaused) return true;
+		const { adapters, clock } = this.#dependencies;
+		const asked = adapters
+			.vmmControl(plan)
+			.isPaused()
+			.catch(() => false);
+		return Promise.race([asked, waitFor(clock, pausedWithinMs).then(() => false)]);
 	}
 
 	/** What has left the configuration must not be started by way of what it has left with the supervisor, and is forgotten. */
@@ -114,7 +131,7 @@ export class Registry {
 	}
 
 	#add(vmm: RunningVmm, adopted: Adopted | null): Vm {
-		const vm = new Vm(this.#configOf(vmm.vm, vmm.plan.id), this.#dependencies, adopted);
+		const vm = new Vm(this.#configOf(vmm), this.#dependencies, adopted);
 		this.#vms.set(vmm.vm, vm);
 		return vm;
 	}
@@ -248,11 +265,12 @@ export class Registry {
 		});
 	}
 
-	#configOf(name: string, id: number): VmConfig {
-		const known = this.#config.vms.find((vm) => vm.name === name);
+	#configOf({ vm: name, plan: { id, base, directory } }: RunningVmm): VmConfig {
+		const find = (wanted: string | null): VmConfig | undefined => this.#config.vms.find((vm) => vm.name === wanted);
+		const known = find(name);
 		if (known !== undefined) return known;
 		const orphan = orphanConfig(name, id);
-		if (isInstance(name, id)) return toAdoptedInstance(orphan);
+		if (isInstance(name, id)) return toAdoptedInstance(orphan, BootMarks.of(directory).bounds, find(base));
 		this.#orphans.add(name);
 		return orphan;
 	}

@@ -31,6 +31,7 @@ export async function serveAttach(
 			mayBoot: false,
 			attachTo: session,
 			label: `attach to session ${session}`,
+			command: null,
 		},
 		...{ vm, bytes, timeoutMs, pid, askedAt, now },
 	});

@@ -2,10 +2,13 @@
 import { QubesLiteError } from "../errors.ts";
 import type { RunRequest } from "../protocol/broker.ts";
 import { parseExec } from "../protocol/exec.ts";
+import { commandLineMaxChars } from "../protocol/limits.ts";
+import { formatCommandLine } from "../terminal/command-line.ts";
 import type { ClientConnection } from "./client-connection.ts";
 import type { Registry } from "./registry.ts";
 import { toSafeLine } from "./safe-line.ts";
 import { serveSession } from "./serve-session.ts";
+import type { Command } from "./session-book.ts";
 import type { Vm } from "./vm.ts";
 
 export interface ServeOptions {
@@ -22,7 +25,7 @@ export interface ServeOptions {
 /** Resolves when the client is gone; rejects with what it must be told. */
 export async function serveRun(client: ClientConnection, request: RunRequest, options: ServeOptions): Promise<void> {
 	const { registry, bytes, askedAt, now } = options;
-	const label = commandName(bytes);
+	const command = toCommand(bytes);
 	const vm = request.disposable
 		? (registry.findUnused(request.instance) ?? newInstance(request, registry))
 		: findVm(request, registry);
@@ -30,7 +33,7 @@ export async function serveRun(client: ClientConnection, request: RunRequest, op
 	try {
 		await serveSession(client, {
 			...{ request: options.number, type: "run.requested", attachTo: null, mayBoot: request.start },
-			...{ vm, label, bytes, timeoutMs, pid, askedAt, now },
+			...{ vm, label: command.name, command, bytes, timeoutMs, pid, askedAt, now },
 		});
 	} finally {
 		registry.dropIfEnded(vm);
@@ -61,8 +64,10 @@ function findVm({ vm: name, start }: RunRequest, registry: Registry): Vm {
 	return vm;
 }
 
-/** The last part of the command's path: what leases and lists show. Never its arguments. */
-function commandName(exec: Buffer): string {
-	const path = parseExec(exec).argv[0] ?? "";
-	return toSafeLine(path.slice(path.lastIndexOf("/") + 1).slice(0, 64));
+/** Leases, lists and the log have its name; its arguments are for lists of sessions alone. */
+function toCommand(exec: Buffer): Command {
+	const { argv } = parseExec(exec);
+	const path = argv[0] ?? "";
+	const name = toSafeLine(path.slice(path.lastIndexOf("/") + 1).slice(0, 64));
+	return { name, line: formatCommandLine(argv, commandLineMaxChars) };
 }

@@ -7,6 +7,7 @@ import { ticketBytes, ticketLifeMs } from "../protocol/limits.ts";
 import type { ClientConnection } from "./client-connection.ts";
 import type { Instance } from "./instance.ts";
 import { reportProgress } from "./report-progress.ts";
+import type { Command } from "./session-book.ts";
 import type { Vm } from "./vm.ts";
 import { bootTooSlow } from "./vm-errors.ts";
 
@@ -17,6 +18,8 @@ export interface Opening {
 	readonly type: "run.requested" | "attach.requested";
 	/** What a person would call it. */
 	readonly label: string;
+	/** null: it attaches to one that runs. */
+	readonly command: Command | null;
 	/** The exec or attach bytes, which the ticket is for. */
 	readonly bytes: Buffer;
 	/** The session to attach to; null opens one. */
@@ -57,7 +60,7 @@ export async function serveSession(client: ClientConnection, opening: Opening): 
 }
 
 async function grant(client: ClientConnection, opening: Opening): Promise<void> {
-	const { vm, request, bytes, attachTo, label, pid } = opening;
+	const { vm, request, bytes, attachTo, label, command, pid } = opening;
 	const { instance } = vm.snapshot();
 	const boot = instance?.bootTag ?? null;
 	if (instance?.plan === undefined || boot === null) throw vm.gone(instance);
@@ -68,7 +71,7 @@ async function grant(client: ClientConnection, opening: Opening): Promise<void> 
 	/** Before it has its ticket: whatever happens to us, a broker that comes later knows whom to look for. */
 	instance.clientCame(number, { session: attachTo ?? number, pid });
 	client.send(encodeGranted({ ticket, session: number }));
-	if (attachTo === null) instance.book.begun(number, label);
+	if (command !== null) instance.book.begun(number, command);
 	await keepConnected(client, { vm, instance, number });
 }
 

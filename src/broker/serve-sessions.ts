@@ -9,7 +9,9 @@ import type { Vm } from "./vm.ts";
 const countWithinMs = 300;
 
 /** Of one vm; nothing runs in one that is not up. Rejects with Unresponsive. */
-export async function listSessions(vm: Vm): Promise<SessionStatus[]> {
+export const listSessionsOf = async (vm: Vm): Promise<SessionStatus[]> => joinLists([await listSessions(vm)]);
+
+async function listSessions(vm: Vm): Promise<SessionStatus[]> {
 	const { instance, state, context } = vm.snapshot();
 	/** One that is paused had none when it was, and can't be asked. */
 	if (instance === undefined || (state !== "ready" && state !== "idle") || context.paused) return [];

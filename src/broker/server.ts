@@ -12,7 +12,7 @@ import { serveAttach, serveHold } from "./serve-attach.ts";
 import { serveEvents } from "./serve-events.ts";
 import { serveInhibit } from "./serve-inhibit.ts";
 import { serveRun } from "./serve-run.ts";
-import { countProcesses, listAllSessions, listSessions } from "./serve-sessions.ts";
+import { countProcesses, listAllSessions, listSessionsOf } from "./serve-sessions.ts";
 import { setVm } from "./set-vm.ts";
 import { toStatus } from "./status.ts";
 import { stopVm } from "./stop-vm.ts";
@@ -237,7 +237,7 @@ function withBytes(bytes: Buffer | null): Buffer {
 }
 
 const sessionsOf = (registry: Registry, vm: string | null): Promise<SessionStatus[]> =>
-	vm === null ? listAllSessions(registry.all()) : listSessions(registry.find(vm));
+	vm === null ? listAllSessions(registry.all()) : listSessionsOf(registry.find(vm));
 
 /** `work`, of which the client hears how far it has come. */
 async function withProgress(

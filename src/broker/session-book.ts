@@ -8,18 +8,26 @@ export interface Client {
 	readonly pid: number;
 }
 
+/** What a session runs. */
+export interface Command {
+	/** The last part of its path. */
+	readonly name: string;
+	/** With its arguments, for lists only: never in the log. */
+	readonly line: string;
+}
+
 /** Commands that we remember; of sessions before those the guest's word is shown. An agent keeps fewer sessions. */
 const commandsMax = 2048;
 
 export class SessionBook {
 	/** By session, the oldest first. */
-	readonly #commands = new Map<number, string>();
+	readonly #commands = new Map<number, Command>();
 	/** The guest's word for those that ran before this broker. */
 	#heard: ReadonlyMap<number, string> = new Map();
 	/** By the number of the ticket that they came with: a session's, or an attachment's. */
 	readonly #clients = new Map<number, Client>();
 
-	begun(session: number, command: string): void {
+	begun(session: number, command: Command): void {
 		this.#commands.set(session, command);
 		const [oldest] = this.#commands.keys();
 		if (oldest !== undefined && this.#commands.size > commandsMax) this.#commands.delete(oldest);
@@ -39,13 +47,13 @@ export class SessionBook {
 	}
 
 	/** As the broker has granted it. */
-	commandOf(session: number): string | undefined {
+	commandOf(session: number): Command | undefined {
 		return this.#commands.get(session);
 	}
 
 	/** The best that anybody knows. */
 	nameOf(session: number): string | undefined {
-		return this.#commands.get(session) ?? this.#heard.get(session);
+		return this.#commands.get(session)?.name ?? this.#heard.get(session);
 	}
 
 	/** The process that is connected to `session`, or null. */

@@ -22,7 +22,8 @@ export function toSessionList(
 				id: formatSessionId({ vm, session, boot }),
 				vm,
 				session,
-				command: toSafeLine(book.commandOf(session) ?? fact.command),
+				command: toSafeLine(book.commandOf(session)?.name ?? fact.command),
+				commandLine: book.commandOf(session)?.line ?? null,
 				user: toSafeLine(fact.user),
 				age: Math.floor(fact.ageMs / 1000),
 				tty: fact.isTerminal,
@@ -34,12 +35,21 @@ export function toSessionList(
 		});
 }
 
-/** The lists of several vms as one, ordered by their names. */
-export const joinLists = (lists: readonly (readonly SessionStatus[])[]): SessionStatus[] =>
-	lists
+/** Of the 4 MiB of a reply; what else it says of each session takes less than the rest. */
+const commandLinesMaxBytes = 1024 * 1024;
+
+/** The lists of several vms as one, ordered by their names, as a reply has room for it: the last ones without their arguments. */
+export function joinLists(lists: readonly (readonly SessionStatus[])[]): SessionStatus[] {
+	let room = commandLinesMaxBytes;
+	return lists
 		.flat()
 		.sort((a, b) => compare(a.vm, b.vm) || a.session - b.session)
-		.slice(0, sessionsListedMax);
+		.slice(0, sessionsListedMax)
+		.map((session) => {
+			room -= Buffer.byteLength(JSON.stringify(session.commandLine));
+			return room < 0 ? { ...session, commandLine: null } : session;
+		});
+}
 
 const compare = (a: string, b: string): number => (a < b ? -1 : Number(a > b));
 

@@ -30,6 +30,7 @@ export function toStatus(vm: Vm, facts: StatusFacts): VmStatus {
 	const { now, wallMs, processes } = facts;
 	const toWall = (time: number): string => new Date(wallMs - now + time).toISOString();
 	const isServing = state === "ready" || state === "idle";
+	const isAtRest = state === "stopped" || state === "failed";
 	const due = isServing ? nextDue(context) : null;
 	const stop = isServing ? nextStop(context) : null;
 	const plan = instance?.plan;
@@ -50,6 +51,7 @@ export function toStatus(vm: Vm, facts: StatusFacts): VmStatus {
 		sessions: leasesOf(context.leases, "session").length,
 		stopsAt: stop === null ? null : toWall(stop.at),
 		pausesAt: due !== null && stop === null ? toWall(due.at) : null,
+		coolsUntil: isAtRest && context.coolsUntil > now ? toWall(context.coolsUntil) : null,
 		disposable: vm.config.disposable,
 		network: vm.config.network,
 		...toLifecycleStatus(vm.config),

@@ -53,10 +53,37 @@ export interface BootRemains {
 	readonly isEmulated: () => boolean;
 }
 
+type Fault = NonNullable<Reason["fault"]>;
+
+/** What a vm's machine answers to who asks in vain. */
+export class RefusedError extends QubesLiteError {
+	/** Of the vm that is to blame: the one that was asked, or one that it depends on. */
+	readonly fault: Fault;
+
+	constructor(refusal: Reason, message: string, remedy: string, fault: Fault) {
+		super(refusal.code === "Stopped" ? "NotRunning" : refusal.code, message, { remedy });
+		this.fault = fault;
+	}
+}
+
+/** A vm can't have `needed`, which it depends on: names only the one that is to blame, however many there are between. */
+export class DependencyError extends QubesLiteError {
+	readonly fault: Fault;
+
+	constructor(needed: string, cause: unknown) {
+		const { code, message, remedy } = QubesLiteError.from(cause);
+		const fault = cause instanceof RefusedError ? cause.fault : { vm: needed, words: `is not available: ${message}` };
+		const through = fault.vm === needed ? "" : ` through ${needed}`;
+		super(code, `${fault.vm}, which it depends on${through}, ${fault.words}`, { remedy, cause });
+		this.fault = fault;
+	}
+}
+
 /** The machine refused a request. */
-export function refusedError(vm: VmConfig, refusal: Reason, remains: BootRemains): QubesLiteError {
-	const isBoot = refusal.code === "BootFailed" || refusal.code === "BootTimeout";
-	const lines = [`${vm.name} ${isBoot ? "did not become ready" : "is not available"}: ${refusal.sentence}`];
+export function refusedError(vm: VmConfig, refusal: Reason, remains: BootRemains): RefusedError {
+	const isBoot = (refusal.code === "BootFailed" || refusal.code === "BootTimeout") && refusal.fault === undefined;
+	const words = `${isBoot ? "did not become ready" : "is not available"}: ${refusal.sentence}`;
+	const lines = [`${vm.name} ${words}`];
 	let { remedy } = refusal;
 	if (isBoot && remains.refusal !== null) {
 		lines.push(`an agent in it was refused: ${toSafeText(remains.refusal.why)}`);
@@ -70,10 +97,8 @@ export function refusedError(vm: VmConfig, refusal: Reason, remains: BootRemains
 	if (isBoot && remains.console.length > 0) {
 		lines.push("its console's last lines:", ...remains.console.map((line) => `  | ${line}`));
 	}
-	const code = refusal.code === "Stopped" ? "NotRunning" : refusal.code;
-	return new QubesLiteError(code, lines.join("\n"), {
-		remedy: remedy ?? failedBootRemedy(vm, refusal, remains.isEmulated) ?? statusRemedy(vm),
-	});
+	remedy ??= failedBootRemedy(vm, refusal, remains.isEmulated) ?? statusRemedy(vm);
+	return new RefusedError(refusal, lines.join("\n"), remedy, refusal.fault ?? { vm: vm.name, words });
 }
 
 /**
@@ -97,6 +122,7 @@ export function launchFailure(error: QubesLiteError): Reason {
 		/** It may quote what the vmm said. */
 		sentence: toSafeText(error.message),
 		...(error.remedy === undefined ? {} : { remedy: toSafeText(error.remedy) }),
+		...(error instanceof DependencyError ? { fault: error.fault } : {}),
 	};
 }
 

@@ -1,11 +1,11 @@
 /** Those who wait for one vm: each is answered once, with the vm or with why there is none. */
 import { totalmem } from "node:os";
 import type { VmConfig } from "../config/schema.ts";
-import type { QubesLiteError } from "../errors.ts";
+import { QubesLiteError } from "../errors.ts";
 import { isEmulated } from "../host/kvm.ts";
 import type { Reason } from "../statemachines/vm-events.ts";
 import type { GuestRefusals } from "./guest-refusals.ts";
-import { refusedError } from "./vm-errors.ts";
+import { launchFailure, refusedError } from "./vm-errors.ts";
 
 /** Of the vm that they wait for: what an error is made of. */
 export interface AskedVm {
@@ -28,9 +28,9 @@ export class VmRequests {
 	 */
 	async ask(request: number, needed: Promise<void> | null, send: () => void): Promise<void> {
 		const answer = new Promise<Reason | null>((resolve) => this.#answers.set(request, resolve));
-		await needed?.catch((cause: unknown) => {
+		await needed?.catch(async (cause: unknown) => {
 			this.#answers.delete(request);
-			throw cause;
+			throw await this.#toError(launchFailure(QubesLiteError.from(cause)));
 		});
 		if (this.#answers.has(request)) send();
 		const refusal = await answer;

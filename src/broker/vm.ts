@@ -13,6 +13,7 @@ import type { VmNotice } from "../statemachines/vm-events.ts";
 import { type BootsDependencies, VmBoots } from "./boot-history.ts";
 import type { Clock } from "./clock.ts";
 import { EffectiveConfig, type Overrides } from "./effective-config.ts";
+import { VmFailures } from "./failed-boots.ts";
 import { GuestRefusals } from "./guest-refusals.ts";
 import { Inhibitors } from "./inhibitors.ts";
 import type { Instance } from "./instance.ts";
@@ -44,6 +45,8 @@ export interface VmDependencies extends InstancesDependencies, EndsDependencies,
 export interface Adopted {
 	readonly vmm: RunningVmm;
 	readonly ageMs: number;
+	/** Its vmm has been told not to run its guest. */
+	readonly isPaused: boolean;
 }
 
 export class Vm {
@@ -83,14 +86,16 @@ export class Vm {
 			dependencies,
 		);
 		if (adopted !== null) this.#config.override(this.#instances.adopt(adopted.vmm));
+		const failures = new VmFailures(config, dependencies);
 		this.#silence = new Silence(dependencies.clock, (boot) => this.#actor.send({ type: "heartbeat.missed", boot }));
 		this.#actor = createVmActor(this.#effects(), dependencies.clock, {
 			name: config.name,
 			...this.#config.lifecycle,
 			now: dependencies.now,
 			lastEnd: this.#ends.last,
+			failures: failures.before,
 			slowestBootMs: () => this.#boots.slowestMs,
-			adopted: adopted === null ? null : this.#instances.adoptedAs(adopted.ageMs),
+			adopted: adopted === null ? null : this.#instances.adoptedAs(adopted),
 		});
 		this.#requests = new VmRequests({
 			vm: () => this.config,
@@ -115,6 +120,7 @@ export class Vm {
 		let isUp = false;
 		this.#actor.subscribe((snapshot) => {
 			if (this.#log.state(snapshot.value, snapshot.context)) this.#ends.note(snapshot.value, snapshot.context);
+			failures.note(this.nextConfig, snapshot.context);
 			const wasUp = isUp;
 			isUp = this.isUp;
 			if (wasUp && !isUp) this.#instances.atRest();
@@ -163,16 +169,27 @@ export class Vm {
 	/** Its lifecycle holds at once; the rest from its next boot on. */
 	configure(config: VmConfig): void {
 		this.#config.configure(config, this.#instances.current !== undefined);
-		this.#settingsChanged();
+		this.#actor.send({ type: "settings.changed", ...this.#config.lifecycle, isConfigured: true });
 	}
 
 	/** Holds at once, and until what runs has ended; also under a broker that comes later. Throws NotRunning. */
 	override(overrides: Overrides): void {
-		const instance = this.#instances.current;
-		if (instance === undefined) throw notRunning(this.config, "so there is nothing to set until its stop");
+		if (this.#instances.current === undefined)
+			throw notRunning(this.config, "so there is nothing to set until its stop");
 		this.#config.override(overrides);
-		instance.marks.overrides = this.#config.overrides;
+		this.#markOverrides();
 		this.#settingsChanged();
+	}
+
+	#markOverrides(): void {
+		const { current } = this.#instances;
+		if (current !== undefined) current.marks.overrides = this.overrides;
+	}
+
+	/** What it is made from may be another by the time that another broker looks. */
+	#markBounds({ instanceOf, maxLifetimeMs, shutdown }: VmConfig): void {
+		const { current } = this.#instances;
+		if (instanceOf !== undefined && current !== undefined) current.marks.bounds = { maxLifetimeMs, shutdown };
 	}
 
 	/** Before it boots: nobody asks for it yet, and it is paused as soon as it is up. */
@@ -190,6 +207,7 @@ export class Vm {
 	claim(): void {
 		const { context } = this.snapshot();
 		this.#config.claim(context.now() - context.bootBeganAt);
+		this.#markBounds(this.config);
 		this.#settingsChanged();
 	}
 
@@ -312,6 +330,9 @@ export class Vm {
 		if (attempt === 1) this.#refusals.forget();
 		this.#instances.launch(boot, this.#config.launched());
 		this.inhibitors.mark();
+		/** In a boot that is being tried again. */
+		this.#markOverrides();
+		this.#markBounds(this.nextConfig);
 	}
 
 	/** Somebody else has started it. */
@@ -321,8 +342,11 @@ export class Vm {
 
 	#take({ boot }: VmContext): void {
 		this.#refusals.forget();
-		this.#instances.take(boot);
+		this.#config.released();
+		/** It may be one of an earlier broker's, that nobody could see until now. */
+		this.#config.override(this.#instances.take(boot));
 		this.inhibitors.mark();
+		this.#settingsChanged();
 	}
 
 	#guest(boot: number, event: GuestEvent): void {

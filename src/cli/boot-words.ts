@@ -3,12 +3,13 @@ import { type BootPhase, bootPhases, phaseWords } from "../protocol/boot-phases.
 import type { VmStatus } from "../protocol/broker-replies.ts";
 import { formatTenths } from "../terminal/columns.ts";
 
-type Boot = Pick<VmStatus, "phase" | "phases" | "bootMs" | "usualBootMs">;
+type Boot = Pick<VmStatus, "phase" | "phases" | "bootMs" | "usualBootMs" | "dependsOn">;
 
 const isPhase = (phase: string): phase is BootPhase => Object.hasOwn(phaseWords, phase);
 
-/** "reached init"; null where it does not boot. */
-export function formatReached({ phase }: Pick<Boot, "phase">): string | null {
+/** "reached init", "waits for net"; null where it does not boot. */
+export function formatReached({ phase, dependsOn }: Pick<Boot, "phase" | "dependsOn">): string | null {
+	if (phase === "dependencies") return `waits for ${dependsOn.join(", ")}`;
 	return phase === null ? null : `reached ${isPhase(phase) ? phaseWords[phase] : phase}`;
 }
 
@@ -17,6 +18,7 @@ export function formatBooting(boot: Boot): string | null {
 	const { phase, phases, usualBootMs } = boot;
 	const reached = formatReached(boot);
 	if (phase === null || reached === null) return null;
+	if (phase === "dependencies") return reached;
 	/** Of phases with one word the first is when that began. */
 	const first = bootPhases.find((one) => isPhase(phase) && phaseWords[one] === phaseWords[phase] && one in phases);
 	const after = first === undefined ? "" : ` after ${formatTenths(phases[first] ?? 0)}`;

@@ -9,6 +9,7 @@ import type { BrokerConnection } from "./broker-connection.ts";
 import { parseCommand } from "./commands/parse-command.ts";
 import { EventHistory } from "./event-history.ts";
 import { formatEvent } from "./event-words.ts";
+import { watchReader } from "./stdout-reader.ts";
 import { StdoutSink } from "./stdout-sink.ts";
 
 /** A broker that goes away again and again is not asked without a pause. */
@@ -19,6 +20,8 @@ export async function showEvents(words: readonly string[]): Promise<number> {
 	const parsed = parseCommand("events", words);
 	const request = encodeRequest({ method: "events", vm: parsed.operands[0] ?? null });
 	const lines = new EventLines(parsed.has("json"));
+	const unread = Promise.withResolvers<"unread">();
+	watchReader(() => unread.resolve("unread"));
 	for (;;) {
 		let first: Frame | undefined;
 		const onFrame = (frame: Frame): boolean => {
@@ -26,7 +29,7 @@ export async function showEvents(words: readonly string[]): Promise<number> {
 			return true;
 		};
 		const connection = await askBroker(process.env, () => [request], { onFrame });
-		if ((await print(connection, first, lines)) === "unread") return 0;
+		if ((await print(connection, first, lines, unread.promise)) === "unread") return 0;
 		await delay(redialMs);
 	}
 }
@@ -36,9 +39,11 @@ function print(
 	connection: BrokerConnection,
 	first: Frame | undefined,
 	lines: EventLines,
+	unread: Promise<"unread">,
 ): Promise<"unread" | "closed"> {
 	const sink = new StdoutSink(false);
 	return new Promise<"unread" | "closed">((resolve, reject) => {
+		void unread.then(resolve);
 		let waiting = "";
 		let isWriting = false;
 		let isClosed = false;

@@ -8,6 +8,7 @@ import { BrokerHold, type HoldRequest } from "./broker-hold.ts";
 import { parseCommand } from "./commands/parse-command.ts";
 import { program } from "./commands/qubes-lite.ts";
 import { runHostCommand } from "./host-command.ts";
+import { ignoredAtStart } from "./ignored-signals.ts";
 
 /** Resolves with the command's exit status. Rejects, and has run nothing, where the broker does not hold the vm. */
 export async function inhibit(words: readonly string[]): Promise<number> {
@@ -15,7 +16,7 @@ export async function inhibit(words: readonly string[]): Promise<number> {
 	const label = toLabel(value("why"), behind[0] ?? "");
 	const hold = await holdVm({ method: "inhibit", vm: operands[0] ?? "", label, pid: process.pid });
 	try {
-		return await runHostCommand(behind);
+		return await runHostCommand(behind, ignoredAtStart);
 	} finally {
 		hold.end();
 	}

@@ -15,6 +15,7 @@ import { configuredNames } from "./configured-names.ts";
 import { DirectoryChanges } from "./directory-changes.ts";
 import { lastLinesOf, RingReader, readLastLines } from "./follow-ring.ts";
 import { isUnitUp, journalProblem, lastJournalMs, showJournal } from "./journal.ts";
+import { watchReader } from "./stdout-reader.ts";
 import { StdoutSink } from "./stdout-sink.ts";
 
 export interface LogOptions {
@@ -91,7 +92,12 @@ interface Source {
 
 /** Until nobody reads any more. */
 async function follow(sources: readonly Source[], changes: DirectoryChanges, sink: StdoutSink): Promise<void> {
-	for (;;) {
+	let isRead = true;
+	watchReader(() => {
+		isRead = false;
+		changes.wake();
+	});
+	while (isRead) {
 		for (const source of sources) {
 			for (let bytes = await source.read(); bytes !== undefined; bytes = await source.read()) {
 				if (bytes.length > 0 && !(await sink.write(bytes))) return;

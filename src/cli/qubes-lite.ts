@@ -6,12 +6,14 @@ import { type CommandName, program } from "./commands/qubes-lite.ts";
 import { formatCommandHelp, formatOverview } from "./commands/qubes-lite-help.ts";
 import { openConsole } from "./console.ts";
 import { showEvents } from "./events.ts";
+import { ignoredAtStart } from "./ignored-signals.ts";
 import { inhibit } from "./inhibit.ts";
 import { parseLineCount, showLogs } from "./logs.ts";
 import { runOtherProgram } from "./other-program.ts";
 import { setSettings } from "./set.ts";
 import { list, listSessions, showStatus, showWhy } from "./show-vms.ts";
 import { killAll, restartAll, startAll, stopAll } from "./start-stop.ts";
+import { unwritable } from "./stdout-sink.ts";
 import { version } from "./version.ts";
 
 const status = { done: 0, failed: 1, usage: 2 } as const;
@@ -86,21 +88,26 @@ function say(text: string): number {
 	return status.done;
 }
 
+/** Of output that can't be written both the stream and who wrote it may tell. */
+const told = new WeakSet<object>();
+
+function tell(error: QubesLiteError): void {
+	process.exitCode = error instanceof UsageError ? status.usage : status.failed;
+	const of = error.cause instanceof Error ? error.cause : error;
+	if (told.has(of)) return;
+	told.add(of);
+	process.stderr.write(formatError(program, error));
+}
+
 /** Whoever reads no further has what they wanted; a full disk has not. */
 process.stdout.on("error", (cause) => {
-	if (errnoOf(cause) === "EPIPE") return;
-	process.stderr.write(
-		formatError(program, new QubesLiteError("Internal", `the output cannot be written: ${cause.message}`)),
-	);
-	process.exitCode = status.failed;
+	if (errnoOf(cause) !== "EPIPE") tell(unwritable(cause));
 });
+/** As under nohup: Node has forgotten it. */
+for (const signal of ignoredAtStart) process.on(signal, () => {});
 main(process.argv.slice(2)).then(
 	(done) => {
 		process.exitCode ??= done;
 	},
-	(cause: unknown) => {
-		const error = QubesLiteError.from(cause);
-		process.stderr.write(formatError(program, error));
-		process.exitCode = error instanceof UsageError ? status.usage : status.failed;
-	},
+	(cause: unknown) => tell(QubesLiteError.from(cause)),
 );

@@ -3,12 +3,13 @@ import { exitStatusOf, QubesLiteError } from "../errors.ts";
 import type { SignalName } from "../protocol/signals.ts";
 import { checkArguments, formatError } from "./command-line.ts";
 import { program } from "./commands/run-in-vm.ts";
+import { ignoredAtStart } from "./ignored-signals.ts";
 import { ProgressLine } from "./progress-line.ts";
 import { run } from "./run.ts";
 import { formatRunUsage, type Options, parseRunArguments } from "./run-arguments.ts";
 import { checkStatusFd, type RunResult, toErrorResult, toInterruptedResult, writeStatus } from "./run-result.ts";
 import { say } from "./say.ts";
-import { ignoredSignals, SignalForwarder } from "./signal-forwarder.ts";
+import { SignalForwarder } from "./signal-forwarder.ts";
 import { targetOf } from "./start-deadline.ts";
 import { version } from "./version.ts";
 
@@ -24,7 +25,7 @@ async function runAndReport(options: Options): Promise<number> {
 		/** Nothing of a command's has been said yet, or who reads it has no time for it. */
 		process.exit(result.status);
 	};
-	const signals = new SignalForwarder(interrupted, ignoredSignals(ignoredAtStart), () => performance.now());
+	const signals = new SignalForwarder(interrupted, ignoredAtStart, () => performance.now());
 	let result: RunResult;
 	try {
 		result = await run(options, { signals, line });
@@ -54,10 +55,6 @@ function fail(cause: unknown): number {
 	process.stderr.write(formatError(program, error));
 	return exitStatusOf(error);
 }
-
-/** bin/run-in-vm's word for us alone, not for a broker that we start. */
-const ignoredAtStart = process.env.QUBES_LITE_IGNORED;
-delete process.env.QUBES_LITE_IGNORED;
 
 /** An EPIPE on our own output is the session's to see (SessionEnd); here it only must not crash us. */
 for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});

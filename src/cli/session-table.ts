@@ -1,18 +1,18 @@
-/** `qubes-lite ps` for people. */
+/** `qubes-lite ps` for people. A terminal that is too narrow cuts the command, which is last. */
 import type { SessionStatus } from "../protocol/broker-replies.ts";
 import { formatColumns, formatSeconds, type Look } from "../terminal/columns.ts";
 
 export function formatSessions(sessions: readonly SessionStatus[], look: Look): string {
 	const rows = sessions.map((session) => [
 		session.id,
-		session.command,
 		session.user,
 		formatSeconds(session.age * 1000),
 		client(session),
 		session.processes === null ? "?" : String(session.processes),
 		session.state,
+		session.commandLine ?? session.command,
 	]);
-	return formatColumns(["ID", "COMMAND", "USER", "AGE", "CLIENT", "PROCESSES", "STATE"], rows, look);
+	return formatColumns(["ID", "USER", "AGE", "CLIENT", "PROCESSES", "STATE", "COMMAND"], rows, look);
 }
 
 function client({ client: pid, detached }: SessionStatus): string {

@@ -2,7 +2,6 @@
  * Signals that we get, on their way to the command. Before it runs they mean us: the run is given up, with the status
  * that a command has which such a signal ends.
  */
-import { constants } from "node:os";
 import { type SignalName, signalNames } from "../protocol/signals.ts";
 
 /** What is done about a signal. */
@@ -24,15 +23,6 @@ const harmless: readonly SignalName[] = ["SIGWINCH", "SIGCONT"];
 /** So often within so long is no way to speak to a program: a guest that has frozen must not hold its user. */
 const insistence = { times: 3, withinMs: 2_000 };
 const insistent: readonly SignalName[] = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"];
-
-/**
- * Node forgets which signals were ignored at its start, as they are under nohup(1) and for a shell's background jobs. The
- * launcher tells: sigignore of proc_pid_stat(5), a decimal number. undefined where nobody told.
- */
-export function ignoredSignals(mask: string | undefined): SignalName[] {
-	if (mask === undefined || !/^\d{1,10}$/.test(mask)) return [];
-	return signalNames.filter((name) => ((Number(mask) >>> (constants.signals[name] - 1)) & 1) === 1);
-}
 
 export class SignalForwarder {
 	readonly #interrupted: (signal: SignalName) => void;

@@ -1,6 +1,6 @@
 /** `qubes-lite ls` and `status` for people: columns, words, and colour where somebody looks. */
 import type { VmState, VmStatus } from "../protocol/broker-replies.ts";
-import { formatColumns, formatFacts, formatSeconds, type Look, paint } from "../terminal/columns.ts";
+import { formatClock, formatColumns, formatFacts, formatSeconds, type Look, paint } from "../terminal/columns.ts";
 import { formatBooted, formatBooting, formatReached } from "./boot-words.ts";
 import { formatSettings } from "./settings-words.ts";
 
@@ -32,6 +32,7 @@ export function formatStatus(vm: VmStatus, look: Look): string {
 	const facts: readonly (readonly [string, string | null])[] = [
 		["state", `${paint(stateWords(vm), stateColour[vm.state], look)}, since ${sinceWords(vm, look)}`],
 		["why", vm.reason],
+		["let be", vm.coolsUntil === null ? null : `by runs, until ${formatClock(Date.parse(vm.coolsUntil))}`],
 		["kept by", vm.leases.length === 0 ? null : vm.leases.map(({ words }) => words).join("; ")],
 		["stops", vm.stopsAt === null ? null : `in ${formatSeconds(Date.parse(vm.stopsAt) - look.now)}`],
 		["pauses", vm.pausesAt === null ? null : `in ${formatSeconds(Date.parse(vm.pausesAt) - look.now)}`],

@@ -2,6 +2,10 @@
 import { errnoOf, QubesLiteError } from "../errors.ts";
 import { FilteredSink } from "./output-sink.ts";
 
+/** Nobody but the user can help: a full disk, or no disk. */
+export const unwritable = (cause: Error): QubesLiteError =>
+	new QubesLiteError("Internal", `the output cannot be written: ${cause.message}`, { cause });
+
 export class StdoutSink {
 	readonly #sink = new FilteredSink(process.stdout, null);
 
@@ -16,10 +20,7 @@ export class StdoutSink {
 			this.#sink.write(bytes, (error) => {
 				if (error === null || error === undefined) resolve(true);
 				else if (errnoOf(error) === "EPIPE") resolve(false);
-				else {
-					const message = `the output cannot be written: ${error.message}`;
-					reject(new QubesLiteError("Internal", message, { cause: error }));
-				}
+				else reject(unwritable(error));
 			});
 		});
 	}

@@ -1,6 +1,6 @@
 /** `qubes-lite why`: what keeps a vm up, when it goes, or why it is not up, each in a sentence. */
 import type { VmStatus } from "../protocol/broker-replies.ts";
-import { formatInstant, formatSeconds, type Look } from "../terminal/columns.ts";
+import { formatClock, formatInstant, formatSeconds, type Look } from "../terminal/columns.ts";
 import { formatBooting } from "./boot-words.ts";
 
 /** One line for each thing that there is to say; the last may be a command that helps. */
@@ -16,15 +16,25 @@ function sentences(vm: VmStatus, look: Look): string[] {
 	const kept = vm.leases.map(({ words, since: from }) => `kept by ${words}, since ${instant(from)}`);
 	const stopsIn = vm.stopsAt === null ? null : formatSeconds(Date.parse(vm.stopsAt) - look.now);
 	const because = vm.reason === null ? "" : `: ${vm.reason}`;
+	const cools =
+		vm.coolsUntil === null
+			? []
+			: [`it has failed to boot again and again: runs don't boot it until ${formatClock(Date.parse(vm.coolsUntil))}`];
 	const help = vm.remedy === null ? [] : [`  → ${vm.remedy}`];
 	switch (vm.state) {
 		case "stopped":
 			return [
 				vm.reason === null ? `stopped: nothing has run in it since ${since}` : `stopped at ${since}${because}`,
+				...cools,
 				...help,
 			];
 		case "failed":
-			return [`failed at ${since}${because}`, ...(vm.pid === null ? [] : ["its vmm is still up, for a look"]), ...help];
+			return [
+				`failed at ${since}${because}`,
+				...(vm.pid === null ? [] : ["its vmm is still up, for a look"]),
+				...cools,
+				...help,
+			];
 		case "booting":
 			return [
 				`boots since ${since}, for ${formatSeconds(look.now - Date.parse(vm.since))}; ${formatBooting(vm)}`,
@@ -44,8 +54,10 @@ function sentences(vm: VmStatus, look: Look): string[] {
 	}
 }
 
-function idleNext({ flags, pausesAt }: VmStatus, stopsIn: string | null, look: Look): string {
+function idleNext({ flags, pausesAt, idleTimeout }: VmStatus, stopsIn: string | null, look: Look): string {
 	const paused = flags.includes("paused") ? ", and paused until it is asked for" : "";
 	if (pausesAt !== null) return `${paused}; is paused in ${formatSeconds(Date.parse(pausesAt) - look.now)}`;
-	return `${paused}; ${stopsIn === null ? "it never stops by idleness" : `stops in ${stopsIn}`}`;
+	if (stopsIn !== null) return `${paused}; stops in ${stopsIn}`;
+	const never = "it is never stopped for idleness";
+	return idleTimeout === 0 ? `; kept by nothing, but its idleTimeout is 0: ${never}` : `${paused}; ${never}`;
 }

@@ -2,7 +2,7 @@
 import { QubesLiteError } from "../errors.ts";
 import { bootPhases, type PhaseTimes } from "./boot-phases.ts";
 import { Fields, pidMax } from "./fields.ts";
-import { messageMaxBytes } from "./limits.ts";
+import { commandLineMaxChars, messageMaxBytes } from "./limits.ts";
 import { parseWireSettings, type WireSettings } from "./settings.ts";
 
 /** What the machine does; words of design.md. */
@@ -28,6 +28,8 @@ export interface VmStatus {
 	readonly stopsAt: string | null;
 	/** When it will be paused if nothing happens, ISO 8601. */
 	readonly pausesAt: string | null;
+	/** Until when runs don't boot it, since it has failed to boot again and again, ISO 8601. */
+	readonly coolsUntil: string | null;
 	readonly disposable: boolean;
 	readonly network: boolean;
 	/** Seconds; 0: never. */
@@ -54,7 +56,7 @@ export interface VmStatus {
 	readonly supervisor: string | null;
 	/** Process id of the vmm. */
 	readonly pid: number | null;
-	/** While booting: how far it has come. */
+	/** While booting: how far it has come; "dependencies": it waits for the vms that it depends on. */
 	readonly phase: string | null;
 	/** Of this boot, or the last one: ms from the start of the vmm to each phase that its console has told of. */
 	readonly phases: PhaseTimes;
@@ -98,7 +100,10 @@ export interface SessionStatus {
 	readonly id: string;
 	readonly vm: string;
 	readonly session: number;
+	/** The last part of its path. */
 	readonly command: string;
+	/** With its arguments, as a shell would read it; cut where it is long. null: only its guest knows, which an earlier broker has told of it. */
+	readonly commandLine: string | null;
 	readonly user: string;
 	/** Seconds since its command started. */
 	readonly age: number;
@@ -146,6 +151,10 @@ export const parseSessionList = (reply: unknown): SessionStatus[] =>
 			vm: fields.string("vm", 64),
 			session: fields.integer("session", 1, Number.MAX_SAFE_INTEGER),
 			command: fields.string("command", 64),
+			commandLine:
+				!fields.has("commandLine") || fields.isNull("commandLine")
+					? null
+					: fields.string("commandLine", commandLineMaxChars),
 			user: fields.string("user", 64),
 			age: fields.integer("age", 0, Number.MAX_SAFE_INTEGER),
 			tty: fields.boolean("tty"),
@@ -224,6 +233,7 @@ function parseStatus(item: unknown): VmStatus {
 		sessions: fields.integer("sessions", 0, 2 ** 32),
 		stopsAt: orNull("stopsAt", () => fields.string("stopsAt", 64)),
 		pausesAt: fields.has("pausesAt") ? orNull("pausesAt", () => fields.string("pausesAt", 64)) : null,
+		coolsUntil: fields.has("coolsUntil") ? orNull("coolsUntil", () => fields.string("coolsUntil", 64)) : null,
 		disposable: fields.boolean("disposable"),
 		network: fields.boolean("network"),
 		idleTimeout: fields.integer("idleTimeout", 0, 2 ** 32),

@@ -37,6 +37,9 @@ export const outputKeptBytes = 256 * kiB;
 /** What a person calls what keeps a vm: a word in a line of a table. */
 export const labelMaxChars = 64;
 
+/** A command with its arguments in a list of sessions: some lines of a terminal. */
+export const commandLineMaxChars = 1024;
+
 /** A heartbeat at least this often (contracts: Idleness). */
 export const heartbeatIntervalMs = 5_000;
 

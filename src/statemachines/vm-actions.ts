@@ -15,7 +15,6 @@ export const enter = vmSetup.assign({
 export const beginBoot = vmSetup.assign({
 	boot: ({ context }) => context.boot + 1,
 	attempt: 1,
-	phase: "vmm",
 	used: false,
 	adopted: null,
 	bootAskedAt: ({ context }) =>
@@ -27,8 +26,11 @@ export const beginBoot = vmSetup.assign({
 	firstFault: null,
 });
 
+export const beginNeeding = vmSetup.assign({ phase: "dependencies" });
+
 /** Its deadline runs from here, through a retry; the vms that it needs have taken their own time. */
 export const beginLaunch = vmSetup.assign({
+	phase: "vmm",
 	vmmAlive: true,
 	bootBeganAt: ({ context: { attempt, bootBeganAt, now } }) => (attempt === 1 ? now() : bootBeganAt),
 });
@@ -37,7 +39,6 @@ export const beginRetry = vmSetup.assign({
 	firstFault: ({ context, event }) => context.firstFault ?? faultOf(event),
 	boot: ({ context }) => context.boot + 1,
 	attempt: 2,
-	phase: "vmm",
 	phases: {},
 });
 
@@ -102,11 +103,11 @@ export const noteIdle = vmSetup.assign({
 /** A request that needs no lease counts as use all the same. */
 export const noteUse = vmSetup.assign({ idleSince: ({ context }) => context.now() });
 
-/** Also a new chance for a vm that has failed to boot again and again. */
+/** Another configuration is also a new chance for a vm that has failed to boot again and again. */
 export const noteSettings = vmSetup.assign(({ context, event }) => {
 	if (event.type !== "settings.changed") return {};
-	const { type: _, ...settings } = event;
-	return { ...settings, failedBoots: 0, coolsUntil: context.now() };
+	const { type: _, isConfigured, ...settings } = event;
+	return isConfigured ? { ...settings, failedBoots: 0, coolsUntil: context.now() } : settings;
 });
 
 /**

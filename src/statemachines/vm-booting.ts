@@ -14,16 +14,19 @@ export const booting = vmSetup.createStateConfig({
 			entry: act.beginBoot,
 			always: [{ guard: "hasDependencies", target: "needing" }, { target: "launching" }],
 		},
-		/** Other vms boot first, for as long as somebody waits; each of them has a deadline of its own. */
+		/**
+		 * Other vms boot first, for as long as somebody waits; each of them has a deadline of its own. Where that comes to nothing, what
+		 * held for the first attempt of a boot that is being tried again holds no longer; and it is the others' boots that have failed.
+		 */
 		needing: {
-			entry: "awaitDependencies",
-			always: { guard: not("hasWaiting"), target: "#vm.stopped", actions: why.forNobodyReason },
+			entry: [act.beginNeeding, "awaitDependencies"],
+			always: { guard: not("hasWaiting"), target: "#vm.stopped", actions: [why.forNobodyReason, "endBoot"] },
 			on: {
 				"dependencies.ready": { guard: "isThisBoot", target: "launching" },
 				"dependencies.failed": {
 					guard: "isThisBoot",
 					target: "#vm.failed",
-					actions: [why.dependencyReason, act.noteFailedBoot, ask.refuseWaiting],
+					actions: [why.dependencyReason, ask.refuseWaiting, "endBoot"],
 				},
 				"request.withdrawn": { actions: ask.dropRequest },
 				"stop.requested": { actions: ask.refuseStopped },

@@ -1,5 +1,5 @@
 /** What a vm's machine knows. All times on one clock that stands still while the host sleeps, in ms. */
-import type { BootPhase, PhaseTimes } from "../protocol/boot-phases.ts";
+import type { BootStep, PhaseTimes } from "../protocol/boot-phases.ts";
 import { type GuestReport, isAsReported, type Leases, leasesOf, noLeases } from "./leases.ts";
 import type { Reason, VmSettings } from "./vm-events.ts";
 
@@ -40,13 +40,15 @@ export interface VmInput extends VmSettings {
 	readonly adopted: { readonly saidHello: boolean; readonly wasPaused?: boolean; readonly ageMs: number } | null;
 	/** How it ended under an earlier broker, if that is known, and since when it is so. */
 	readonly lastEnd?: { readonly reason: Reason; readonly since: number } | null;
+	/** Boots in a row that have failed under earlier brokers, and when the last one did. */
+	readonly failures?: { readonly boots: number; readonly since: number } | null;
 }
 
 export interface VmContext extends VmInput {
 	readonly boot: number;
 	/** Starts within this boot: 1, or 2 after the one retry. */
 	readonly attempt: number;
-	readonly phase: BootPhase;
+	readonly phase: BootStep;
 	readonly leases: Leases;
 	/** The control connection is up. */
 	readonly linked: boolean;
@@ -102,12 +104,19 @@ export function initialContext(input: VmInput): VmContext {
 		bootAskedAt: Number.NEGATIVE_INFINITY,
 		bootMs: null,
 		phases: {},
-		failedBoots: 0,
-		coolsUntil: now,
+		failedBoots: failedBefore(input),
+		coolsUntil: input.failures ? input.failures.since + coolingAfter(input.failures.boots) : now,
 		idleSince: null,
 		reason: input.adopted === null ? (input.lastEnd?.reason ?? null) : null,
 		firstFault: null,
 	};
+}
+
+/** An adopted boot that has failed already fails again where it does not come up now. */
+function failedBefore({ failures, adopted, now }: VmInput): number {
+	if (!failures) return 0;
+	const isOfAdopted = adopted !== null && failures.since >= now() - adopted.ageMs;
+	return failures.boots - Number(isOfAdopted);
 }
 
 /** Nothing holds the vm, and we know it: a guest that we don't hear counts as busy. */
@@ -172,11 +181,14 @@ export function bootLimitMs({ bootTimeoutMs, slowestBootMs }: VmContext): number
 	return Math.max(bootTimeoutMs, adapted);
 }
 
-/** After one more failed boot. */
-export function coolsUntil({ failedBoots, now }: VmContext): number {
-	const tooMany = failedBoots + 1 - failedBootsMax;
-	return tooMany < 0 ? now() : now() + Math.min(coolingMs.first * 2 ** tooMany, coolingMs.longest);
+/** For how long a vm is let be after so many failed boots in a row. */
+function coolingAfter(boots: number): number {
+	const tooMany = boots - failedBootsMax;
+	return tooMany < 0 ? 0 : Math.min(coolingMs.first * 2 ** tooMany, coolingMs.longest);
 }
+
+/** After one more failed boot. */
+export const coolsUntil = ({ failedBoots, now }: VmContext): number => now() + coolingAfter(failedBoots + 1);
 
 /** At least this long for the hello of an adopted boot, however old it is: the agent dials every 200 ms. */
 const adoptedGraceMs = 5_000;

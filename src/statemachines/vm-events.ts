@@ -9,6 +9,8 @@ export interface Reason {
 	/** A sentence's rest after the vm's name: "was idle for 10 min". */
 	readonly sentence: string;
 	readonly remedy?: string;
+	/** The vm that is to blame where that is another one, which this one depends on; and what a sentence about it goes on with. */
+	readonly fault?: { readonly vm: string; readonly words: string };
 }
 
 /** How long each step of a shutdown may take before the next, harsher one. */
@@ -71,8 +73,8 @@ export type VmEvent =
 	| { readonly type: "vmm.unpausable"; readonly boot: number }
 	/** Somebody else has started its vmm. */
 	| { readonly type: "vmm.appeared" }
-	/** The configuration has changed: what follows holds from now on, for a boot that runs as well. */
-	| (VmSettings & { readonly type: "settings.changed" })
+	/** What follows holds from now on, for a boot that runs as well. `isConfigured`: the configuration has changed. */
+	| (VmSettings & { readonly type: "settings.changed"; readonly isConfigured?: true })
 	| { readonly type: "boot.progressed"; readonly boot: number; readonly phase: BootPhase }
 	/** The vmm could not be started, or has ended; `failure` is null where it ended in good order. */
 	| { readonly type: "vmm.exited"; readonly boot: number; readonly failure: Reason | null; readonly retriable: boolean }

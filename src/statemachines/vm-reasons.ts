@@ -30,13 +30,15 @@ export const lifetimeReason = stopReasonOf("lifetime");
 
 export const dependencyReason = keepReason((_, event) => (event.type === "dependencies.failed" ? event.failure : null));
 
-export const stopReason = keepReason((_, event) => ({
+const toStopReason = (event: VmEvent): Reason => ({
 	code: "Stopped",
 	sentence:
 		event.type === "stop.requested" && event.by === "systemd"
 			? "stopped by systemd (systemctl stop, or the end of the login)"
 			: "stopped by request",
-}));
+});
+
+export const stopReason = keepReason((_, event) => toStopReason(event));
 
 export const bootTimeoutReason = keepReason((context) => ({
 	code: "BootTimeout",
@@ -63,10 +65,12 @@ export const deafReason = keepReason(() => ({
 	sentence: "its guest did not answer when it was resumed",
 }));
 
-export const forNobodyReason = keepReason(() => ({
-	code: "Stopped",
-	sentence: "nobody waited any more for the vms that it depends on",
-}));
+/** Those who waited have left, or a stop has sent them away. */
+export const forNobodyReason = keepReason((_, event) =>
+	event.type === "stop.requested"
+		? toStopReason(event)
+		: { code: "Stopped", sentence: "nobody waited any more for the vms that it depends on" },
+);
 
 /** By itself, or because an earlier broker had asked for it. */
 export const poweredOff: Reason = { code: "Stopped", sentence: "the guest powered off" };

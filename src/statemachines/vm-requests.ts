@@ -89,9 +89,9 @@ export const refuseWaiting = refuseWith(reasonOf);
 
 /** Answers everybody who asked before the stop, which wins over their requests; who asked after it waits for the next boot. */
 export const refuseStopped = refuseWith(
-	(context) => ({
+	(context, request) => ({
 		code: "NotRunning",
-		sentence: "it was stopped by request before the command could run",
+		sentence: `it was stopped by request before ${request.wants === "ready" ? "it was ready" : "the command could run"}`,
 		remedy: `qubes-lite start ${context.name}`,
 	}),
 	(request, context, event) => event.type === "stop.requested" && request.since <= askedAtOf(context, event),
@@ -131,14 +131,14 @@ function reasonOf({ reason }: VmContext): Reason {
 }
 
 function refuseWith(
-	toRefusal: (context: VmContext) => Reason,
+	toRefusal: (context: VmContext, request: Lease) => Reason,
 	isMeant: (request: Lease, context: VmContext, event: VmEvent) => boolean = () => true,
 ) {
 	return vmSetup.enqueueActions(({ context, event, enqueue }) => {
 		let leases = context.leases;
 		for (const request of leasesOf(leases, "request").filter((one) => isMeant(one, context, event))) {
 			leases = withoutLease(leases, "request", request.id);
-			enqueue.emit({ type: "request.answered", request: request.id, refusal: toRefusal(context) });
+			enqueue.emit({ type: "request.answered", request: request.id, refusal: toRefusal(context, request) });
 		}
 		if (leases !== context.leases) enqueue.assign({ leases });
 	});

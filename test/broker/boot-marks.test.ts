@@ -67,6 +67,33 @@ test("what is noted before there is a directory is there when it is", () => {
 	const marks = new BootMarks();
 	marks.overrides = { idleTimeoutMs: 5 };
 	expect(marks.overrides).toEqual({ idleTimeoutMs: 5 });
-	marks.settle(directory);
+	marks.begin(directory);
 	expect(marksOf(directory).overrides).toEqual({ idleTimeoutMs: 5 });
+});
+
+test("what an earlier boot has left in the directory is not the next one's", () => {
+	const earlier = marksOf(directory);
+	Object.assign(earlier, { nonce, isPaused: true, isInhibited: true, overrides: { idleTimeoutMs: 5 }, beganAt: 1 });
+	const marks = new BootMarks();
+	marks.beganAt = 2;
+	marks.begin(directory);
+	const next = marksOf(directory);
+	expect([next.nonce, next.isPaused, next.isInhibited, next.overrides]).toEqual([null, false, false, {}]);
+	expect(next.beganAt).toBe(2);
+});
+
+test.each([
+	["that are none", "[]"],
+	[
+		"that take too long",
+		JSON.stringify({ maxLifetimeMs: 1, shutdown: { askMs: 3_600_001, buttonMs: 1, terminateMs: 1, killMs: 1 } }),
+	],
+	["of another shape", JSON.stringify({ maxLifetimeMs: "1" })],
+])("bounds %s are not known", (_title, text) => {
+	const bounds = { maxLifetimeMs: 60_000, shutdown: { askMs: 1, buttonMs: 2, terminateMs: 3, killMs: 4 } };
+	expect(marksOf(directory).bounds).toBeNull();
+	marksOf(directory).bounds = bounds;
+	expect(marksOf(directory).bounds).toEqual(bounds);
+	writeFileSync(join(directory, "instance.json"), text);
+	expect(marksOf(directory).bounds).toBeNull();
 });

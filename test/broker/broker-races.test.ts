@@ -1,7 +1,7 @@
 /** What broker-model.test.ts has found, each as the shortest history that showed it. */
 import { afterEach, describe, expect, test } from "vitest";
 import type { VmConfig } from "../../src/config/schema.ts";
-import { disp, net, shopping, web } from "./broker-histories.ts";
+import { box, disp, net, shopping, web } from "./broker-histories.ts";
 import { BrokerWorld } from "./broker-world.ts";
 import { liveVmm } from "./fake-places.ts";
 import { drained, NamedTurns } from "./turns.ts";
@@ -143,6 +143,19 @@ test("an instance that is kept ready is given to one run only", async () => {
 	await world.endAll();
 	expect(first?.ready?.vm).toBe("disp-1001");
 	expect(second?.ready?.vm).not.toBe("disp-1001");
+	await world.settle();
+	world.rules.checkSettled();
+});
+
+test("a paused vm is resumed by the next broker also where there was no room to mark it so", async () => {
+	const { world } = await open(box);
+	world.start("box");
+	await world.endAll();
+	await world.pass(20_000, () => world.endAll());
+	expect(liveVmm(world, "box")?.guest.isPaused).toBe(true);
+	await world.replace(false);
+	await world.endAll();
+	expect(liveVmm(world, "box")?.guest.isPaused).toBe(false);
 	await world.settle();
 	world.rules.checkSettled();
 });

@@ -91,4 +91,15 @@ describe("an instance", () => {
 		existing.pop();
 		expect(toInstance(disp, existing, tags("abcd")).name).toBe("disp-abcd");
 	});
+
+	test("that an earlier broker left has the bounds that it was started with, else those of its base", () => {
+		const orphan = createVm({ id: 2000, name: "disp-07d0" });
+		const shutdown = { askMs: 1, buttonMs: 2, terminateMs: 3, killMs: 4 };
+		const base = { ...disp, maxLifetimeMs: 60_000 };
+		expect(toAdoptedInstance(orphan, { maxLifetimeMs: 30_000, shutdown }, base)).toMatchObject({
+			...{ disposable: true, maxLifetimeMs: 30_000, shutdown, instanceOf: { name: "disp", id: disp.id } },
+		});
+		expect(toAdoptedInstance(orphan, null, base)).toMatchObject({ maxLifetimeMs: 60_000, shutdown: base.shutdown });
+		expect(toAdoptedInstance(orphan)).toMatchObject({ maxLifetimeMs: 0, shutdown: orphan.shutdown, instanceOf: null });
+	});
 });

@@ -28,5 +28,7 @@ export class NoBoots extends BootHistory {
 		return [];
 	}
 	override note(): void {}
+	override failed(): undefined {}
+	override noteFailed(): void {}
 	override keepOnly(): void {}
 }

@@ -89,8 +89,9 @@ const controlWithinMs = 2_000;
 
 /** Of the vmm in this directory. */
 export function toFakeControl(directory: string, places: FakePlaces, life: BrokerLife): VmmControl {
+	const find = (): FakeVmm | undefined => places.vmms.find((one) => one.plan.directory === directory && one.isAlive);
 	const told = (what: string, act: (vmm: FakeVmm) => void): Promise<void> => {
-		const vmm = places.vmms.find((one) => one.plan.directory === directory && one.isAlive);
+		const vmm = find();
 		if (vmm === undefined) return Promise.reject(new QubesLiteError("NotRunning", "no vmm is there"));
 		const { promise, resolve, reject } = Promise.withResolvers<void>();
 		let isLate = false;
@@ -116,6 +117,6 @@ export function toFakeControl(directory: string, places: FakePlaces, life: Broke
 		pressPowerButton: () => told("power button", ({ guest }) => guest.powerOff()),
 		pause: () => told("pause", ({ guest }) => guest.pause()),
 		resume: () => told("resume", ({ guest }) => guest.resume()),
-		isPaused: async () => false,
+		isPaused: async () => find()?.guest.isPaused === true,
 	};
 }

@@ -3,13 +3,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { LastEnds, VmEnds } from "../../src/broker/last-ends.ts";
+import type { StateLog } from "../../src/broker/state-files.ts";
 import type { VmContext } from "../../src/statemachines/vm-context.ts";
 
+const log: StateLog = { warn: () => {} };
 let directory: string;
 let ends: LastEnds;
 beforeEach(() => {
 	directory = mkdtempSync(join(tmpdir(), "ql-ends-"));
-	ends = new LastEnds(directory);
+	ends = new LastEnds(directory, log);
 });
 afterEach(() => rmSync(directory, { recursive: true }));
 
@@ -19,7 +21,7 @@ it("what is noted is read, and the last counts", () => {
 	expect(ends.read("shopping")).toBeNull();
 	ends.note("shopping", { reason: { code: "Stopped", sentence: "idle for 10 min" }, at: 1 });
 	ends.note("shopping", { reason, at: 2 });
-	expect(new LastEnds(directory).read("shopping")).toEqual({ reason, at: 2 });
+	expect(new LastEnds(directory, log).read("shopping")).toEqual({ reason, at: 2 });
 	expect(ends.read("banking")).toBeNull();
 	expect(readdirSync(join(directory, "ends"))).toEqual(["shopping.json"]);
 	expect(statSync(join(directory, "ends/shopping.json")).mode & 0o777).toBe(0o600);
@@ -40,7 +42,7 @@ it.each([
 
 it("without a place for it nothing is known, and nothing worse", () => {
 	writeFileSync(join(directory, "file"), "");
-	const nowhere = new LastEnds(join(directory, "file"));
+	const nowhere = new LastEnds(join(directory, "file"), log);
 	nowhere.note("shopping", { reason, at: 2 });
 	expect(nowhere.read("shopping")).toBeNull();
 });

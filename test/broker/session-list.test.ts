@@ -17,6 +17,8 @@ const facts = (changes: Partial<SessionFacts> = {}): SessionFacts => ({
 	...changes,
 });
 
+const firefox = { name: "firefox", line: "firefox --new-window" };
+
 const list = (sessions: readonly SessionFacts[], book = new SessionBook()) =>
 	toSessionList("shopping", "9f3c", sessions, book);
 
@@ -27,6 +29,7 @@ test("a session has its id, and what its guest says of it", () => {
 			vm: "shopping",
 			session: 3,
 			command: "sh",
+			commandLine: null,
 			user: "user",
 			age: 12,
 			tty: true,
@@ -44,10 +47,10 @@ test("a session has as many processes as its guest says", () => {
 
 test("what the broker has granted wins over the guest's word", () => {
 	const book = new SessionBook();
-	book.begun(3, "firefox");
+	book.begun(3, firefox);
 	book.connected(3, { session: 3, pid: 4711 });
 	const [session] = list([facts({ command: "harmless" })], book);
-	expect(session).toMatchObject({ command: "firefox", client: 4711 });
+	expect(session).toMatchObject({ command: "firefox", commandLine: "firefox --new-window", client: 4711 });
 	book.disconnected(3);
 	expect(list([facts()], book)).toMatchObject([{ command: "firefox", client: null }]);
 	expect(list([facts({ hasClient: true })], book)).toMatchObject([{ client: 0 }]);
@@ -91,12 +94,23 @@ test("a command from before this broker has the guest's name for it, made safe, 
 	const book = new SessionBook();
 	book.heard([facts({ command: "sh\n\x1b[2J" })]);
 	expect([book.commandOf(3), book.nameOf(3)]).toEqual([undefined, "sh\uFFFD\uFFFD[2J"]);
-	book.begun(3, "firefox");
+	book.begun(3, firefox);
 	expect(book.nameOf(3)).toBe("firefox");
 });
 
 test("a book forgets the oldest command beyond 2048", () => {
 	const book = new SessionBook();
-	for (let session = 1; session <= 2049; session++) book.begun(session, "sh");
-	expect([book.commandOf(1), book.commandOf(2)]).toEqual([undefined, "sh"]);
+	for (let session = 1; session <= 2049; session++) book.begun(session, firefox);
+	expect([book.commandOf(1), book.commandOf(2)]).toEqual([undefined, firefox]);
+});
+
+test("a reply that has no room for the arguments of all has those of the first", () => {
+	const book = new SessionBook();
+	const many = Array.from({ length: 1500 }, (_, index) => facts({ session: index + 1 }));
+	for (const { session } of many) book.begun(session, { name: "sh", line: "\u{20000}".repeat(512) });
+	const joined = joinLists([list(many, book)]);
+	expect(joined).toHaveLength(1500);
+	expect(joined[0]?.commandLine).not.toBeNull();
+	expect(joined.at(-1)).toMatchObject({ command: "sh", commandLine: null });
+	expect(Buffer.byteLength(JSON.stringify(joined))).toBeLessThan(2 * 1024 * 1024);
 });

@@ -9,7 +9,7 @@ let directory: string;
 let files: StateFiles<{ word: v.StringSchema<undefined> }>;
 beforeEach(() => {
 	directory = mkdtempSync(join(tmpdir(), "ql-state-"));
-	files = new StateFiles(directory, "words", { word: v.string() });
+	files = new StateFiles(directory, "words", { word: v.string() }, { warn: () => {} });
 });
 afterEach(() => rmSync(directory, { recursive: true }));
 
@@ -26,10 +26,11 @@ it("a file is replaced as a whole, also where an earlier write was never finishe
 	expect(names()).toEqual(["shopping.json"]);
 });
 
-it("what can't be written is lost, and nothing worse", () => {
+it("what can't be written is lost, and leaves nothing behind", () => {
 	mkdirSync(join(directory, "words/shopping.json/full"), { recursive: true });
 	files.write("shopping", { word: "a" });
 	expect(files.read("shopping")).toBeNull();
+	expect(names()).toEqual(["shopping.json"]);
 });
 
 it("those of other vms are removed, with what was never finished, and nothing that is not ours", () => {

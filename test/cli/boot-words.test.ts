@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { formatBooted, formatBooting, formatReached } from "../../src/cli/boot-words.ts";
 
-const nothing = { phase: null, phases: {}, bootMs: null, usualBootMs: null } as const;
+const nothing = { phase: null, phases: {}, bootMs: null, usualBootMs: null, dependsOn: [] as string[] } as const;
 
 describe("a boot that is over", () => {
 	it.each([
@@ -31,6 +31,7 @@ describe("a boot that goes on", () => {
 		[{ phase: "root", phases: { init: 1_500, root: 1_600 } }, "reached init after 1.5 s"],
 		[{ phase: "root", phases: { root: 1_600 } }, "reached init after 1.6 s"],
 		[{ phase: "agent", phases: { init: 1_500, agent: 1_700 } }, "reached agent after 1.7 s"],
+		[{ phase: "dependencies", dependsOn: ["net", "db"], usualBootMs: 2_600 }, "waits for net, db"],
 		/** Of a newer broker. */
 		[{ phase: "moon", phases: { init: 1_500 } }, "reached moon"],
 		[{}, null],

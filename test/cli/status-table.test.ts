@@ -19,6 +19,7 @@ const idle: VmStatus = {
 		sessions: 0,
 		stopsAt: null,
 		pausesAt: null,
+		coolsUntil: null,
 		disposable: false,
 		network: true,
 		idleTimeout: 0,
@@ -80,4 +81,13 @@ it("what becomes of it by itself, and what it needs, are told where there is som
 	expect(words).toMatch(/^ {2}life +2 h at most, whatever runs in it$/m);
 	expect(words).toMatch(/^ {2}needs +net, log$/m);
 	expect(words).toMatch(/^ {2}ready +2 disposable instances kept ready$/m);
+});
+
+it("a vm that is let be after failed boots says until when", () => {
+	expect(formatStatus(idle, look)).not.toMatch(/^ {2}let be /m);
+	const failed = { ...idle, state: "failed", reason: "its vmm ended with status 3" } as const;
+	const until = new Date(2026, 10, 28, 16, 31).toISOString();
+	expect(formatStatus({ ...failed, coolsUntil: until }, look)).toMatch(
+		/^ {2}why +its vmm ended with status 3\n {2}let be +by runs, until 16:31:00$/m,
+	);
 });

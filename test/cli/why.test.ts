@@ -12,6 +12,7 @@ const idle: VmStatus = {
 		sessions: 0,
 		stopsAt: null,
 		pausesAt: null,
+		coolsUntil: null,
 		disposable: false,
 		network: true,
 		idleTimeout: 0,
@@ -48,7 +49,27 @@ it.each<[string, Partial<VmStatus>, string]>([
 		{ state: "ready", leases: [lease("firefox")], stopsAt: new Date(now + 200_000).toISOString() },
 		"kept by firefox, since 14:02\nstops in 3 min all the same: its maxLifetime\n",
 	],
-	["idle for ever", {}, "idle since 14:02; it never stops by idleness\n"],
+	[
+		"idle for ever",
+		{},
+		"idle since 14:02; kept by nothing, but its idleTimeout is 0: it is never stopped for idleness\n",
+	],
+	[
+		"paused for ever",
+		{ flags: ["paused"], idleTimeout: 600, idleAction: "pause" },
+		"idle since 14:02, and paused until it is asked for; it is never stopped for idleness\n",
+	],
+	[
+		"waiting for others",
+		{
+			state: "booting",
+			since: new Date(now - 1_900).toISOString(),
+			phase: "dependencies",
+			dependsOn: ["net", "db"],
+			usualBootMs: 900,
+		},
+		"boots since 16:29, for 2 s; waits for net, db\n",
+	],
 	[
 		"booting",
 		{
@@ -67,6 +88,11 @@ it.each<[string, Partial<VmStatus>, string]>([
 		"stopped yesterday",
 		{ state: "stopped", since: at(9, 5, 27), reason: "stopped by request", pid: null },
 		"stopped at 2026-11-27 09:05: stopped by request\n",
+	],
+	[
+		"let be",
+		{ state: "stopped", since: at(16, 29), reason: "its vmm ended with status 3", coolsUntil: at(16, 31), pid: null },
+		"stopped at 16:29: its vmm ended with status 3\nit has failed to boot again and again: runs don't boot it until 16:31:00\n",
 	],
 	["never up", { state: "stopped", pid: null }, "stopped: nothing has run in it since 14:02\n"],
 	[

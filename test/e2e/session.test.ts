@@ -271,14 +271,27 @@ describe("ps", () => {
 		const words = ["-d", "-u", "root", "shopping", "sh", "-c", "echo up; exec sleep 1000"];
 		const id = (await user.run(...words)).stdout.trim();
 		const { stdout } = await user.sh("qubes-lite ps");
-		expect(stdout).toMatch(/^ID +COMMAND +USER +AGE +CLIENT +PROCESSES +STATE\n/);
+		expect(stdout).toMatch(/^ID +USER +AGE +CLIENT +PROCESSES +STATE +COMMAND\n/);
 		expect(stdout).toMatch(
-			new RegExp(`^shopping\\.\\d+\\.\\w+ +sh +user +\\d+ s +pid ${running.pid} +[12] +running$`, "m"),
+			new RegExp(
+				`^shopping\\.\\d+\\.\\w+ +user +\\d+ s +pid ${running.pid} +[12] +running +sh -c '.*sleep 1000.*'$`,
+				"m",
+			),
 		);
-		expect(stdout).toMatch(new RegExp(`^${id} +sh +root +\\d+ s +detached +1 +running$`, "m"));
+		expect(stdout).toMatch(
+			new RegExp(`^${id} +root +\\d+ s +detached +1 +running +sh -c 'echo up; exec sleep 1000'$`, "m"),
+		);
 		const listed = JSON.parse((await user.sh("qubes-lite ps --json shopping")).stdout);
 		expect(listed).toMatchObject({ schema: 1 });
-		expect(listed.sessions).toContainEqual(expect.objectContaining({ id, command: "sh", user: "root", client: null }));
+		expect(listed.sessions).toContainEqual(
+			expect.objectContaining({
+				id,
+				command: "sh",
+				commandLine: "sh -c 'echo up; exec sleep 1000'",
+				user: "root",
+				client: null,
+			}),
+		);
 		running.kill("SIGTERM");
 		await running.done;
 		const attached = user.start("run-in-vm", ["--attach", id]);

@@ -171,6 +171,56 @@ describe("a boot that fails", () => {
 	});
 });
 
+describe("after three failed boots", () => {
+	const letBe =
+		/^run-in-vm: panicky did not become ready: it has failed to boot 3 times in a row \(the last time: its vmm ended with status 3: no such disk\), and is let be for another (\d+) s\n/;
+
+	it("a vm is let be by the next broker, too, whether the one before was killed or left by itself", async () => {
+		for (const vm of ["known", "slow", "broken"]) await user.sh(`qubes-lite stop --force ${vm}`);
+		const starts = user.starts("panicky");
+		const failedAt = JSON.parse(readFileSync(fileOf("panicky"), "utf8")).failed.at;
+		await killBroker();
+		expect((await user.run("panicky", "true")).stderr).toMatch(letBe);
+		await user.until("the broker has left", () => user.brokerPids().length === 0);
+		const why = (await user.sh("qubes-lite why panicky")).stdout;
+		expect(why).toMatch(/^stopped at \d\d:\d\d: its vmm ended with status 3: no such disk\n/);
+		expect(why).toMatch(/^it has failed to boot again and again: runs don't boot it until \d\d:\d\d:\d\d$/m);
+		const { stderr } = await user.run("panicky", "true");
+		const left = Number(letBe.exec(stderr)?.[1]);
+		expect(left).toBeLessThanOrEqual(Math.ceil((failedAt + 30_000 - Date.now()) / 1000) + 1);
+		expect(user.starts("panicky")).toBe(starts);
+	});
+
+	it.each([
+		["is bad", (text: string) => text.replace('"failed"', '"failed":7,"was"')],
+		["is of the future", (text: string) => text.replace(/"at":\d+,"config"/, `"at":${Date.now() + 9e9},"config"`)],
+		["is of a later version", (text: string) => text.replace('"schema":1', '"schema":2')],
+	])("it boots at once where the file that says so %s", async (_, spoil) => {
+		const text = readFileSync(fileOf("panicky"), "utf8");
+		await killBroker();
+		const spoilt = spoil(text);
+		expect(spoilt).not.toBe(text);
+		writeFileSync(fileOf("panicky"), spoilt);
+		const starts = user.starts("panicky");
+		expect((await user.run("panicky", "true")).stderr).toContain("its vmm ended with status 3: no such disk\n");
+		expect(user.starts("panicky")).toBeGreaterThan(starts);
+		const log = readFileSync(join(user.state, "broker.log"), "utf8").split("\n");
+		expect(log.filter((line) => line.includes('"state.ignored"') && line.includes("boots/panicky.json"))).not.toEqual(
+			[],
+		);
+		await killBroker();
+		writeFileSync(fileOf("panicky"), text);
+	});
+
+	it("a start tries at once, and one that comes up is forgotten by the next broker, too", async () => {
+		user.order("panicky", {});
+		expect((await user.sh("qubes-lite start panicky && qubes-lite stop panicky")).status).toBe(0);
+		await killBroker();
+		expect((await user.run("panicky", "true")).status).toBe(0);
+		expect(JSON.parse(readFileSync(fileOf("panicky"), "utf8"))).not.toHaveProperty("failed");
+	});
+});
+
 it("a vm that leaves the configuration is forgotten", async () => {
 	expect((await user.sh("qubes-lite start gone && qubes-lite stop gone")).status).toBe(0);
 	const files = () => [fileOf("gone"), fileOf("gone", "ends")].map((path) => existsSync(path));

@@ -130,16 +130,32 @@ it("keeps the broker, and starts no vm", async () => {
 	await interrupt(watcher);
 });
 
-it("ends without a word when nobody reads it any more", async () => {
-	const piped = user.sh('{ qubes-lite events --json; echo "status $?" >&2; } | head -n 1');
-	await user.until("it is connected", () => user.brokerPids().length > 0);
-	await user.until("it has ended", async () => {
-		await user.sh("qubes-lite start banking; qubes-lite stop banking");
-		return (await Promise.race([piped, delay(10)])) !== undefined;
-	});
-	const { stdout, stderr } = await piped;
+it.each([
+	["a pipe", '{ qubes-lite events --json; echo "status $?" >&2; } | head -n 1'],
+	["a named pipe", 'mkfifo fifo; head -n 1 fifo & qubes-lite events --json >fifo; echo "status $?" >&2; rm fifo; wait'],
+])("ends at once, and without a word, when nobody reads %s any more, although nothing happens", async (_, line) => {
+	const { stdout, stderr } = await user.sh(`cd ${user.directory}; ${line}`);
 	expect(JSON.parse(stdout)).toMatchObject({ schema: 1, type: "broker" });
 	expect(stderr).toBe("status 0\n");
+});
+
+it("says in one sentence that its output can't be written", async () => {
+	for (const words of ["events", "events --json", "ls"]) {
+		expect(await user.sh(`qubes-lite ${words} >/dev/full`), words).toMatchObject({
+			status: 1,
+			stderr: "qubes-lite: the output cannot be written: ENOSPC: no space left on device, write\n",
+		});
+	}
+});
+
+it("goes on under nohup when its terminal hangs up", async () => {
+	const watcher = user.start("sh", ["-c", "trap '' HUP; exec qubes-lite events --json"]);
+	await user.until("the snapshot is there", () => watcher.stdout().includes('"is"'));
+	watcher.kill("SIGHUP");
+	const told = watcher.stdout().length;
+	expect((await user.sh("qubes-lite start banking && qubes-lite stop banking")).status).toBe(0);
+	await user.until("it tells more", () => watcher.stdout().length > told);
+	await interrupt(watcher);
 });
 
 it("of a vm that there is not is refused", async () => {

@@ -169,3 +169,23 @@ it("has a limit for each vm, and keeps the broker", async () => {
 	expect(user.brokerPids()).toEqual(before);
 	for (const socket of sockets) socket.destroy();
 });
+
+it("keeps ignored what was ignored at its start, and so does its command: nohup, and a shell's background jobs", async () => {
+	const command = "grep SigIgn /proc/self/status; env | grep -c QUBES_LITE_IGNORED; echo up; sleep 1; echo over";
+	const { status, stdout, stderr } = await user.sh(
+		`trap '' HUP INT; qubes-lite inhibit banking -- sh -c '${command}' & sleep 0.7; kill -HUP $!; kill -INT $!; wait $!`,
+	);
+	expect({ status, stderr }).toMatchObject({ status: 0 });
+	expect(stdout).toMatch(/^SigIgn:\t0*[0-9a-f]*[37bf]\n0\nup\nover\n$/);
+	for (const [word, ending, sentence] of [
+		["no-such", 127, "no-such: not found on this host"],
+		["/etc", 126, "/etc: not executable on this host"],
+		["'exit 9'", 127, "exit 9: not found on this host"],
+	] as const) {
+		const outcome = await user.sh(`trap '' HUP; qubes-lite inhibit banking -- ${word}`);
+		expect(outcome.status).toBe(ending);
+		expect(outcome.stderr).toContain(`qubes-lite: ${sentence}\n`);
+	}
+	const words = await user.sh("trap '' HUP; qubes-lite inhibit banking -- printf '%s|' -c 'a b' '$x'");
+	expect(words.stdout).toBe("-c|a b|$x|");
+});

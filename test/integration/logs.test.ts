@@ -151,10 +151,8 @@ describe("without --console", () => {
 		await running.done;
 	});
 
-	it("ends when something comes that nobody reads any more", async () => {
+	it("ends at once when nobody reads it any more, although nothing comes", async () => {
 		const running = user.start("/bin/sh", ["-c", "qubes-lite logs -f -n 100 shopping | head -n 1"]);
-		await user.until("the first line is there", () => running.stdout().endsWith("\n"));
-		await boot();
 		expect(await running.done).toMatchObject({ status: 0, stderr: "" });
 	});
 });

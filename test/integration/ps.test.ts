@@ -86,13 +86,22 @@ it("lists nothing of a vm that is not up, and boots none", async () => {
 });
 
 it("says what it granted itself, and whose process is connected", async () => {
-	const exec = encodeExec({ argv: ["/opt/firefox"], env: {}, cwd: null, user: null, tty: null, detach: true });
+	const exec = encodeExec({
+		argv: ["/opt/firefox", "a b", "\x1b]0;x\x07"],
+		env: {},
+		cwd: null,
+		user: null,
+		tty: null,
+		detach: true,
+	});
 	const run = { method: "run", vm: "shopping", disposable: false, start: true, timeoutMs: 0, pid } as const;
 	const client = await Client.ask(user, run, exec);
 	const { session } = await client.granted();
 	shopping.beat([session]);
 	shopping.sessions = [{ ...facts, session, command: "harmless\n\x1b[2J" }];
-	expect(await list("shopping")).toMatchObject([{ session, command: "firefox", client: pid }]);
+	expect(await list("shopping")).toMatchObject([
+		{ session, command: "firefox", commandLine: "/opt/firefox 'a b' $'\\x1b]0;x\\x07'", client: pid },
+	]);
 	client.close();
 	expect(await shopping.clientGone()).toBe(session);
 

@@ -1,5 +1,5 @@
 /** `qubes-lite set`: holds at once, under the next broker too, and until the vm's stop. */
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { nothingLeft } from "../e2e/harness.ts";
 import { FakeUser } from "./fake-user.ts";
 
@@ -9,13 +9,16 @@ beforeAll(() => {
 	user = new FakeUser({
 		vms: [
 			{ id: 5, name: "shopping" },
+			{ id: 7, name: "banking", idleTimeout: 900 },
+			{ id: 9, name: "net" },
+			{ id: 11, name: "work", dependsOn: ["net"] },
 			{ id: 15, name: "disp", disposable: true },
 		],
 	});
 });
 
 afterAll(async () => {
-	expect(await user.leave(["shopping", "disp"])).toEqual(nothingLeft);
+	expect(await user.leave(["shopping", "banking", "net", "work", "disp"])).toEqual(nothingLeft);
 });
 
 async function killBroker(): Promise<void> {
@@ -64,4 +67,85 @@ it("is refused in one sentence where it makes no sense", async () => {
 		expect(status).toBe(1);
 		expect(stderr).toMatch(/^qubes-lite: \w+ means nothing for disp: a disposable is shut down when /);
 	}
+});
+
+const set = { idleTimeout: 600 };
+const isStopped = async (): Promise<boolean> => ["stopped", "failed"].includes(await user.stateOf("shopping"));
+
+describe.each([
+	["the same broker", async () => {}],
+	["the next one", killBroker],
+])("is gone under %s, and only of the vm that ended, when that", (_broker, change) => {
+	it.each<[string, () => unknown]>([
+		["is stopped", () => user.sh("qubes-lite stop shopping")],
+		["is killed", () => user.sh("qubes-lite kill shopping")],
+		["is restarted", () => user.sh("qubes-lite restart shopping")],
+		["lost its vmm", () => process.kill(user.vmmPid("shopping"), "SIGKILL")],
+		["had its vmm told to end", () => process.kill(user.vmmPid("shopping"), "SIGTERM")],
+		["is at the end of its life", () => user.sh("qubes-lite set shopping maxLifetime=1")],
+		["was idle for long enough", () => user.sh("qubes-lite set shopping idleTimeout=1")],
+	])("%s", async (_, end) => {
+		for (const vm of ["shopping", "banking"]) {
+			expect((await user.sh(`qubes-lite start ${vm} && qubes-lite set ${vm} idleTimeout=600`)).status).toBe(0);
+		}
+		await change();
+		const earlier = user.vmmPid("shopping");
+		expect(await user.status("shopping")).toMatchObject({ set });
+		await end();
+		await user.until("it has ended", async () => user.vmmPid("shopping") !== earlier || (await isStopped()));
+		expect(await user.status("shopping")).toMatchObject({ idleTimeout: 0, maxLifetime: 0, set: {} });
+		expect(await user.status("banking")).toMatchObject({ idleTimeout: 600, set });
+		expect((await user.sh("qubes-lite start shopping")).status).toBe(0);
+		expect(await user.status("shopping")).toMatchObject({ idleTimeout: 0, set: {} });
+	});
+});
+
+it("is gone after an end that no broker has seen", async () => {
+	await user.sh("qubes-lite start shopping && qubes-lite set shopping idleTimeout=600");
+	await killBroker();
+	process.kill(user.vmmPid("shopping"), "SIGKILL");
+	expect((await user.sh("qubes-lite start shopping")).status).toBe(0);
+	expect(await user.status("shopping")).toMatchObject({ state: "idle", idleTimeout: 0, set: {} });
+	expect(await user.status("banking")).toMatchObject({ set });
+	await user.sh("qubes-lite stop shopping banking");
+});
+
+/** Resolves when its first attempt is under way, and something has been set. */
+async function failAttempt(vm: string): Promise<{ readonly starting: ReturnType<FakeUser["start"]> }> {
+	user.order(vm, { hello: "never" });
+	const starting = user.start("qubes-lite", ["start", vm]);
+	await user.until("its vmm is there", async () => (await user.status(vm)).pid !== null);
+	expect((await user.sh(`qubes-lite set ${vm} idleTimeout=600`)).status).toBe(0);
+	return { starting };
+}
+
+it("holds in a boot that is tried again, under the next broker too, and is gone with its end", async () => {
+	const { starting } = await failAttempt("shopping");
+	const first = user.vmmPid("shopping");
+	process.kill(first, "SIGKILL");
+	await user.until("it is tried again", () => user.vmmPid("shopping") !== first);
+	await user.until("its vmm is there", async () => (await user.status("shopping")).pid !== null);
+	expect(await user.status("shopping")).toMatchObject({ state: "booting", set });
+	await killBroker();
+	expect(await user.status("shopping")).toMatchObject({ state: "booting", set });
+	user.order("shopping", {});
+	expect((await starting.done).status).toBe(0);
+	expect(await user.status("shopping")).toMatchObject({ state: "idle", set });
+	await user.sh("qubes-lite stop shopping");
+	expect(await user.status("shopping")).toMatchObject({ set: {} });
+});
+
+it("is gone where a boot that is tried again waits in vain for what it needs", async () => {
+	const { starting } = await failAttempt("work");
+	user.order("net", { exitAtBoot: { words: "no such disk\n", status: 3 } });
+	process.kill(user.vmmPid("net"), "SIGKILL");
+	await user.until("what it needs is gone", async () => (await user.stateOf("net")) === "failed");
+	process.kill(user.vmmPid("work"), "SIGKILL");
+	expect((await starting.done).status).toBe(1);
+	expect(await user.status("work")).toMatchObject({ state: "failed", idleTimeout: 0, set: {} });
+	user.order("net", {});
+	user.order("work", {});
+	expect((await user.sh("qubes-lite start work")).status).toBe(0);
+	expect(await user.status("work")).toMatchObject({ state: "idle", idleTimeout: 0, set: {} });
+	await user.sh("qubes-lite stop work net");
 });

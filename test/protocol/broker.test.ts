@@ -151,6 +151,7 @@ describe("an answer", () => {
 	test("that lists sessions has as many as it may, and a client that is known, unknown or none", () => {
 		const facts = {
 			command: "sh",
+			commandLine: "sh -c 'sleep 1'",
 			user: "user",
 			age: 1,
 			tty: false,

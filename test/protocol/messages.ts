@@ -6,7 +6,7 @@ import * as replies from "../../src/protocol/broker-replies.ts";
 import * as control from "../../src/protocol/control.ts";
 import type { TerminalSize } from "../../src/protocol/exec.ts";
 import { encodeJsonFrame, type FrameLimits } from "../../src/protocol/frame.ts";
-import { endedKeptMax, sessionsMax, ticketLifeMs, ticketsMax } from "../../src/protocol/limits.ts";
+import { commandLineMaxChars, endedKeptMax, sessionsMax, ticketLifeMs, ticketsMax } from "../../src/protocol/limits.ts";
 import * as session from "../../src/protocol/session.ts";
 import { signalNames } from "../../src/protocol/signals.ts";
 import type { Versions } from "../../src/protocol/version.ts";
@@ -107,6 +107,7 @@ const sessionStatus: replies.SessionStatus = {
 	vm: "shopping",
 	session: 3,
 	command: "firefox",
+	commandLine: null,
 	user: "user",
 	age: 0,
 	tty: false,
@@ -120,6 +121,7 @@ const largestStatus: replies.SessionStatus = {
 	vm: "\u{10ffff}".repeat(32),
 	session: huge,
 	command: "\u{10ffff}".repeat(32),
+	commandLine: "\u{10ffff}".repeat(commandLineMaxChars / 2),
 	user: "\u{10ffff}".repeat(32),
 	age: huge,
 	tty: true,
@@ -142,6 +144,7 @@ const status: replies.VmStatus = {
 	sessions: 0,
 	stopsAt: null,
 	pausesAt: null,
+	coolsUntil: null,
 	disposable: false,
 	network: true,
 	idleTimeout: 600,
@@ -169,6 +172,7 @@ const fullStatus: replies.VmStatus = {
 	leases: [{ kind: "session", words: "firefox (session shopping.3.9f3c)", since: "2026-11-23T21:00:00.000Z" }],
 	stopsAt: "2026-11-23T21:10:00.000Z",
 	pausesAt: "2026-11-23T21:05:00.000Z",
+	coolsUntil: "2026-11-23T21:06:00.000Z",
 	set: { idleTimeout: 600, idleAction: "pause" },
 	idleAction: "pause",
 	dependsOn: ["net"],
@@ -187,6 +191,7 @@ const statusOptional = [
 	"cpus",
 	"next",
 	"pausesAt",
+	"coolsUntil",
 	"remedy",
 	"usualBootMs",
 	"set",
@@ -578,9 +583,9 @@ const fromBroker: Message[] = [
 		limits: broker.fromBrokerLimits,
 		parse: (payload) => replies.parseSessionList(parseJson(payload)),
 		encode: (sessions) => broker.encodeReply({ sessions }),
-		optional: [0, 1].map((n) => `sessions.${n}.processes`),
-		/** In a full list nobody's names are that long. */
-		values: [[sessionStatus], [largestStatus], Array(4_500).fill(largestStatus)],
+		optional: [0, 1].flatMap((n) => [`sessions.${n}.processes`, `sessions.${n}.commandLine`]),
+		/** In a full list nobody's names are that long, and only the first have room for their arguments. */
+		values: [[sessionStatus], [largestStatus], Array(4_500).fill({ ...largestStatus, commandLine: null })],
 	}),
 ];
 

@@ -110,6 +110,7 @@ test("every limit in the document is the code's, and every one of the code's is 
 		"time between heartbeats, ms": limits.heartbeatIntervalMs,
 		"heartbeats missed until a vm is unresponsive": limits.heartbeatsMissedMax,
 		"sessions in one reply of the broker": replies.sessionsListedMax,
+		"characters of a command with its arguments in it": limits.commandLineMaxChars,
 		"a connection to port 5001 must have said hello within, ms": constantIn("src/guest/guest-door.ts", "helloWithinMs"),
 		"the broker waits for `expected` at most, ms": constantIn("src/guest/guest-link.ts", "expectWithinMs"),
 		"the broker waits for `sessions` at most, ms": constantIn("src/guest/session-listing.ts", "answerWithinMs"),

@@ -1,5 +1,6 @@
 /** A vm that fails to boot again and again is let be for a while: a run is refused at once, with the reason. */
 import { expect, test } from "vitest";
+import { defaultLifecycle } from "../../src/config/lifecycle.ts";
 import { crash, VmUnderTest } from "./vm-harness.ts";
 
 /** Requests 1 to `times` each boot it, for nothing. */
@@ -112,4 +113,44 @@ test("a vm that another one needs is let be, too: nobody has asked for it in per
 		vm.start(5);
 		expect(vm.state).toBe("booting");
 	}
+});
+
+test("boots that failed under an earlier broker count as this one's do, and no longer", () => {
+	const failures = { boots: 3, since: 5_990_000 };
+	const vm = new VmUnderTest({ failures, lastEnd: { reason: crash, since: 5_990_000 } });
+	vm.run(1);
+	expect(vm.answerTo(1)).toMatchObject({
+		sentence:
+			"it has failed to boot 3 times in a row (the last time: its vmm ended with status 1), and is let be for another 20 s",
+	});
+	vm.advance(20_000);
+	vm.run(2);
+	vm.exit(crash);
+	vm.advance(59_999);
+	vm.run(3);
+	expect(vm.answerTo(3)).toMatchObject({ code: "BootFailed" });
+	vm.advance(1);
+	vm.run(4);
+	expect(vm.state).toBe("booting");
+});
+
+test("an adopted boot that has failed already is not counted twice", () => {
+	const failures = { boots: 3, since: 990_000 };
+	for (const [ageMs, failedBoots] of [
+		[70_000, 3],
+		[9_000, 4],
+	] as const) {
+		const vm = new VmUnderTest({ failures, adopted: { saidHello: false, ageMs } });
+		vm.advance(60_000);
+		expect(vm.state).toBe("failed");
+		expect(vm.context.failedBoots).toBe(failedBoots);
+	}
+});
+
+test("what has only been set, or is over, is no new chance", () => {
+	const vm = failingVm(3);
+	vm.send({ type: "settings.changed", ...defaultLifecycle, idleTimeoutMs: 1 });
+	vm.run(4);
+	expect(vm.answerTo(4)).toMatchObject({ code: "BootFailed" });
+	expect(vm.context.idleTimeoutMs).toBe(1);
 });

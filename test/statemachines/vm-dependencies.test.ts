@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { Reason } from "../../src/statemachines/vm-events.ts";
 import { crash, idleVm, VmUnderTest } from "./vm-harness.ts";
 
-const failure: Reason = { code: "BootFailed", sentence: "it depends on net: net did not become ready" };
+const failure: Reason = { code: "BootFailed", sentence: "net, which it depends on, did not become ready" };
 
 function needingVm(): VmUnderTest {
 	const vm = new VmUnderTest({ dependsOn: ["net"] });
@@ -18,7 +18,9 @@ describe("a vm that needs others", () => {
 		const vm = needingVm();
 		vm.advance(300_000);
 		expect(vm.takeEffects()).toEqual([]);
+		expect(vm.context.phase).toBe("dependencies");
 		vm.send({ type: "dependencies.ready", boot: 1 });
+		expect(vm.context.phase).toBe("vmm");
 		expect(vm.takeEffects()).toEqual(["launchVmm 1"]);
 		vm.reach("init");
 		vm.advance(59_999);
@@ -56,6 +58,16 @@ describe("a vm that needs others", () => {
 		expect(vm.step).toBe("booting.needing");
 	});
 
+	test("has not failed to boot itself, however often those that it needs have", () => {
+		const vm = needingVm();
+		for (let request = 2; request <= 5; request++) {
+			vm.send({ type: "dependencies.failed", boot: vm.context.boot, failure });
+			vm.run(request);
+			expect(vm.step).toBe("booting.needing");
+		}
+		expect(vm.context.failedBoots).toBe(0);
+	});
+
 	test("is not launched for nobody", () => {
 		const vm = needingVm();
 		vm.withdraw(1);
@@ -67,9 +79,13 @@ describe("a vm that needs others", () => {
 
 	test("can be stopped meanwhile, and who asks after that is served", () => {
 		const vm = needingVm();
+		vm.start(8);
 		vm.stop();
 		expect(vm.state).toBe("stopped");
-		expect(vm.answerTo(1)).toMatchObject({ code: "NotRunning" });
+		expect(vm.context.reason?.sentence).toBe("stopped by request");
+		const sentence = "it was stopped by request before";
+		expect(vm.answerTo(1)).toMatchObject({ code: "NotRunning", sentence: `${sentence} the command could run` });
+		expect(vm.answerTo(8)).toMatchObject({ code: "NotRunning", sentence: `${sentence} it was ready` });
 		vm.run(2);
 		vm.advance(1_000);
 		vm.run(3);

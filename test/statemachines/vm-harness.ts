@@ -202,6 +202,7 @@ export class VmUnderTest {
 	configure(settings: Partial<VmSettings>): void {
 		this.send({
 			type: "settings.changed",
+			isConfigured: true,
 			...defaultLifecycle,
 			idleTimeoutMs: defaultInput.idleTimeoutMs,
 			...settings,

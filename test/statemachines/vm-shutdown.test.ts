@@ -160,7 +160,7 @@ describe("stop", () => {
 		vm.stop();
 		expect(vm.step).toBe("shutdown.terminating");
 		expect(vm.answerTo(1)).toEqual(stoppedByRequest);
-		expect(vm.answerTo(2)).toEqual(stoppedByRequest);
+		expect(vm.answerTo(2)).toEqual({ ...stoppedByRequest, sentence: "it was stopped by request before it was ready" });
 	});
 
 	test("of a booting vm keeps its own reason, also after a first attempt that failed", () => {

@@ -33,7 +33,7 @@ export const table: readonly Row[] = [
 		pure: true,
 	},
 	{ room: "src/protocol", ours: bottom, node: ["crypto", "buffer"], pure: true },
-	{ room: "src/terminal", ours: ["src/errors.ts"], pure: true },
+	{ room: "src/terminal", ours: ["src/errors.ts", "src/shell-word.ts"], pure: true },
 	{ room: "src/config", ours: [...bottom, ...vmNames, settable], packages: ["valibot"], pure: true },
 	// What a name is, is checked alike at every entrance, also where no configuration is read.
 	{ room: "src/config/vm-name.ts", ours: [...bottom, "src/config/format-value.ts"], pure: true },

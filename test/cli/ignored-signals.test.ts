@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { ignoredSignals } from "../../src/cli/signal-forwarder.ts";
+import { ignoredSignals } from "../../src/cli/ignored-signals.ts";
 import { signalNames } from "../../src/protocol/signals.ts";
 
 it("reads which signals were ignored from the kernel's mask", () => {
