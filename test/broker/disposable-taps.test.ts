@@ -12,9 +12,12 @@ const worlds: BrokerWorld[] = [];
 
 afterEach(async () => {
 	for (const world of worlds.splice(0)) {
-		await world.settle();
-		world.rules.checkSettled();
-		world.close();
+		try {
+			await world.settle();
+			world.rules.checkSettled();
+		} finally {
+			world.close();
+		}
 	}
 });
 
