@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import type { HostRequirement, LaunchPlan } from "../launch-plan.ts";
 import { shimDirectories, toPlanWords } from "./shim-script.ts";
 import { brokerUnits, toUnitName } from "./unit-names.ts";
-import { quoteUnitWord } from "./unit-quoting.ts";
+import { quoteUnitWord, type UnitHoles } from "./unit-quoting.ts";
 
 export interface UnitOptions {
 	/** `$XDG_RUNTIME_DIR/qubes-lite` as the plan has it; the unit says `%t/qubes-lite`. */
@@ -17,8 +17,8 @@ export interface UnitOptions {
 	readonly autoStart: boolean;
 	/** What makes this unit anew where the host has changed: "qubes-lite install". */
 	readonly remedy: string;
-	/** For a template: the name and id of the instance that the plan is for, which systemd fills in instead. */
-	readonly instance?: { readonly tag: string; readonly id: number };
+	/** For a template: the name and id of the instance that the plan is for, and what else is its own, which systemd fills in instead. */
+	readonly instance?: { readonly tag: string; readonly id: number; readonly holes: UnitHoles };
 }
 
 /** Beside the shutdown's own bounds, after which systemd takes over: a paused guest is resumed first, and files are removed after it. */
@@ -32,6 +32,14 @@ export const markUnit = (body: string): string => `${mark}${hash(body)}\n${body}
 
 /** What a broker that adopts the vm learns from its unit. */
 export const unitVariables = { hypervisor: "QUBES_LITE_HYPERVISOR", id: "QUBES_LITE_ID" } as const;
+
+/** What the shim finds out from an instance's tag: its id, and of the TAP that it has the id, the one below, and the id as MACs have it. */
+export const instanceVariables = {
+	id: "QUBES_LITE_CID",
+	poolId: "QUBES_LITE_TAP",
+	gatewayId: "QUBES_LITE_GATEWAY",
+	macByte: "QUBES_LITE_MAC",
+} as const;
 
 const mark =
 	"# Made by qubes-lite, and made anew when its configuration changes: put changes of yours into a drop-in.\n# sha256 of what follows: ";
@@ -54,13 +62,17 @@ function renderBody(plan: LaunchPlan, options: UnitOptions): string {
 	const holes = new Map([[runtimeDirectory, "%t/qubes-lite"]]);
 	if (instance !== undefined) {
 		holes.set(`disp-${instance.tag}`, "disp-%i");
-		holes.set(String(instance.id), "${QUBES_LITE_CID}");
+		holes.set(String(instance.id), `\${${instanceVariables.id}}`);
+		for (const [text, hole] of instance.holes) holes.set(text, hole);
 	}
 	const words = (...list: readonly string[]): string => list.map((word) => quoteUnitWord(word, holes)).join(" ");
 	const run = (...list: readonly string[]): string => words("/bin/sh", shim, ...list);
 	const directory = `${runtimeDirectory}/${plan.vm}`;
 	const broker = `${brokerUnits.socket} ${brokerUnits.service}`;
 	const stopWithinS = Math.ceil(plan.stopWithinMs / 1000);
+	/** Which TAP an instance has is found out after the other facts. */
+	const tag = plan.requires.some(({ kind }) => kind === "tap") ? "%i tap" : "%i";
+	const requires = instance === undefined ? plan.requires : plan.requires.filter(({ kind }) => kind !== "tap");
 	const needed = plan.dependsOn.map(toUnitName);
 	const lines = [
 		"[Unit]",
@@ -83,10 +95,10 @@ function renderBody(plan: LaunchPlan, options: UnitOptions): string {
 		"RuntimeDirectoryMode=0700",
 		"UMask=0077",
 		`Environment=${unitVariables.hypervisor}=${plan.hypervisor}${instance === undefined ? ` ${unitVariables.id}=${plan.id}` : ""}`,
-		`ExecStartPre=${run("check", directory, options.remedy, ...plan.requires.map(toFact))}`,
+		`ExecStartPre=${run("check", directory, options.remedy, ...requires.map(toFact))}`,
 		...(instance === undefined
 			? []
-			: [`ExecStartPre=${run("cid", directory)} %i`, `EnvironmentFile=-%t/qubes-lite/${name}/cid`]),
+			: [`ExecStartPre=${run("cid", directory)} ${tag}`, `EnvironmentFile=-%t/qubes-lite/${name}/cid`]),
 		`ExecStart=${run("unit", directory, ...toPlanWords(plan))}`,
 		// The broker asks the guest meanwhile.
 		`ExecStop=${run("stop", String(stopWithinS + stopMarginS / 2))}`,

@@ -7,7 +7,8 @@
 #   unit DIRECTORY PLAN…                 as a systemd unit's main process; its own files are in DIRECTORY/unit
 #   check DIRECTORY REMEDY FACT…         as ExecStartPre: clears DIRECTORY, refuses where the host is not as the unit was
 #                                        rendered for
-#   cid DIRECTORY TAG                    after that, as ExecStartPre of a disposable instance: what its tag is as a number
+#   cid DIRECTORY TAG [tap]              after that, as ExecStartPre of a disposable instance: what its tag is as a number, and which
+#                                        TAP of the pool that means
 #   stop                                 as ExecStop: leaves the broker time to ask the guest
 #   end DIRECTORY ENDED                  as ExecStopPost: saves in ENDED/INVOCATION what is to be read of an end, before systemd
 #                                        removes DIRECTORY
@@ -286,15 +287,22 @@ end_unit() {
 	done
 }
 
-# Ids below 1000 are the configured vms' (and those of hosts).
+# Ids below 1000 are the configured vms' (and those of hosts). The low byte of an odd one is the id of a TAP of the pool.
 cid() {
 	directory=$1 remedy="run-in-vm --disposable"
 	# In other locales a range has letters between that are none of these.
 	LC_ALL=C
+	number=0
 	case $2 in
-	[0-9a-f][0-9a-f][0-9a-f][0-9a-f]) [ $((0x$2)) -lt 1000 ] || { echo "QUBES_LITE_CID=$((0x$2))" >"$directory/cid" && return; } ;;
+	[0-9a-f][0-9a-f][0-9a-f][0-9a-f]) number=$((0x$2)) ;;
 	esac
-	refuse "an instance is named by four hexadecimal digits, from 03e8 on, and not by '$2'"
+	[ $number -ge 1000 ] || refuse "an instance is named by four hexadecimal digits, from 03e8 on, and not by '$2'"
+	echo "QUBES_LITE_CID=$number" >"$directory/cid" || exit 1
+	[ "${3-}" = tap ] || return 0
+	id=$((number % 256))
+	[ $((number % 2)) = 1 ] || refuse "this unit gives instances a TAP of disposablePool, and disp-$2 was made without one"
+	has_tap "ql-d$id" || refuse "the TAP ql-d$id of disposablePool, which disp-$2 was given, is gone"
+	printf 'QUBES_LITE_TAP=%d\nQUBES_LITE_GATEWAY=%d\nQUBES_LITE_MAC=%02x\n' $id $((id - 1)) $id >>"$directory/cid" || exit 1
 }
 
 command=$1

@@ -1,4 +1,5 @@
 /** Fresh instances of disposables: which vm they are made from, their names and ids, and what they are. */
+import { toInstanceId } from "../config/addresses.ts";
 import type { Config, VmConfig } from "../config/schema.ts";
 import { isInstanceName, noSuchVm, parseVmName } from "../config/vm-name.ts";
 import { QubesLiteError } from "../errors.ts";
@@ -30,17 +31,22 @@ export function findBase({ vms }: Config, untrustedName: string): VmConfig {
 	throw noSuchVm(name, names);
 }
 
-/** An instance's id is its tag as a number: systemd tells both from the name of its unit. */
-const toInstanceId = (tag: string): number => Number.parseInt(tag, 16);
+/** What an instance may be made with. */
+export interface NewInstance {
+	/** Gives four random hex digits. */
+	newTag(): string;
+	/** The id in disposablePool whose TAP it has; null: none. Throws Limit. */
+	takeTap(): number | null;
+}
 
 /**
- * A new instance of `base` beside the vms that there are. `newTag` gives four random hex digits.
+ * A new instance of `base` beside the vms that there are. Its id is its tag as a number: systemd tells both from the name of its unit.
  *
  * Throws Unsupported for a base with disks: an instance must not write them, and no view of them is sound while the base
  * may run. QEMU's snapshot=on reads what it has not copied from the image itself, which the base changes under it; the
  * image's lock would keep the base from starting; and a copy takes as long as the disk is large.
  */
-export function toInstance(base: VmConfig, existing: readonly VmConfig[], newTag: () => string): VmConfig {
+export function toInstance(base: VmConfig, existing: readonly VmConfig[], { newTag, takeTap }: NewInstance): VmConfig {
 	if (base.disks.length > 0) {
 		throw new QubesLiteError("Unsupported", `${base.name} has disks, which a disposable instance can't share with it`, {
 			remedy: "choose a base without disks, or configure one",
@@ -51,11 +57,12 @@ export function toInstance(base: VmConfig, existing: readonly VmConfig[], newTag
 			remedy: "end one of them: qubes-lite ls",
 		});
 	}
+	const poolId = takeTap();
 	const ids = new Set(existing.map((vm) => vm.id));
-	let tag: string;
-	do tag = newTag();
-	while (toInstanceId(tag) < firstId || ids.has(toInstanceId(tag)));
-	return toInstanceOf(base, tag, toInstanceId(tag));
+	let id: number;
+	do id = toInstanceId(Number.parseInt(newTag(), 16), poolId);
+	while (id < firstId || ids.has(id));
+	return toInstanceOf(base, id.toString(16).padStart(4, "0"), id);
 }
 
 /** Whether a vmm that an earlier broker left runs such an instance. */

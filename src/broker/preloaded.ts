@@ -17,6 +17,8 @@ export interface PreloadedHost {
 	forget(instance: Vm): void;
 	/** Its members do not count. */
 	isSomebodyWaiting(): boolean;
+	/** There is a TAP for one more, or none is needed. */
+	hasTap(base: VmConfig): boolean;
 	/** What an instance would be started with now, in a form that can be compared; throws where it can't be. */
 	wayToStart(base: VmConfig, member: Vm): string;
 	/** What a vmm could take without anything else being pushed out. */
@@ -71,10 +73,25 @@ export class Preloaded {
 
 	/** A member for whoever asks, theirs from now on; the one that is furthest. Undefined: there is none. */
 	claim(base: VmConfig): Vm | undefined {
-		const members = this.#membersOf(base).sort((a, b) => Number(b.isReady) - Number(a.isReady));
-		const member = members.find(({ vm, way }) => isComing(vm) && this.#isAsNow(base, vm, way));
+		const member = this.#toClaim(base);
 		if (member !== undefined) this.claimThis(member.vm);
 		return member?.vm;
+	}
+
+	canClaim(base: VmConfig): boolean {
+		return this.#toClaim(base) !== undefined;
+	}
+
+	/** The last of these that is a member goes: somebody asks for what it holds. False: none is. */
+	giveUp(vms: readonly Vm[]): boolean {
+		const vm = vms.findLast((one) => this.#members.has(one));
+		if (vm !== undefined) this.#drop(vm, "its TAP is asked for");
+		return vm !== undefined;
+	}
+
+	#toClaim(base: VmConfig): Member | undefined {
+		const members = this.#membersOf(base).sort((a, b) => Number(b.isReady) - Number(a.isReady));
+		return members.find(({ vm, way }) => isComing(vm) && this.#isAsNow(base, vm, way));
 	}
 
 	/** Somebody asks for it by its name: if it is a member, it is one no longer. */
@@ -143,14 +160,14 @@ export class Preloaded {
 		if (wanted.length > 0) this.#tryToFill(wanted);
 	}
 
-	/** One of these, the first that there is room for and that is not to wait after its failures. */
+	/** One of these, the first that there is room and a TAP for and that is not to wait after its failures. */
 	#tryToFill(bases: readonly VmConfig[]): void {
 		const isBooting = [...this.#members.values()].some(({ isReady }) => !isReady);
 		if (isBooting || this.#host.isSomebodyWaiting()) return;
 		const free = this.#host.freeMemoryMiB() - spareMemoryMiB;
 		const now = this.#host.now();
 		const waitOf = ({ name }: VmConfig): number => (this.#failures.get(name)?.notBefore ?? now) - now;
-		const base = bases.find((one) => waitOf(one) <= 0 && one.memoryMiB <= free);
+		const base = bases.find((one) => waitOf(one) <= 0 && one.memoryMiB <= free && this.#host.hasTap(one));
 		if (base === undefined) {
 			const soonest = Math.min(...bases.map(waitOf));
 			this.#host.clock.clearTimeout(this.#retry);

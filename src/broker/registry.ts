@@ -4,12 +4,13 @@ import { defaultLifecycle } from "../config/lifecycle.ts";
 import type { Config, VmConfig } from "../config/schema.ts";
 import { noSuchVm, parseVmName } from "../config/vm-name.ts";
 import { QubesLiteError } from "../errors.ts";
-import { toInstanceOf } from "../launch/vm-units.ts";
+import { canBeBase, toInstanceOf } from "../launch/vm-units.ts";
 import type { LaunchPlan } from "../launch-plan.ts";
 import { poweredOff } from "../statemachines/vm-reasons.ts";
 import { BootMarks } from "./boot-marks.ts";
 import { waitFor } from "./clock.ts";
 import { Dependants } from "./dependants.ts";
+import { DisposableTaps, type TapsHost } from "./disposable-taps.ts";
 import { findBase, isInstance, toAdoptedInstance, toInstance } from "./disposables.ts";
 import { Preloaded } from "./preloaded.ts";
 import { type Adopted, Vm, type VmDependencies } from "./vm.ts";
@@ -20,6 +21,7 @@ const pausedWithinMs = 500;
 
 export interface RegistryDependencies extends Omit<VmDependencies, "awaitReady"> {
 	readonly freeMemoryMiB: () => number;
+	readonly readTap: TapsHost["readTap"];
 	/** Four random hex digits. */
 	newInstanceTag(): string;
 	/** Called after every step of any vm's machine. */
@@ -38,6 +40,7 @@ export class Registry {
 	readonly #dependencies: RegistryDependencies & VmDependencies;
 	readonly #vms = new Map<string, Vm>();
 	readonly #preloaded: Preloaded;
+	readonly #taps: DisposableTaps;
 	readonly #dependants = new Dependants((name) => this.#vms.get(name));
 	/** Running vms that the configuration does not have. */
 	readonly #orphans = new Set<string>();
@@ -53,15 +56,21 @@ export class Registry {
 			awaitReady: (names) => this.#dependants.awaitReady(names),
 		};
 		this.#planConfigured = dependencies.planLaunch;
+		const { now, clock, log, readTap } = dependencies;
+		this.#taps = new DisposableTaps({
+			...{ now, clock, readTap, config: () => this.#config, vms: () => this.all() },
+			giveUp: (vms) => this.#preloaded.giveUp(vms),
+		});
 		this.#preloaded = new Preloaded({
-			...{ now: dependencies.now, clock: dependencies.clock, log: dependencies.log },
+			...{ now, clock, log },
 			freeMemoryMiB: dependencies.freeMemoryMiB,
 			bases: () => this.#config.vms.filter(({ preload }) => preload > 0),
 			create: (base) => this.#create(base),
 			forget: (vm) => this.dropIfEnded(vm),
-			isSomebodyWaiting: () => this.all().some((vm) => !this.#preloaded.has(vm) && vm.snapshot().state === "booting"),
+			isSomebodyWaiting: () => this.#isSomebodyWaiting(),
+			hasTap: (base) => this.#taps.hasFree(base),
 			wayToStart: (base, { config: { name, id } }) =>
-				JSON.stringify(dependencies.planLaunch(toInstanceOf(base, name.slice(-4), id))),
+				JSON.stringify([this.#taps.isAsNow(base, id), dependencies.planLaunch(toInstanceOf(base, name.slice(-4), id))]),
 		});
 	}
 
@@ -161,6 +170,7 @@ export class Registry {
 		for (const vm of this.all()) this.#dependants.look(vm.config, vm.isUp);
 		this.#keepConfigured();
 		this.#preloaded.configured();
+		this.#taps.changed();
 		this.#dependencies.changed();
 		for (const watcher of this.#watchers) watcher.configured?.();
 	}
@@ -195,10 +205,26 @@ export class Registry {
 		return this.#preloaded.claim(base) ?? this.#create(base);
 	}
 
+	/**
+	 * For whoever has asked for an instance at `askedAt`: null where newInstance() has an answer that will not change soon. Else resolves
+	 * when it may have changed, and they look again.
+	 */
+	awaitTap(untrustedBase: string, askedAt: number): Promise<void> | null {
+		const base = findBase(this.#config, untrustedBase);
+		if (!canBeBase(base) || this.#preloaded.canClaim(base)) return null;
+		return this.#taps.awaitChange(base, askedAt);
+	}
+
+	#isSomebodyWaiting(): boolean {
+		if (this.#taps.isAwaited) return true;
+		return this.all().some((vm) => !this.#preloaded.has(vm) && vm.snapshot().state === "booting");
+	}
+
 	#create(base: VmConfig): Vm {
 		const { newInstanceTag, log } = this.#dependencies;
 		const existing = this.all().map((vm) => vm.config);
-		const vm = new Vm(toInstance(base, existing, newInstanceTag), this.#dependencies, null);
+		const made = { newTag: newInstanceTag, takeTap: () => this.#taps.take(base) };
+		const vm = new Vm(toInstance(base, existing, made), this.#dependencies, null);
 		this.#vms.set(vm.config.name, vm);
 		log.info({ event: "instance.created", vm: vm.config.name, base: base.name });
 		void this.#start(vm);
@@ -218,10 +244,14 @@ export class Registry {
 	dropIfEnded(vm: Vm): void {
 		if (!this.#isOver(vm)) return;
 		void vm.settled().then(() => {
-			if (!this.#isOver(vm) || !this.#vms.delete(vm.config.name)) return;
+			/** Another one may have its name by now. */
+			if (!this.#isOver(vm) || this.#vms.get(vm.config.name) !== vm) return;
+			this.#vms.delete(vm.config.name);
 			const event = this.#orphans.delete(vm.config.name) ? "vm.gone" : "instance.gone";
 			this.#dependencies.log.info({ event, vm: vm.config.name });
 			if (event === "vm.gone") this.#keepConfigured();
+			this.#preloaded.changed();
+			this.#taps.changed();
 			this.#dependencies.changed();
 			for (const watcher of this.#watchers) watcher.gone?.(vm);
 		});
@@ -284,6 +314,7 @@ export class Registry {
 			this.#dependants.look(vm.config, vm.isUp);
 			this.dropIfEnded(vm);
 			this.#preloaded.changed();
+			this.#taps.changed();
 			this.#dependencies.changed();
 		});
 		for (const watcher of this.#watchers) watcher.added?.(vm);

@@ -5,11 +5,13 @@ import { parseExec } from "../protocol/exec.ts";
 import { commandLineMaxChars } from "../protocol/limits.ts";
 import { formatCommandLine } from "../terminal/command-line.ts";
 import type { ClientConnection } from "./client-connection.ts";
+import { untilImpatient } from "./client-patience.ts";
 import type { Registry } from "./registry.ts";
 import { toSafeLine } from "./safe-line.ts";
 import { serveSession } from "./serve-session.ts";
 import type { Command } from "./session-book.ts";
 import type { Vm } from "./vm.ts";
+import { tapTooLate } from "./vm-errors.ts";
 
 export interface ServeOptions {
 	readonly registry: Registry;
@@ -26,10 +28,20 @@ export interface ServeOptions {
 export async function serveRun(client: ClientConnection, request: RunRequest, options: ServeOptions): Promise<void> {
 	const { registry, bytes, askedAt, now } = options;
 	const command = toCommand(bytes);
+	const beganAt = now();
+	const leftMs = (): number => request.timeoutMs && Math.max(1, request.timeoutMs - (now() - beganAt));
+	for (;;) {
+		const change = awaitTap(request, registry, beganAt);
+		/** What comes next must come at once: others wait for the same. */
+		if (change === null) break;
+		await untilImpatient(client, change, { timeoutMs: leftMs(), tooSlow: () => tapTooLate(request.timeoutMs) });
+		if (client.gone.aborted) return;
+	}
+	const timeoutMs = leftMs();
 	const vm = request.disposable
 		? (registry.findUnused(request.instance) ?? newInstance(request, registry))
 		: findVm(request, registry);
-	const { timeoutMs, pid } = request;
+	const { pid } = request;
 	try {
 		await serveSession(client, {
 			...{ request: options.number, type: "run.requested", attachTo: null, mayBoot: request.start },
@@ -38,6 +50,12 @@ export async function serveRun(client: ClientConnection, request: RunRequest, op
 	} finally {
 		registry.dropIfEnded(vm);
 	}
+}
+
+/** An instance needs a TAP, which another one may be just about to leave. Null where there is nothing to wait for. */
+function awaitTap(request: RunRequest, registry: Registry, beganAt: number): Promise<void> | null {
+	const isFresh = request.disposable && request.start && registry.findUnused(request.instance) === undefined;
+	return isFresh ? registry.awaitTap(request.vm, beganAt) : null;
 }
 
 function newInstance({ vm, start }: RunRequest, registry: Registry): Vm {

@@ -5,6 +5,7 @@ import { encodeGranted, encodeReady } from "../protocol/broker.ts";
 import { sha256Hex } from "../protocol/exec.ts";
 import { ticketBytes, ticketLifeMs } from "../protocol/limits.ts";
 import type { ClientConnection } from "./client-connection.ts";
+import { untilImpatient } from "./client-patience.ts";
 import type { Instance } from "./instance.ts";
 import { reportProgress } from "./report-progress.ts";
 import type { Command } from "./session-book.ts";
@@ -106,14 +107,5 @@ function untilGoneOrEnded(client: ClientConnection, vm: Vm, instance: Instance):
 	});
 }
 
-/** `asked`, but no longer than the client waits: it leaves, or its own time is up. */
-async function bounded(client: ClientConnection, { vm, timeoutMs }: Opening, asked: Promise<void>): Promise<void> {
-	let timer: NodeJS.Timeout | undefined;
-	const impatience = new Promise<void>((resolve, reject) => {
-		if (client.gone.aborted) resolve();
-		client.gone.addEventListener("abort", () => resolve(), { once: true });
-		if (timeoutMs !== 0) timer = setTimeout(() => reject(bootTooSlow(vm.config, timeoutMs)), timeoutMs);
-	});
-	asked.catch(() => {});
-	await Promise.race([asked, impatience]).finally(() => clearTimeout(timer));
-}
+const bounded = (client: ClientConnection, { vm, timeoutMs }: Opening, asked: Promise<void>): Promise<void> =>
+	untilImpatient(client, asked, { timeoutMs, tooSlow: () => bootTooSlow(vm.config, timeoutMs) });

@@ -43,6 +43,11 @@ export function bootTooSlow(vm: VmConfig, withinMs: number): QubesLiteError {
 	return new QubesLiteError("BootTimeout", sentence, { remedy: statusRemedy(vm) });
 }
 
+export const tapTooLate = (withinMs: number): QubesLiteError =>
+	new QubesLiteError("BootTimeout", `no TAP of disposablePool has become free within ${withinMs / 1000} s`, {
+		remedy: "qubes-lite ls --all   # shows the instances that have them",
+	});
+
 /** What a failed boot has left to look at. */
 export interface BootRemains {
 	readonly console: readonly string[];

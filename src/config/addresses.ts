@@ -12,8 +12,24 @@ export interface VmAddresses {
 	readonly mac: string;
 }
 
-/** An instance of a disposable has its base's addresses: its own id is beyond the last byte of any. */
-export const toAddressId = (vm: VmConfig): number => vm.instanceOf?.id ?? vm.id;
+/** Of disposablePool, by the id whose address it has. */
+export const toPoolTap = (id: number): string => `ql-d${id}`;
+
+/**
+ * Which TAP of the pool an instance has is in its own id, which all know who know the instance: its broker, one that adopts it, and
+ * systemd by its unit's name. The low byte of an odd one is the id in the pool; an even one, as none in the pool is, has none: null.
+ */
+export const poolIdOf = (instanceId: number): number | null => (instanceId % 2 === 1 ? instanceId & 0xff : null);
+
+/** The id of an instance that has the TAP of `poolId`, or none, with the other bits of `number`. */
+export const toInstanceId = (number: number, poolId: number | null): number =>
+	poolId === null ? number & ~1 : (number & ~0xff) | poolId;
+
+/** An instance of a disposable has those of its TAP in the pool, else its base's: its own id is beyond the last byte of any. */
+export function toAddressId({ id, instanceOf }: VmConfig): number {
+	if (instanceOf === undefined) return id;
+	return poolIdOf(id) ?? instanceOf?.id ?? id;
+}
 
 /** Addresses of the vm with `id` (odd, 3 to 255) in `vmNetwork` ("A.B.C.0/24"), both checked by the schema. */
 export function toAddresses(vmNetwork: string, id: number): VmAddresses {

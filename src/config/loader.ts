@@ -3,6 +3,7 @@ import * as v from "valibot";
 import { QubesLiteError } from "../errors.ts";
 import { nearestName } from "../nearest-name.ts";
 import { findDependencyProblems } from "./dependencies.ts";
+import { disposablePoolEntries, findPoolProblems, type PoolProblem } from "./disposable-pool.ts";
 import { formatValue } from "./format-value.ts";
 import { isJsonObject, type JsonObject, type JsonPath, JsonSyntaxError, parseJson } from "./json.ts";
 import { shutdownEntries } from "./lifecycle.ts";
@@ -24,6 +25,7 @@ export function parseConfig(text: string, source: string): Config {
 	const problems = [
 		...repeatedKeys.map((path) => ({ path, text: "is there twice; expected each key once" })),
 		...findUnknownKeys(value, Object.keys(configEntries), []),
+		...findUnknownKeys(poolOf(value), Object.keys(disposablePoolEntries), ["disposablePool"]),
 		...listVms(value).flatMap(([vm, path]) => findUnknownKeys(vm, Object.keys(vmEntries), path)),
 		...listVms(value).flatMap(([{ shutdown }, path]) =>
 			findUnknownKeys(shutdown, Object.keys(shutdownEntries), [...path, "shutdown"]),
@@ -31,6 +33,7 @@ export function parseConfig(text: string, source: string): Config {
 		...(result.issues ?? []).filter((issue) => issue.expected !== "never").map(toProblem),
 		...findRepeats(value, "id"),
 		...findRepeats(value, "name"),
+		...findPoolProblems(poolOf(value), listVms(value)).map(toPoolProblem),
 		...(result.success ? findBadDependencies(result.output) : []),
 	];
 	if (result.success && problems.length === 0) return result.output;
@@ -81,9 +84,17 @@ function toProblem(issue: v.InferIssue<typeof configSchema>): Problem {
 }
 
 function toMissingMessage(path: JsonPath): string {
-	const entries: JsonObject = path.length === 1 ? configEntries : vmEntries;
+	const inFile: JsonObject = path[0] === "disposablePool" ? disposablePoolEntries : vmEntries;
+	const entries: JsonObject = path.length === 1 ? configEntries : inFile;
 	const entry = entries[path.at(-1) ?? ""];
 	return isJsonObject(entry) ? String(entry.message) : "a value";
+}
+
+const poolOf = (value: unknown): unknown => (isJsonObject(value) ? value.disposablePool : undefined);
+
+function toPoolProblem({ path, value, expected }: PoolProblem): Problem {
+	const words = expected.map((part) => (typeof part === "string" ? part : formatPath(part)));
+	return { path, text: `is ${formatValue(value)}; expected ${words.join("")}` };
 }
 
 function listVms(value: unknown): [JsonObject, JsonPath][] {

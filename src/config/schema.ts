@@ -3,6 +3,7 @@
  * "expected …"; a limit has its reason beside it. Repeated ids and names are the loader's, as they concern two vms.
  */
 import * as v from "valibot";
+import { disposablePool, idSchema } from "./disposable-pool.ts";
 import { isJsonObject } from "./json.ts";
 import { type Lifecycle, lifecycleEntries, toLifecycle } from "./lifecycle.ts";
 import { disposableEnds } from "./settable.ts";
@@ -42,6 +43,8 @@ export interface Config {
 	readonly vmNetwork: string;
 	/** Who keeps the vms; "auto" is systemd where its user manager is to be had. */
 	readonly supervisor: "auto" | "systemd" | "direct";
+	/** Ids whose TAPs `ql-d<id>` are for instances of networked vms. */
+	readonly disposablePool?: { readonly ids: readonly number[] };
 	readonly vms: readonly VmConfig[];
 }
 
@@ -80,10 +83,7 @@ const memoryLeastMiB = 128;
 
 export const vmEntries = {
 	// 256 and more is no last byte of an address; even ids would overlap their neighbour's /31; 1 and 2 are CIDs of others.
-	id: v.pipe(
-		wholeNumber(3, 255, "an odd whole number"),
-		v.check((id) => id % 2 === 1, "an odd whole number from 3 to 255"),
-	),
+	id: idSchema,
 	name: v.pipe(
 		checkedString(isVmName, vmNameRule),
 		v.check(
@@ -167,6 +167,7 @@ export const configEntries = {
 	user: v.optional(checkedString((user) => /^[^\p{C}\s:/]{1,256}$/u.test(user), "the name of a user")),
 	vmNetwork: v.optional(checkedString(isVmNetwork, 'an IPv4 network "A.B.C.0/24"'), "172.16.200.0/24"),
 	supervisor: v.optional(v.picklist(["auto", "systemd", "direct"], '"auto", "systemd" or "direct"'), "auto"),
+	disposablePool: v.optional(disposablePool),
 	// As many as there are ids.
 	vms: v.pipe(v.array(vmSchema, "a list of vms"), v.maxLength(127, "at most 127 vms")),
 };
@@ -175,10 +176,11 @@ export const configSchema = v.pipe(
 	jsonObject,
 	v.strictObject(configEntries),
 	v.transform(
-		({ user, vmNetwork, supervisor, vms }): Config => ({
+		({ user, vmNetwork, supervisor, disposablePool, vms }): Config => ({
 			...(user !== undefined && { user }),
 			vmNetwork,
 			supervisor,
+			...(disposablePool !== undefined && { disposablePool }),
 			vms,
 		}),
 	),

@@ -12,6 +12,8 @@ export interface Tap {
 	readonly group: number | null;
 	/** Switched on (IFF_UP), whether or not a vm is at its other end. */
 	readonly isUp: boolean;
+	/** Somebody has it open. Not known, and so false, while it is switched off. */
+	readonly isInUse: boolean;
 }
 
 export function listTaps(): string[] {
@@ -24,7 +26,9 @@ export function readTap(name: string): Tap | undefined {
 	const idOf = (file: string): number | null => (read(file) < 0 ? null : read(file));
 	try {
 		read("tun_flags");
-		return { owner: idOf("owner"), group: idOf("group"), isUp: (read("flags") & 1) === 1 };
+		const isUp = (read("flags") & 1) === 1;
+		/** Of what is switched off the kernel has no word (EINVAL). */
+		return { owner: idOf("owner"), group: idOf("group"), isUp, isInUse: isUp && read("carrier") === 1 };
 	} catch (cause) {
 		// EINVAL: it went while we looked.
 		if (["ENOENT", "ENOTDIR", "EINVAL", "ENODEV"].includes(errnoOf(cause) ?? "")) return undefined;

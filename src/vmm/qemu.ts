@@ -5,9 +5,9 @@
  * to the host's firewall what the guest may reach. **User-mode network does not**: QEMU opens the guest's connections
  * as the user, so it reaches what the user's own programs reach, services on the host's 127.0.0.1 included (measured:
  * by the gateway's address, and by 127.0.0.1 itself in a packet of its own making). QEMU has no option against it:
- * restrict=on cuts everything off. It is the fallback for hosts without TAPs; `qubes-lite host tap` makes them.
+ * restrict=on cuts everything off. It is the fallback for hosts without TAPs.
  */
-import { toAddresses, toAddressId, type VmAddresses } from "../config/addresses.ts";
+import { poolIdOf, toAddresses, toAddressId, toPoolTap, type VmAddresses } from "../config/addresses.ts";
 import type { Config, VmConfig } from "../config/schema.ts";
 import { QubesLiteError } from "../errors.ts";
 import { type HostRequirement, type LaunchPlan, socketPathMaxBytes, vmFiles } from "../launch-plan.ts";
@@ -75,9 +75,9 @@ function toRequirements(vm: VmConfig, facts: HostFacts, programs: readonly strin
 	const kind = toNetworkKind(vm, facts);
 	return [
 		{ kind: facts.accelerator },
-		...(kind === "none" || vm.instanceOf !== undefined
-			? []
-			: [{ kind: kind === "tap" ? "tap" : "no-tap", name: toTapName(vm) } as const]),
+		...(kind === "tap" ? [{ kind, name: toTapName(vm) } as const] : []),
+		// An instance that has none in the pool could have had one, had it been made later.
+		...(kind === "user" && vm.instanceOf === undefined ? [{ kind: "no-tap", name: toTapName(vm) } as const] : []),
 		...programs.map((path) => ({ kind: "program", path }) as const),
 		...[kernel, initramfs, root].map((path) => ({ kind: "file", path }) as const),
 		...vm.disks.map((path) => ({ kind: "disk", path }) as const),
@@ -103,8 +103,8 @@ function toArguments(
 	const network = toNetworkKind(vm, facts);
 	const memory = `${vm.memoryMiB}M`;
 	return [
-		// The process's name is the TAP's, of 15 bytes at most (TASK_COMM_LEN, prctl(2)).
-		...["-name", toOption(`qubes-lite-${vm.name}`, { process: toTapName(vm) })],
+		// The process's name has 15 bytes at most (TASK_COMM_LEN, prctl(2)).
+		...["-name", toOption(`qubes-lite-${vm.name}`, { process: `ql-${vm.name}` })],
 		...["-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"],
 		// spawn=deny is possible because TAPs come ready made: no script to run.
 		...["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"],
@@ -130,15 +130,22 @@ function toArguments(
 	];
 }
 
-function toTapName(vm: VmConfig): string {
-	return `ql-${vm.name}`;
+/** Of an instance: its own in the pool. */
+function toTapName({ id, name, instanceOf }: VmConfig): string {
+	const poolId = instanceOf === undefined ? null : poolIdOf(id);
+	return poolId === null ? `ql-${name}` : toPoolTap(poolId);
 }
 
 function toNetworkKind(vm: VmConfig, facts: HostFacts): NetworkKind {
 	if (!vm.network) return "none";
 	// A TAP has the address of one vm; each user-mode network is a world of its own, where an instance can have its base's.
-	if (vm.instanceOf !== undefined) return "user";
-	return facts.taps.includes(toTapName(vm)) ? "tap" : "user";
+	if (vm.instanceOf !== undefined && poolIdOf(vm.id) === null) return "user";
+	const tap = toTapName(vm);
+	if (facts.taps.includes(tap)) return "tap";
+	if (vm.instanceOf === undefined) return "user";
+	throw new QubesLiteError("BootFailed", `the TAP ${tap} of disposablePool, which ${vm.name} was given, is gone`, {
+		remedy: "qubes-lite doctor   # has the commands that make it",
+	});
 }
 
 function toNetwork(kind: NetworkKind, addresses: VmAddresses, tap: string): string[] {

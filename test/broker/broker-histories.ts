@@ -17,6 +17,8 @@ export interface Configured {
 	readonly vms: readonly VmConfig[];
 	/** What one of them may be configured as later. */
 	readonly changes: readonly VmChange[];
+	/** Of disposablePool. */
+	readonly poolIds?: readonly number[];
 }
 
 export const brokers: readonly Configured[] = [
@@ -34,18 +36,24 @@ export const brokers: readonly Configured[] = [
 		changes: [{ preload: 2 }, { memoryMiB: 4096 }, { preload: 0 }],
 	},
 	{
+		title: "disposables that share a pool of TAPs",
+		vms: [{ ...disp, preload: 1 }, shopping],
+		changes: [{ preload: 2 }, { preload: 0 }, { gone: true }],
+		poolIds: [101, 103],
+	},
+	{
 		title: "all of these",
 		vms: [shopping, web, net, box, { ...disp, preload: 1 }],
 		changes: [{ preload: 0 }, { dependsOn: [] }],
 	},
 ];
 
-export const keepsItsRules = ({ vms, changes }: Configured) =>
+export const keepsItsRules = ({ vms, changes, poolIds }: Configured) =>
 	fc.asyncProperty(
 		fc.commands(stepsFor(vms, changes), { maxCommands: 40, size: "max" }),
 		fc.scheduler(),
 		async (history, scheduler) => {
-			const world = new BrokerWorld(new ScheduledTurns(scheduler), vms);
+			const world = new BrokerWorld(new ScheduledTurns(scheduler), vms, poolIds);
 			try {
 				await world.open();
 				await fc.asyncModelRun(() => ({ model: world, real: world }), history);

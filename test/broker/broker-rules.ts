@@ -1,5 +1,7 @@
 /** What a broker must keep to, whatever happens: looked at whenever a vm steps, after each thing that happens, and in the end. */
+import { isInstance } from "../../src/broker/disposables.ts";
 import type { Vm } from "../../src/broker/vm.ts";
+import { poolIdOf } from "../../src/config/addresses.ts";
 import { hasLease } from "../../src/statemachines/leases.ts";
 import type { BrokerWorld } from "./broker-world.ts";
 import { liveVmm } from "./fake-places.ts";
@@ -70,6 +72,7 @@ export class BrokerRules {
 	/** Before a launch: what the vm needs has been ready since its boot began. */
 	launches(name: string): void {
 		const vm = this.#world.registry.find(name);
+		this.#launchesWithTap(vm);
 		for (const needed of vm.snapshot().context.dependsOn) {
 			const other = this.#world.registry.all().find(({ config }) => config.name === needed);
 			const isReady = other !== undefined && isServing(other.snapshot().state);
@@ -114,6 +117,18 @@ export class BrokerRules {
 		this.#throwAny();
 	}
 
+	/** A TAP is one instance's until nothing of that is left, and there is none without while there is a pool. */
+	#launchesWithTap({ config: { name, id, instanceOf, network } }: Vm): void {
+		const { poolIds, vmms } = this.#world;
+		if (instanceOf === undefined || !network || poolIds.length === 0) return;
+		const tap = poolIdOf(id);
+		if (tap === null || !poolIds.includes(tap)) this.broken(`${name} has no TAP of the pool`);
+		const other = vmms.find(
+			(vmm) => !vmm.isGone && vmm.vm !== name && isInstance(vmm.vm, vmm.plan.id) && poolIdOf(vmm.plan.id) === tap,
+		);
+		if (other !== undefined) this.broken(`${name} is launched with the TAP of ${other.vm}`);
+	}
+
 	#isAwaited(number: number): boolean {
 		const { clients, commands } = this.#world;
 		return commands.has(number) || clients.some((client) => client.number === number && !client.hasLeft);
@@ -121,7 +136,7 @@ export class BrokerRules {
 
 	/** Nobody wants anything any more, and there has been time. */
 	checkSettled(): void {
-		const { registry, vmms, clients, commands, config } = this.#world;
+		const { registry, vmms, clients, commands, config, poolIds } = this.#world;
 		for (const { outcome, wish } of clients)
 			if (outcome === "waits") this.broken(`a client of ${wish.vm} waits for ever`);
 		for (const command of commands.values()) this.broken(`a ${command} has no end`);
@@ -134,10 +149,15 @@ export class BrokerRules {
 				this.broken(`${vmm.vm} (${boot}) was cleaned up ${cleanUps} times`);
 		}
 		for (const vm of registry.all()) this.#checkAtRest(vm);
+		const keptOf = (base: string): number =>
+			registry.all().filter((vm) => registry.isPreloaded(vm) && vm.config.instanceOf?.name === base).length;
+		const isRoom = poolIds.length === 0 || config.vms.reduce((sum, { preload }) => sum + preload, 0) <= poolIds.length;
 		for (const { name, preload } of config.vms) {
-			const kept = registry.all().filter((vm) => registry.isPreloaded(vm) && vm.config.instanceOf?.name === name);
-			if (kept.length !== preload) this.broken(`${kept.length} instances of ${name} are kept ready, not ${preload}`);
+			const kept = keptOf(name);
+			if (isRoom && kept !== preload) this.broken(`${kept} instances of ${name} are kept ready, not ${preload}`);
 		}
+		const kept = config.vms.reduce((sum, { name }) => sum + keptOf(name), 0);
+		if (!isRoom && kept !== poolIds.length) this.broken(`${kept} instances are kept ready by ${poolIds.length} TAPs`);
 		this.#throwAny();
 	}
 

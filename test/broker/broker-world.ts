@@ -39,6 +39,9 @@ export class BrokerWorld implements FakePlaces {
 	readonly inhibitors = new Map<number, { readonly vm: Vm; readonly release: () => void }>();
 	readonly rules: BrokerRules;
 	freeMemoryMiB = 100_000;
+	/** Of disposablePool. Their TAPs are there, and nobody else has them open, but for these. */
+	poolIds: readonly number[];
+	readonly taps = new Map<string, "gone" | "open">();
 	config: Config;
 	#life = new BrokerLife();
 	#registry: Registry | undefined;
@@ -47,9 +50,10 @@ export class BrokerWorld implements FakePlaces {
 	readonly #directory = mkdtempSync(join(tmpdir(), "ql-world-"));
 	#watched = new WeakSet<Vm>();
 
-	constructor(turns: Turns, vms: readonly VmConfig[]) {
+	constructor(turns: Turns, vms: readonly VmConfig[], poolIds: readonly number[] = []) {
 		this.turns = turns;
-		this.config = createConfig(...vms);
+		this.poolIds = poolIds;
+		this.config = this.#toConfig(vms);
 		this.clock.set(1_000_000);
 		this.rules = new BrokerRules(this);
 	}
@@ -92,9 +96,11 @@ export class BrokerWorld implements FakePlaces {
 				lastEnds: new EndsInMemory("", { warn: () => {} }),
 				bootHistory: new NoBoots("", { warn: () => {} }),
 				newBootToken: () => this.#token(),
-				newInstanceTag: () => (0x1000 + this.#number()).toString(16),
+				newInstanceTag: () => this.#tag(),
 				changed: whileAlive(() => this.#watchNew()),
 				freeMemoryMiB: () => this.freeMemoryMiB,
+				/** What it has given away itself it must know. */
+				readTap: (name) => (this.taps.get(name) === "gone" ? undefined : { isInUse: this.taps.get(name) === "open" }),
 				planLaunch: (vm) => this.#planLaunch(vm),
 				keepLogs: () => life.only(this.turns.wait("logs are kept")),
 			},
@@ -178,7 +184,7 @@ export class BrokerWorld implements FakePlaces {
 	}
 
 	configure(vms: readonly VmConfig[]): void {
-		this.config = createConfig(...vms);
+		this.config = this.#toConfig(vms);
 		this.registry.configure(this.config);
 	}
 
@@ -225,9 +231,20 @@ export class BrokerWorld implements FakePlaces {
 		}
 	}
 
+	#toConfig(vms: readonly VmConfig[]): Config {
+		const config = createConfig(...vms);
+		return this.poolIds.length === 0 ? config : { ...config, disposablePool: { ids: this.poolIds } };
+	}
+
 	#number(): number {
 		this.#numbers += 1;
 		return this.#numbers;
+	}
+
+	/** Whether its low byte is kept or another's, none comes again soon. */
+	#tag(): string {
+		const number = this.#number();
+		return (((4 + (number % 252)) << 8) | (number & 0xff)).toString(16).padStart(4, "0");
 	}
 
 	#token(): string {

@@ -1,6 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { findBase, instancesMax, isInstance, toAdoptedInstance, toInstance } from "../../src/broker/disposables.ts";
+import {
+	findBase,
+	instancesMax,
+	isInstance,
+	type NewInstance,
+	toAdoptedInstance,
+	toInstance,
+} from "../../src/broker/disposables.ts";
+import { poolIdOf } from "../../src/config/addresses.ts";
 import { isVmName } from "../../src/config/vm-name.ts";
 import { createConfig, createVm } from "../vmm/facts.ts";
 
@@ -9,9 +17,8 @@ const disp = createVm({ id: 15, name: "disp", disposable: true });
 const other = createVm({ id: 17, name: "throwaway", disposable: true });
 
 /** Gives these tags, one after the other. */
-const tags = (...list: string[]) => {
-	return (): string => list.shift() ?? "";
-};
+const tags = (...list: string[]): NewInstance => ({ newTag: () => list.shift() ?? "", takeTap: () => null });
+const withTap = (poolId: number, ...list: string[]): NewInstance => ({ ...tags(...list), takeTap: () => poolId });
 
 describe("the base", () => {
 	test("that nobody names is disp, else the first disposable", () => {
@@ -44,7 +51,7 @@ describe("an instance", () => {
 		const base = createVm({ memoryMiB: 4096, cpus: 4, image: "/images/big", autoStart: true, bootTimeoutMs: 90_000 });
 		expect(toInstance(base, [base], tags("1a2b"))).toEqual({
 			...base,
-			...{ id: 0x1a2b, name: "disp-1a2b", disposable: true, autoStart: false, idleTimeoutMs: 0 },
+			...{ id: 0x1a2a, name: "disp-1a2a", disposable: true, autoStart: false, idleTimeoutMs: 0 },
 			instanceOf: { name: "shopping", id: 5 },
 		});
 	});
@@ -52,15 +59,24 @@ describe("an instance", () => {
 	test("has a name that nobody has, and the same as its id, beyond those of configured vms", () => {
 		const first = toInstance(disp, [disp], tags("03e7", "03e8"));
 		expect(first).toMatchObject({ name: "disp-03e8", id: 1000 });
-		const second = toInstance(disp, [disp, first], tags("03e8", "0000", "03e8", "ffff"));
-		expect(second).toMatchObject({ name: "disp-ffff", id: 65_535 });
+		const second = toInstance(disp, [disp, first], tags("03e8", "0000", "03e9", "ffff"));
+		expect(second).toMatchObject({ name: "disp-fffe", id: 65_534 });
+	});
+
+	test("has in its name and id which TAP it has, and that it has none", () => {
+		const instance = toInstance(disp, [disp], withTap(101, "0300", "1a2b"));
+		expect(instance).toMatchObject({ name: "disp-1a65", id: 0x1a65 });
+		expect(poolIdOf(instance.id)).toBe(101);
+		const second = toInstance(disp, [disp, instance], withTap(101, "1aff", "ff00"));
+		expect(second).toMatchObject({ name: "disp-ff65" });
+		expect(poolIdOf(toInstance(disp, [disp], tags("1a65")).id)).toBeNull();
 	});
 
 	test("has a name that every entrance takes, and by which another broker knows it again", () => {
 		fc.assert(
 			fc.property(fc.integer({ min: 1000, max: 0xffff }), (number) => {
 				const tag = number.toString(16).padStart(4, "0");
-				const { name, id } = toInstance(disp, [], () => tag);
+				const { name, id } = toInstance(disp, [], tags(tag));
 				expect(isVmName(name) && isInstance(name, id)).toBe(true);
 			}),
 		);
@@ -80,7 +96,7 @@ describe("an instance", () => {
 	test("is refused beyond the limit, which counts instances only, adopted ones too", () => {
 		const existing = [shopping, disp, toAdoptedInstance(createVm({ id: 2000, name: "disp-ffff" }))];
 		while (existing.length < 2 + instancesMax) {
-			existing.push(toInstance(disp, existing, () => (0x1000 + existing.length).toString(16)));
+			existing.push(toInstance(disp, existing, tags((0x1000 + 2 * existing.length).toString(16))));
 		}
 		expect(() => toInstance(disp, existing, tags("abcd"))).toThrow(
 			expect.objectContaining({
@@ -89,7 +105,7 @@ describe("an instance", () => {
 			}),
 		);
 		existing.pop();
-		expect(toInstance(disp, existing, tags("abcd")).name).toBe("disp-abcd");
+		expect(toInstance(disp, existing, tags("abcd")).name).toBe("disp-abcc");
 	});
 
 	test("that an earlier broker left has the bounds that it was started with, else those of its base", () => {

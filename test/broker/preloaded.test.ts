@@ -69,22 +69,26 @@ class FakeVm {
 
 const made: FakeVm[] = [];
 const forgotten: FakeVm[] = [];
+const warnings: string[] = [];
 let bases: VmConfig[] = [];
 let isWaiting = false;
 let free = 100_000;
 let image = "a";
 let unplannable = "";
+let tapsFree = 100;
 let pool: Preloaded;
 
 beforeEach(() => {
 	vi.useFakeTimers();
 	made.length = 0;
 	forgotten.length = 0;
+	warnings.length = 0;
 	bases = [createVm({ name: "disp", preload: 1 })];
 	isWaiting = false;
 	free = 100_000;
 	image = "a";
 	unplannable = "";
+	tapsFree = 100;
 	pool = new Preloaded({
 		bases: () => bases,
 		create(base) {
@@ -94,6 +98,7 @@ beforeEach(() => {
 		},
 		forget: (vm) => void forgotten.push(vm as unknown as FakeVm),
 		isSomebodyWaiting: () => isWaiting,
+		hasTap: () => tapsFree > 0,
 		wayToStart({ name, memoryMiB }) {
 			if (name === unplannable) throw new Error("no image");
 			return `${image} ${memoryMiB}`;
@@ -101,7 +106,7 @@ beforeEach(() => {
 		freeMemoryMiB: () => free,
 		now: () => Date.now(),
 		clock: systemClock,
-		log: pino({ level: "silent" }),
+		log: pino({ level: "warn" }, { write: (line) => warnings.push(line) }),
 	});
 });
 
@@ -221,6 +226,30 @@ describe("instances that are kept ready", () => {
 		free += 1;
 		await look(10_000);
 		expect(made).toHaveLength(1);
+	});
+
+	test("are not made where all TAPs are in use, which nobody is warned of, and are when one is free", async () => {
+		tapsFree = 0;
+		await look();
+		await look(60_000);
+		expect(made).toHaveLength(0);
+		expect(vi.getTimerCount()).toBe(1);
+		expect(warnings).toEqual([]);
+		tapsFree = 1;
+		await look();
+		expect(made).toHaveLength(1);
+	});
+
+	test("make room for who asks for what they hold, the one that was made last", async () => {
+		bases = [createVm({ name: "disp", preload: 2 })];
+		await look();
+		made[0]?.ready();
+		await look();
+		const both = made as unknown as Vm[];
+		expect(pool.giveUp(both.slice(0, 1))).toBe(true);
+		expect(made.map(({ isUp }) => isUp)).toEqual([false, true]);
+		expect(pool.giveUp(both)).toBe(true);
+		expect(pool.giveUp(both)).toBe(false);
 	});
 
 	test("that can't be made are tried again after 10 s, then 20 s, and so on", async () => {

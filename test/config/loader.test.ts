@@ -178,6 +178,53 @@ describe("the lifecycle of a vm", () => {
 	});
 });
 
+describe("disposablePool", () => {
+	const vms = [
+		{ id: 3, name: "banking" },
+		{ id: 5, name: "d103" },
+	];
+	const pool = (disposablePool: unknown, others: readonly object[] = vms) =>
+		JSON.stringify({ version: 1, disposablePool, vms: others });
+
+	test("has ids that no vm has; it may be empty, and one less than there are", () => {
+		expect(parseConfig(pool({ ids: [101, 255] }), "x").disposablePool).toEqual({ ids: [101, 255] });
+		expect(parseConfig(pool({ ids: [] }), "x").disposablePool).toEqual({ ids: [] });
+		const most = Array.from({ length: 126 }, (_, index) => 2 * index + 5);
+		expect(parseConfig(pool({ ids: most }, [{ id: 3, name: "disp" }]), "x").disposablePool?.ids).toHaveLength(126);
+	});
+
+	test.each([
+		[7, ["disposablePool is 7; expected an object with ids"]],
+		[{}, ["disposablePool.ids is missing; expected a list of ids, odd whole numbers from 3 to 255"]],
+		[{ ids: 101 }, ["disposablePool.ids is 101; expected a list of ids, odd whole numbers from 3 to 255"]],
+		[{ ids: [101], id: 3 }, ['disposablePool.id is 3; no such key: did you mean "ids"?']],
+		[
+			{ ids: [102, "101", 257, 1, 7.5] },
+			["102", '"101"', "257", "1", "7.5"].map(
+				(value, index) => `disposablePool.ids[${index}] is ${value}; expected an odd whole number from 3 to 255`,
+			),
+		],
+		[
+			{ ids: [101, 5, 101] },
+			[
+				"disposablePool.ids[1] is 5; expected another than that of vms[1].id",
+				"disposablePool.ids[2] is 101; expected another than that of disposablePool.ids[0]",
+			],
+		],
+		[
+			{ ids: [101, 103] },
+			['vms[1].name is "d103"; expected another name: its TAP would be that of disposablePool.ids[1]'],
+		],
+	])("%j is refused", (disposablePool, problems) => {
+		expect(problemsOf(pool(disposablePool))).toEqual(problems);
+	});
+
+	test("of more ids than there are is refused as that, too", () => {
+		expect(problemsOf(pool({ ids: Array(200_000).fill(101) }, []))).toHaveLength(51);
+		expect(problemsOf(pool({ ids: Array(127).fill(101) }, []))[0]).toMatch(/; expected at most 126 ids$/);
+	});
+});
+
 describe("a bad configuration", () => {
 	test("is answered with all of its problems, the file's own first, then vm by vm", () => {
 		const text = `{
@@ -281,6 +328,7 @@ test("whatever JSON it is given, the answer is a configuration or an error of ou
 	const vm = fc.record({ id: fc.jsonValue(), name: fc.jsonValue(), disks: fc.jsonValue() }, { requiredKeys: [] });
 	const config = fc.record({
 		version: fc.constant(1),
+		disposablePool: fc.oneof(fc.record({ ids: fc.array(fc.jsonValue()) }), fc.jsonValue()),
 		vms: fc.oneof(fc.array(fc.oneof(vm, fc.jsonValue())), fc.jsonValue()),
 	});
 	fc.assert(

@@ -33,6 +33,10 @@ export interface TestUserOptions {
 	readonly path?: string;
 	readonly cache?: string;
 	readonly env?: Readonly<Record<string, string>>;
+	/** Words before each program: what runs it. */
+	readonly within?: readonly string[];
+	/** Besides vms. */
+	readonly config?: object;
 	/** It gets a user manager. */
 	readonly hasManager?: boolean;
 }
@@ -43,7 +47,9 @@ export class TestUser {
 	readonly runtime: string;
 	readonly state: string;
 
+	readonly within: readonly string[];
 	readonly #config: string;
+	readonly #others: object;
 	readonly #supervisor: string;
 
 	constructor(options: TestUserOptions) {
@@ -52,7 +58,9 @@ export class TestUser {
 		this.runtime = join(this.directory, "qubes-lite");
 		this.state = join(this.directory, "state/qubes-lite");
 		const config = join(this.directory, "config.json");
+		this.within = options.within ?? [];
 		this.#config = config;
+		this.#others = options.config ?? {};
 		this.#supervisor = options.supervisor ?? "auto";
 		this.configure(options.vms);
 		this.env = {
@@ -69,8 +77,8 @@ export class TestUser {
 	}
 
 	/** Writes the configuration; a broker that runs reads it soon, or when it is asked for something. */
-	configure(vms: readonly object[]): void {
-		writeFileSync(this.#config, JSON.stringify({ version: 1, supervisor: this.#supervisor, vms }));
+	configure(vms: readonly object[], others = this.#others): void {
+		writeFileSync(this.#config, JSON.stringify({ version: 1, supervisor: this.#supervisor, ...others, vms }));
 	}
 
 	/** Types a shell line. */
@@ -93,7 +101,8 @@ export class TestUser {
 	/** With the tests' own rights, and this user's environment. */
 	startAsTester(program: string, words: readonly string[]): Running {
 		const beganAt = performance.now();
-		const child = spawn(program, words, { env: this.env, stdio: ["pipe", "pipe", "pipe"] });
+		const [first = program, ...rest] = [...this.within, program, ...words];
+		const child = spawn(first, rest, { env: this.env, stdio: ["pipe", "pipe", "pipe"] });
 		const stdout: Buffer[] = [];
 		const stderr: Buffer[] = [];
 		child.stdout.on("data", (chunk: Buffer) => stdout.push(chunk));

@@ -383,6 +383,33 @@ describe.runIf(isRoot && existsSync("/dev/net/tun"))("a TAP", () => {
 		await user.cure("tap:shopping", sick, seeded(seed), namespaces);
 	});
 
+	it("of disposablePool is looked at like another, and those that are missing are made by the remedy", async () => {
+		const others = { disposablePool: { ids: [101, 103, 105] } };
+		user.configure(vms, others);
+		const of = async (seed: string) => user.diagnose(seeded(seed), namespaces);
+		const sick = await of(":");
+		expect(sick.of("disposable-pool")).toMatchObject({
+			status: "WARN",
+			sentence:
+				"disposablePool: 0 of 3 TAPs are there, without ql-d101, ql-d103, ql-d105: networked instances have user-mode network",
+		});
+		await user.cure("disposable-pool", sick, seeded(":"), namespaces);
+		const some = await of("ip tuntap add dev ql-d103 mode tap");
+		expect(some.of("disposable-pool")).toMatchObject({
+			status: "WARN",
+			sentence: "disposablePool: 1 of 3 TAPs are there, without ql-d101, ql-d105: so many networked instances at once",
+			remedy: expect.stringMatching(/^for id in 101 105; do /),
+		});
+		expect(some.of("tap:d103")).toMatchObject({ status: "FAIL", sentence: expect.stringContaining("is down") });
+		await user.cure("tap:d103", some, seeded("ip tuntap add dev ql-d103 mode tap"), namespaces);
+		const well = await of(`{ ${sick.of("disposable-pool").remedy}\n} >&2`);
+		expect(["101", "103", "105"].map((id) => well.of(`tap:d${id}`).sentence)).toEqual(
+			[101, 103, 105].map((id) => `ql-d${id} is yours, up, and has 172.16.200.${id - 1}/31`),
+		);
+		user.configure(vms);
+		expect((await of(":")).checks.map(({ name }) => name)).not.toContain("disposable-pool");
+	});
+
 	it("that belongs to another is refused, and one that belongs to nobody is not", async () => {
 		const up = "ip address add 172.16.200.4/31 dev ql-shopping && ip link set ql-shopping up";
 		const foreign = await diagnoseAsOther(namespaces, seeded(`${make} user root && ${up}`));

@@ -1,6 +1,6 @@
 /** The facts that a unit was made for, before its start: the shim refuses what is not so, and says the same as the broker. */
 import { execFileSync, spawnSync } from "node:child_process";
-import { chownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -121,6 +121,55 @@ describe.runIf(isRoot)("a host with", () => {
 	});
 });
 
+/** What an instance's unit finds out of its tag; `network` is "tap" where instances have one. */
+function cid(shell: string, tag: string, network = ""): string {
+	const [name = "", ...words] = shell.split(" ");
+	return [which(name), ...words, shimPath, "cid", join(directory, "qubes-lite/shopping"), tag, network]
+		.filter((word) => word !== "")
+		.map(shellWord)
+		.join(" ");
+}
+const readCid = () => readFileSync(join(directory, "qubes-lite/shopping/cid"), "utf8");
+
+describe.runIf(isRoot).each(shells)("an instance whose unit gives it a TAP, in %s,", (shell) => {
+	const make = "ip tuntap add dev ql-d9 mode tap\nip tuntap add dev ql-d255 mode tap";
+	const again = (what: string) => ({ status: 1, said: `qubes-lite: ${what}. Try: run-in-vm --disposable\n` });
+
+	it.each([
+		["1a09", 6665, 9, 8, "09"],
+		["ffff", 65535, 255, 254, "ff"],
+	])("%s has the one that its tag says", (tag, id, tap, gateway, mac) => {
+		expect(said(on(make, cid(shell, tag, "tap")))).toEqual(accepted);
+		expect(readCid()).toBe(
+			`QUBES_LITE_CID=${id}\nQUBES_LITE_TAP=${tap}\nQUBES_LITE_GATEWAY=${gateway}\nQUBES_LITE_MAC=${mac}\n`,
+		);
+	});
+
+	it("is refused where its tag says none, or one that is not there", () => {
+		expect(said(on(make, cid(shell, "1a08", "tap")))).toEqual(
+			again("this unit gives instances a TAP of disposablePool, and disp-1a08 was made without one"),
+		);
+		expect(said(on(make, cid(shell, "1a0b", "tap")))).toEqual(
+			again("the TAP ql-d11 of disposablePool, which disp-1a0b was given, is gone"),
+		);
+	});
+});
+
+it.runIf(isRoot)(
+	"a TAP that somebody has open is in use to the broker, and one that is switched off is not known to be",
+	() => {
+		const look = `import { readTap } from "${src}host/taps.ts";
+console.log(JSON.stringify(["ql-d9", "ql-d11", "ql-d13", "ql-d15"].map((name) => readTap(name)?.isInUse)));`;
+		const script = `${[9, 11, 13].map((id) => `ip tuntap add dev ql-d${id} mode tap`).join("\n")}
+ip link set ql-d9 up && ip link set ql-d11 up
+qemu-system-x86_64 -M none -nodefaults -display none -netdev tap,id=net,ifname=ql-d9,script=no,downscript=no &
+until grep -q 1 /sys/class/net/ql-d9/carrier; do kill -0 $! && sleep 0.05; done
+env NODE_NO_WARNINGS=1 ${shellWord(process.execPath)} --input-type=module --eval ${shellWord(look)}
+kill $!`;
+		expect(JSON.parse(on(script, "true").stdout)).toEqual([true, false, false, null]);
+	},
+);
+
 describe.each(shells)("in %s", (shell) => {
 	const verdict = (fact: string) => said(spawnSync("sh", ["-c", check(shell, fact)], { encoding: "utf8" }));
 	const gone = (path: string) => refused(`this unit was made for ${path}, which is not there any more`);
@@ -143,6 +192,15 @@ describe.each(shells)("in %s", (shell) => {
 
 	it("a fact that a later version has is refused", () => {
 		expect(verdict("moon=full")).toEqual(refused("this unit names a fact that this version does not know: moon=full"));
+	});
+
+	it("an instance is named by four digits, and its id is their number", () => {
+		const named = (tag: string) => said(spawnSync("sh", ["-c", cid(shell, tag)], { encoding: "utf8" }));
+		for (const tag of ["03e8", "1a65", "fffe"]) {
+			expect(named(tag)).toEqual(accepted);
+			expect(readCid()).toBe(`QUBES_LITE_CID=${Number.parseInt(tag, 16)}\n`);
+		}
+		for (const tag of ["03e7", "1a6", "1A65", "1a65f", "0x10", "$(x)"]) expect(named(tag)).toMatchObject({ status: 1 });
 	});
 
 	it("all facts must hold, and the broker can read which does not", () => {

@@ -39,9 +39,11 @@ export class UserManager {
 			mkdirSync(cgroup, { recursive: true });
 			spawnSync("chown", ["-R", `${uid}:${uid}`, cgroup]);
 		}
+		const [program = "unshare", ...words] = [...user.within, "unshare"];
 		this.#manager = spawn(
-			"unshare",
+			program,
 			[
+				...words,
 				...["--mount", "--propagation", "private", "sh", "-c", script, "sh"],
 				...[...this.#become(), "/lib/systemd/systemd", "--user", "--log-target=journal"],
 			],

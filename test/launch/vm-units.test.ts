@@ -40,6 +40,19 @@ describe("units", () => {
 		await expect(text).toMatchFileSnapshot(`golden/${name}`);
 	});
 
+	it("have a TAP of the pool for each instance of a networked vm, where any is there", async () => {
+		const config = { ...createConfig(...vms), disposablePool: { ids: [101, 103] } };
+		const of = (taps: readonly string[]) => toAllUnits(config, () => ({ ...facts, taps }), context);
+		const template = "qubes-lite-disp@.service";
+		const withPool = of(["ql-shopping", "ql-d103"]);
+		await expect(withPool.find(({ name }) => name === template)?.text).toMatchFileSnapshot(
+			"golden/pool-qubes-lite-disp@.service",
+		);
+		const differ = withPool.filter(({ text }, index) => text !== all[index]?.text).map(({ name }) => name);
+		expect(differ).toEqual(["qubes-lite-shopping@.service", template]);
+		expect(of(["ql-shopping", "ql-d105"])).toEqual(all);
+	});
+
 	it("are others for KVM, and for a shim in an odd place", async () => {
 		const odd = { ...context, shim: "/opt/50% $x/vm-shim.sh" };
 		const [unit] = toAllUnits(createConfig(createVm()), () => ({ ...facts, accelerator: "kvm" }), odd);

@@ -28,9 +28,16 @@ function toDefaultVm(name: string): VmConfig {
 }
 
 /** As broker/disposables.ts makes them. */
-function toInstanceOf(base: VmConfig): VmConfig {
+function toInstanceOf(base: VmConfig, tag = "1a2a"): VmConfig {
 	const { name, id } = base;
-	return { ...base, id: 1000, name: "disp-1a2b", disposable: true, idleTimeoutMs: 0, instanceOf: { name, id } };
+	return {
+		...base,
+		id: Number.parseInt(tag, 16),
+		name: `disp-${tag}`,
+		disposable: true,
+		idleTimeoutMs: 0,
+		instanceOf: { name, id },
+	};
 }
 
 describe("the whole command line", () => {
@@ -43,7 +50,8 @@ describe("the whole command line", () => {
 		"vault-offline-tcg": [toDefaultVm("vault"), { taps: ["ql-vault"] }],
 		"disp-user-tcg": [toDefaultVm("disp"), {}],
 		// Its TAP would lead nowhere, were there one.
-		"instance-user-tcg": [toInstanceOf(toDefaultVm("banking")), { taps: ["ql-banking", "ql-disp-1a2b"] }],
+		"instance-user-tcg": [toInstanceOf(toDefaultVm("banking")), { taps: ["ql-banking", "ql-disp-1a2a"] }],
+		"instance-tap-tcg": [toInstanceOf(toDefaultVm("banking"), "1a65"), { taps: ["ql-banking", "ql-d101"] }],
 		"highest-disks-tcg": [createVm({ id: 255, name: "z-highest255", disks: awkwardDisks }), {}],
 	};
 	test.each(Object.entries(goldens))("%s", async (name, [vm, changes]) => {
@@ -122,6 +130,24 @@ describe("the network", () => {
 	test("a TAP counts only if it is the vm's own", () => {
 		const { argv } = plan(createVm(), { taps: ["ql-shop", "ql-shopping2"] }).vmm;
 		expect(optionsOf(argv, "-netdev").map((option) => option.head)).toEqual(["user"]);
+	});
+
+	test("an instance has the TAP that its id says, and is not to be had without", () => {
+		const instance = toInstanceOf(createVm(), "ff67");
+		const { vmm, requires } = plan(instance, { taps: ["ql-d101", "ql-d103"] });
+		expect(optionsOf(vmm.argv, "-netdev")).toEqual([
+			{ head: "tap", values: { id: "net", ifname: "ql-d103", script: "no", downscript: "no" } },
+		]);
+		expect(requires).toContainEqual({ kind: "tap", name: "ql-d103" });
+		expect(() => plan(instance, { taps: ["ql-d101"] })).toThrow(
+			expect.objectContaining({
+				code: "BootFailed",
+				message: "the TAP ql-d103 of disposablePool, which disp-ff67 was given, is gone",
+				remedy: "qubes-lite doctor   # has the commands that make it",
+			}),
+		);
+		const offline = { ...instance, network: false };
+		expect(optionsOf(plan(offline).vmm.argv, "-netdev")).toEqual([]);
 	});
 
 	test("an instance has its base's address in a user-mode network of its own, since its id is no last byte", () => {

@@ -1,29 +1,67 @@
-/** The network of each vm that has one: user-mode, or its TAP: whose it is, whether it is up, and whether its host end has the address that the guest's gateway is. */
+/**
+ * The network of each vm that has one: user-mode, or its TAP: whose it is, whether it is up, and whether its host end has the address
+ * that the guest's gateway is. The same for the TAPs of disposablePool.
+ */
 import { userInfo } from "node:os";
-import { toAddresses } from "../../config/addresses.ts";
+import { toAddresses, toPoolTap } from "../../config/addresses.ts";
+import { poolIdsOf } from "../../config/disposable-pool.ts";
 import type { VmConfig } from "../../config/schema.ts";
+import { QubesLiteError } from "../../errors.ts";
 import { findQemu } from "../../host/gather-host-facts.ts";
 import { findProgram } from "../../host/programs.ts";
 import { readTap, type Tap } from "../../host/taps.ts";
-import { type Check, type Finding, fail, pass } from "./check.ts";
+import { type Check, type Finding, fail, pass, warn } from "./check.ts";
 import { type DoctorHost, vmNetworkOf, vmsOf } from "./host.ts";
 import { runProgram } from "./run-program.ts";
 
 const ipWithinMs = 1000;
 const qemuWithinMs = 1000;
 
-/** Each TAP that is there by itself, and in one check the vms that have none. */
+/** A TAP by its name, and the id whose address it has: a vm's, or one of the pool's. */
+interface Place {
+	readonly tap: string;
+	readonly id: number;
+}
+
+/** Each TAP that is there by itself, and in one check the vms that have none, and in another the pool's that are missing. */
 export function tapChecks(host: DoctorHost): Check[] {
 	const networked = vmsOf(host)
 		.filter(({ network }) => network)
-		.map((vm) => ({ vm, tap: readTap(`ql-${vm.name}`) }));
+		.map((vm) => ({ vm, tap: readTap(toPlace(vm).tap) }));
 	const without = networked.filter(({ tap }) => tap === undefined).map(({ vm }) => vm);
+	const pool = poolOf(host).map((place) => ({ place, tap: readTap(place.tap) }));
+	const missing = pool.filter(({ tap }) => tap === undefined).map(({ place }) => place);
+	const check = (name: string, place: Place, tap: Tap | undefined): Check[] =>
+		tap === undefined ? [] : [{ name: `tap:${name}`, run: () => checkTap(host, place, tap) }];
 	return [
-		...networked.flatMap(({ vm, tap }) =>
-			tap === undefined ? [] : [{ name: `tap:${vm.name}`, run: () => checkTap(host, vm, tap) }],
-		),
+		...networked.flatMap(({ vm, tap }) => check(vm.name, toPlace(vm), tap)),
 		...(without.length === 0 ? [] : [{ name: "user-network", run: () => checkUserNetwork(host, without) }]),
+		...pool.flatMap(({ place, tap }) => check(place.tap.slice("ql-".length), place, tap)),
+		...(pool.length === 0 ? [] : [{ name: "disposable-pool", run: () => checkPool(host, pool.length, missing) }]),
 	];
+}
+
+const toPlace = ({ id, name }: VmConfig): Place => ({ id, tap: `ql-${name}` });
+
+const poolOf = ({ config }: DoctorHost): Place[] =>
+	config instanceof QubesLiteError ? [] : poolIdsOf(config.config).map((id) => ({ id, tap: toPoolTap(id) }));
+
+/** Not a fault: what is there is used. */
+function checkPool(host: DoctorHost, count: number, missing: readonly Place[]): Finding {
+	const are = `disposablePool: ${count - missing.length} of ${count} TAPs are there`;
+	if (missing.length === 0) return pass(`${are}, for as many networked instances at once`);
+	const isNone = missing.length === count;
+	const so = isNone ? "networked instances have user-mode network" : "so many networked instances at once";
+	return warn(`${are}, without ${missing.map(({ tap }) => tap).join(", ")}: ${so}`, toPoolCommand(host, missing));
+}
+
+/** One loop, however many they are: $id is the shell's own. */
+function toPoolCommand(host: DoctorHost, places: readonly Place[]): string {
+	const tap = "ql-d$id";
+	const gateway = toAddresses(vmNetworkOf(host), 3).host.replace(/2$/, "$((id - 1))");
+	const make = `sudo ip tuntap add dev ${tap} mode tap user "$(id -un)"`;
+	const configure = `sudo ip address replace ${gateway}/31 dev ${tap} && sudo ip link set ${tap} up`;
+	return `for id in ${places.map(({ id }) => id).join(" ")}; do ${make} && ${configure}; done`;
 }
 
 /** It needs no set-up, but QEMU can be built without it. */
@@ -33,7 +71,9 @@ async function checkUserNetwork(host: DoctorHost, vms: readonly VmConfig[]): Pro
 	const { stdout } =
 		qemu === undefined ? { stdout: "" } : await runProgram([qemu, "-netdev", "help"], host.env, qemuWithinMs);
 	if (/^tap$/m.test(stdout) && !/^user$/m.test(stdout)) {
-		const commands = vms.map((vm) => toCommands(host, vm)).map(({ make, configure }) => `${make} && ${configure}`);
+		const commands = vms
+			.map((vm) => toCommands(host, toPlace(vm)))
+			.map(({ make, configure }) => `${make} && ${configure}`);
 		return fail(
 			`${names}: there is no TAP, and this QEMU has no user-mode network: they can't boot`,
 			`${commands.join(" && ")}   # or "network": false`,
@@ -44,9 +84,8 @@ async function checkUserNetwork(host: DoctorHost, vms: readonly VmConfig[]): Pro
 	);
 }
 
-function toCommands(host: DoctorHost, vm: Pick<VmConfig, "id" | "name">) {
-	const name = `ql-${vm.name}`;
-	const address = `${toAddresses(vmNetworkOf(host), vm.id).host}/31`;
+function toCommands(host: DoctorHost, { tap: name, id }: Place) {
+	const address = `${toAddresses(vmNetworkOf(host), id).host}/31`;
 	return {
 		...{ name, address },
 		make: `sudo ip tuntap add dev ${name} mode tap user "$(id -un)"`,
@@ -54,8 +93,8 @@ function toCommands(host: DoctorHost, vm: Pick<VmConfig, "id" | "name">) {
 	};
 }
 
-async function checkTap(host: DoctorHost, vm: VmConfig, tap: Tap): Promise<Finding> {
-	const { name, address, make, configure } = toCommands(host, vm);
+async function checkTap(host: DoctorHost, place: Place, tap: Tap): Promise<Finding> {
+	const { name, address, make, configure } = toCommands(host, place);
 	if (!mayOpen(tap)) {
 		return fail(
 			`${name} belongs to ${tap.owner === null ? `group ${tap.group}` : `uid ${tap.owner}`}: QEMU can't open it as you`,

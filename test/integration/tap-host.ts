@@ -1,0 +1,70 @@
+/**
+ * A network of its own with the TAPs that a test makes: a user whose programs run within it (TestUserOptions.within) sees these and no
+ * others. Needs root and /dev/net/tun. Its mounts are its own, too, since sysfs shows the network of whoever has mounted it.
+ */
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, rmdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { isRoot } from "./fake-user.ts";
+
+export const canMakeTaps = isRoot && existsSync("/dev/net/tun");
+
+/** A user manager needs its cgroups. */
+const script = `
+set -e
+mount --rbind /sys/fs/cgroup "$1"
+mount -t sysfs sysfs /sys
+mount --rbind "$1" /sys/fs/cgroup
+umount -l "$1"
+ip link set lo up
+echo ready
+exec cat
+`;
+
+export class TapHost {
+	readonly #anchor: ChildProcess;
+	readonly #directory: string;
+
+	private constructor() {
+		this.#directory = mkdtempSync(join(tmpdir(), "ql-taps-"));
+		const words = ["--mount", "--net", "--propagation", "private", "sh", "-c", script, "sh", this.#directory];
+		this.#anchor = spawn("unshare", words, { stdio: ["pipe", "pipe", "inherit"] });
+	}
+
+	/** With these TAPs, each as the vm of `id` in the default network needs it. */
+	static async start(taps: Readonly<Record<string, number>>): Promise<TapHost> {
+		const host = new TapHost();
+		const { stdout } = host.#anchor;
+		if (stdout !== null) await once(stdout, "data");
+		for (const [tap, id] of Object.entries(taps)) host.add(tap, id);
+		return host;
+	}
+
+	/** What runs a program within it. */
+	get within(): readonly string[] {
+		return ["nsenter", "--target", String(this.#anchor.pid), "--mount", "--net"];
+	}
+
+	add(tap: string, id: number): void {
+		this.sh(`ip tuntap add dev ${tap} mode tap`);
+		this.sh(`ip address add 172.16.200.${id - 1}/31 dev ${tap} && ip link set ${tap} up`);
+	}
+
+	/** Throws where it fails. */
+	sh(line: string): string {
+		const [program = "", ...words] = [...this.within, "sh", "-c", line];
+		const { status, stdout, stderr } = spawnSync(program, words, { encoding: "utf8" });
+		if (status !== 0) throw new Error(`${line}: ${stderr}`);
+		return stdout;
+	}
+
+	/** Its network goes with the last program in it. */
+	async stop(): Promise<void> {
+		const ended = once(this.#anchor, "exit");
+		this.#anchor.stdin?.end();
+		await ended;
+		rmdirSync(this.#directory);
+	}
+}
