@@ -220,7 +220,7 @@ export class Preloaded {
 	/** Throws where it could not be started. */
 	#make(base: VmConfig): Member {
 		const vm = this.#host.create(base);
-		vm.preload();
+		vm.configuration.preload();
 		this.#requests -= 1;
 		try {
 			const way = this.#host.wayToStart(base, vm);

@@ -1,23 +1,14 @@
 /** All vms by name: those of the configuration, instances of disposables, and those that run although the configuration no longer has them. */
 import type { EndedVmm, RunningVmm } from "../activation/supervisor.ts";
-import { defaultLifecycle } from "../config/lifecycle.ts";
 import type { Config, VmConfig } from "../config/schema.ts";
 import { noSuchVm, parseVmName } from "../config/vm-name.ts";
 import { QubesLiteError } from "../errors.ts";
-import { canBeBase, toInstanceOf } from "../launch/vm-units.ts";
 import type { LaunchPlan } from "../launch-plan.ts";
-import { poweredOff } from "../statemachines/vm-reasons.ts";
-import { BootMarks } from "./boot-marks.ts";
-import { waitFor } from "./clock.ts";
 import { Dependants } from "./dependants.ts";
-import { DisposableTaps, type TapsHost } from "./disposable-taps.ts";
-import { findBase, isInstance, toAdoptedInstance, toInstance } from "./disposables.ts";
-import { Preloaded } from "./preloaded.ts";
+import type { TapsHost } from "./disposable-taps.ts";
+import { bury, isPaused, toFoundConfig } from "./found-vms.ts";
+import { FreshInstances } from "./fresh-instances.ts";
 import { type Adopted, Vm, type VmDependencies } from "./vm.ts";
-import { exitFailure } from "./vm-errors.ts";
-
-/** A vmm that hangs must not keep the broker from serving the others; one that does not answers within some ms. */
-const pausedWithinMs = 500;
 
 export interface RegistryDependencies extends Omit<VmDependencies, "awaitReady"> {
 	readonly freeMemoryMiB: () => number;
@@ -39,8 +30,7 @@ export class Registry {
 	#config: Config;
 	readonly #dependencies: RegistryDependencies & VmDependencies;
 	readonly #vms = new Map<string, Vm>();
-	readonly #preloaded: Preloaded;
-	readonly #taps: DisposableTaps;
+	readonly #fresh: FreshInstances;
 	readonly #dependants = new Dependants((name) => this.#vms.get(name));
 	/** Running vms that the configuration does not have. */
 	readonly #orphans = new Set<string>();
@@ -56,21 +46,16 @@ export class Registry {
 			awaitReady: (names) => this.#dependants.awaitReady(names),
 		};
 		this.#planConfigured = dependencies.planLaunch;
-		const { now, clock, log, readTap } = dependencies;
-		this.#taps = new DisposableTaps({
-			...{ now, clock, readTap, config: () => this.#config, vms: () => this.all() },
-			giveUp: (vms) => this.#preloaded.giveUp(vms),
-		});
-		this.#preloaded = new Preloaded({
-			...{ now, clock, log },
-			freeMemoryMiB: dependencies.freeMemoryMiB,
-			bases: () => this.#config.vms.filter(({ preload }) => preload > 0),
-			create: (base) => this.#create(base),
+		this.#fresh = new FreshInstances({
+			...dependencies,
+			config: () => this.#config,
+			vms: () => this.all(),
+			add: (instance) => {
+				const vm = this.#add(instance, null);
+				void this.#start(vm);
+				return vm;
+			},
 			forget: (vm) => this.dropIfEnded(vm),
-			isSomebodyWaiting: () => this.#isSomebodyWaiting(),
-			hasTap: (base) => this.#taps.hasFree(base),
-			wayToStart: (base, { config: { name, id } }) =>
-				JSON.stringify([this.#taps.isAsNow(base, id), dependencies.planLaunch(toInstanceOf(base, name.slice(-4), id))]),
 		});
 	}
 
@@ -79,32 +64,21 @@ export class Registry {
 		const registry = new Registry(config, dependencies);
 		const { running, ended } = await dependencies.supervisor.adopt();
 		for (const vmm of ended) await registry.#bury(vmm);
-		const paused = await Promise.all(running.map((vmm) => registry.#isPaused(vmm)));
+		const paused = await Promise.all(running.map((vmm) => isPaused(vmm, dependencies)));
 		for (const [index, vmm] of running.entries()) {
 			const adopted = { vmm, ageMs: uptimeMs - vmm.startedAtUptimeMs, isPaused: paused[index] === true };
-			registry.#add(vmm, adopted);
+			registry.#add(registry.#configOf(vmm), adopted);
 			dependencies.log.info({ event: "vm.adopted", vm: vmm.vm, ageMs: adopted.ageMs });
 		}
 		for (const vm of config.vms) {
-			if (!registry.#vms.has(vm.name)) registry.#vms.set(vm.name, new Vm(vm, registry.#dependencies, null));
+			if (!registry.#vms.has(vm.name)) registry.#add(vm, null);
 		}
 		await Promise.all(registry.all().map((vm) => registry.#start(vm)));
 		dependencies.supervisor.endedUnseen.subscribe((vmm) => void registry.#bury(vmm));
 		dependencies.supervisor.appeared.subscribe((vmm) => registry.#appeared(vmm));
 		registry.#keepConfigured();
-		registry.#preloaded.changed();
+		registry.#fresh.changed();
 		return registry;
-	}
-
-	/** It has been marked so; or there was no room for that, and its vmm knows. */
-	async #isPaused({ plan }: RunningVmm): Promise<boolean> {
-		if (BootMarks.of(plan.directory).isPaused) return true;
-		const { adapters, clock } = this.#dependencies;
-		const asked = adapters
-			.vmmControl(plan)
-			.isPaused()
-			.catch(() => false);
-		return Promise.race([asked, waitFor(clock, pausedWithinMs).then(() => false)]);
 	}
 
 	/** What has left the configuration must not be started by way of what it has left with the supervisor, and is forgotten. */
@@ -118,30 +92,22 @@ export class Registry {
 		bootHistory.keepOnly(names);
 	}
 
-	/** Ended while no broker looked: its logs are kept as those of others are. Never rejects. */
-	async #bury({ vm, exit, logs, cleanUp }: EndedVmm): Promise<void> {
-		const { log, keepLogs, lastEnds, wallNow } = this.#dependencies;
-		log.info({ event: "vm.endedUnseen", vm, exit });
-		const config = this.#config.vms.find(({ name }) => name === vm);
-		if (config !== undefined) {
-			lastEnds.note(vm, { reason: exitFailure(exit) ?? poweredOff, at: wallNow() });
-			await keepLogs(config, logs);
-		}
-		await cleanUp().catch((cause: unknown) => log.error({ event: "vm.cleanUpFailed", vm, err: cause }));
+	#bury(vmm: EndedVmm): Promise<void> {
+		return bury(vmm, this.#config, this.#dependencies);
 	}
 
 	/** Started by somebody else: `systemctl start`, or the login. */
 	#appeared(vmm: RunningVmm): void {
 		this.#dependencies.log.info({ event: "vm.appeared", vm: vmm.vm });
 		const known = this.#vms.get(vmm.vm);
-		const vm = known ?? this.#add(vmm, null);
+		const vm = known ?? this.#add(this.#configOf(vmm), null);
 		if (known === undefined) void this.#start(vm);
 		vm.appear(vmm);
 	}
 
-	#add(vmm: RunningVmm, adopted: Adopted | null): Vm {
-		const vm = new Vm(this.#configOf(vmm), this.#dependencies, adopted);
-		this.#vms.set(vmm.vm, vm);
+	#add(config: VmConfig, adopted: Adopted | null): Vm {
+		const vm = new Vm(config, this.#dependencies, adopted);
+		this.#vms.set(config.name, vm);
 		return vm;
 	}
 
@@ -156,21 +122,18 @@ export class Registry {
 			if (next === undefined) this.#orphans.add(vm.config.name);
 			else {
 				this.#orphans.delete(next.name);
-				vm.configure(next);
+				vm.configuration.configure(next);
 			}
 			this.dropIfEnded(vm);
 		}
 		for (const added of config.vms) {
 			if (this.#vms.has(added.name)) continue;
-			const vm = new Vm(added, this.#dependencies, null);
-			this.#vms.set(added.name, vm);
-			void this.#start(vm);
+			void this.#start(this.#add(added, null));
 		}
 		/** What is up may need one that is new. */
 		for (const vm of this.all()) this.#dependants.look(vm.config, vm.isUp);
 		this.#keepConfigured();
-		this.#preloaded.configured();
-		this.#taps.changed();
+		this.#fresh.configured();
 		this.#dependencies.changed();
 		for (const watcher of this.#watchers) watcher.configured?.();
 	}
@@ -192,52 +155,27 @@ export class Registry {
 	/** The same for whoever wants something of it: one that is kept ready is theirs then. */
 	findToUse(untrustedName: string): Vm {
 		const vm = this.find(untrustedName);
-		this.#preloaded.claimThis(vm);
+		this.#fresh.claim(vm);
 		return vm;
 	}
 
 	/**
-	 * A fresh instance of a configured vm, one that is kept ready or one that is stopped: whoever gets it asks it for something
-	 * at once, and calls dropIfEnded when that has come to nothing. It is here until it has run and its vmm is gone.
+	 * A fresh instance of a configured vm: whoever gets it asks it for something at once, and calls dropIfEnded when that has come to
+	 * nothing. It is here until it has run and its vmm is gone.
 	 */
 	newInstance(untrustedBase: string): Vm {
-		const base = findBase(this.#config, untrustedBase);
-		return this.#preloaded.claim(base) ?? this.#create(base);
+		return this.#fresh.get(untrustedBase);
 	}
 
-	/**
-	 * For whoever has asked for an instance at `askedAt`: null where newInstance() has an answer that will not change soon. Else resolves
-	 * when it may have changed, and they look again.
-	 */
+	/** Before newInstance: null where it has an answer that will not change soon. Else resolves when it may have changed. */
 	awaitTap(untrustedBase: string, askedAt: number): Promise<void> | null {
-		const base = findBase(this.#config, untrustedBase);
-		if (!canBeBase(base) || this.#preloaded.canClaim(base)) return null;
-		return this.#taps.awaitChange(base, askedAt);
-	}
-
-	#isSomebodyWaiting(): boolean {
-		if (this.#taps.isAwaited) return true;
-		return this.all().some((vm) => !this.#preloaded.has(vm) && vm.snapshot().state === "booting");
-	}
-
-	#create(base: VmConfig): Vm {
-		const { newInstanceTag, log } = this.#dependencies;
-		const existing = this.all().map((vm) => vm.config);
-		const made = { newTag: newInstanceTag, takeTap: () => this.#taps.take(base) };
-		const vm = new Vm(toInstance(base, existing, made), this.#dependencies, null);
-		this.#vms.set(vm.config.name, vm);
-		log.info({ event: "instance.created", vm: vm.config.name, base: base.name });
-		void this.#start(vm);
-		return vm;
+		return this.#fresh.awaitTap(untrustedBase, askedAt);
 	}
 
 	/** The instance of this name, if it is up or about to be, and nobody has used it or waits for it. */
 	findUnused(untrustedName: string | undefined): Vm | undefined {
 		const vm = untrustedName === undefined ? undefined : this.#vms.get(untrustedName);
-		if (vm?.config.instanceOf === undefined || this.#preloaded.has(vm)) return undefined;
-		const { state, context } = vm.snapshot();
-		const isComing = state === "booting" || state === "ready" || state === "idle";
-		return isComing && !context.used && context.leases.size === 0 ? vm : undefined;
+		return vm !== undefined && this.#fresh.isUnused(vm) ? vm : undefined;
 	}
 
 	/** Forgets an instance, or a vm that the configuration no longer has, once it has ended and left nothing; other vms stay. */
@@ -250,8 +188,7 @@ export class Registry {
 			const event = this.#orphans.delete(vm.config.name) ? "vm.gone" : "instance.gone";
 			this.#dependencies.log.info({ event, vm: vm.config.name });
 			if (event === "vm.gone") this.#keepConfigured();
-			this.#preloaded.changed();
-			this.#taps.changed();
+			this.#fresh.changed();
 			this.#dependencies.changed();
 			for (const watcher of this.#watchers) watcher.gone?.(vm);
 		});
@@ -263,12 +200,12 @@ export class Registry {
 
 	/** It is kept ready, and nobody has asked for it. */
 	isPreloaded(vm: Vm): boolean {
-		return this.#preloaded.has(vm);
+		return this.#fresh.isPreloaded(vm);
 	}
 
 	/** This broker is about to end: what the next one can't know again goes, what a guest would be lost with is resumed. Never rejects. */
 	async leave(): Promise<void> {
-		this.#preloaded.close();
+		this.#fresh.close();
 		await Promise.all(this.all().map((vm) => vm.wake()));
 	}
 
@@ -295,14 +232,12 @@ export class Registry {
 		});
 	}
 
-	#configOf({ vm: name, plan: { id, base, directory } }: RunningVmm): VmConfig {
-		const find = (wanted: string | null): VmConfig | undefined => this.#config.vms.find((vm) => vm.name === wanted);
-		const known = find(name);
+	#configOf(vmm: RunningVmm): VmConfig {
+		const known = this.#config.vms.find(({ name }) => name === vmm.vm);
 		if (known !== undefined) return known;
-		const orphan = orphanConfig(name, id);
-		if (isInstance(name, id)) return toAdoptedInstance(orphan, BootMarks.of(directory).bounds, find(base));
-		this.#orphans.add(name);
-		return orphan;
+		const found = toFoundConfig(vmm, this.#config);
+		if (found.instanceOf === undefined) this.#orphans.add(vmm.vm);
+		return found;
 	}
 
 	/** An instance that is new has not ended, although it is stopped: it is looked at after its steps only. */
@@ -313,8 +248,7 @@ export class Registry {
 		vm.watch(() => {
 			this.#dependants.look(vm.config, vm.isUp);
 			this.dropIfEnded(vm);
-			this.#preloaded.changed();
-			this.#taps.changed();
+			this.#fresh.changed();
 			this.#dependencies.changed();
 		});
 		for (const watcher of this.#watchers) watcher.added?.(vm);
@@ -327,19 +261,4 @@ export class Registry {
 			this.#config.vms.map((vm) => vm.name),
 		);
 	}
-}
-
-/** A running vm that has left the configuration goes on, with defaults that never stop it by idleness. */
-function orphanConfig(name: string, id: number): VmConfig {
-	return {
-		id,
-		name,
-		memoryMiB: 0,
-		cpus: 0,
-		network: false,
-		autoStart: false,
-		disks: [],
-		preload: 0,
-		...defaultLifecycle,
-	};
 }

@@ -15,5 +15,5 @@ export function setVm(vm: Vm, untrusted: WireSettings): void {
 			remedy: `keep it by: qubes-lite inhibit ${vm.config.name} -- COMMAND`,
 		});
 	}
-	vm.override(toSettable(settings));
+	vm.configuration.override(toSettable(settings));
 }

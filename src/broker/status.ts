@@ -55,7 +55,7 @@ export function toStatus(vm: Vm, facts: StatusFacts): VmStatus {
 		disposable: vm.config.disposable,
 		network: vm.config.network,
 		...toLifecycleStatus(vm.config),
-		set: { ...toSettings(vm.overrides) },
+		set: { ...toSettings(vm.configuration.overrides) },
 		memoryMiB: vm.config.memoryMiB,
 		cpus: vm.config.cpus,
 		next: toNextBoot(vm),
@@ -79,9 +79,9 @@ function shown(leases: Leases): Lease[] {
 	return [...leases.values()].filter(({ kind, id }) => kind !== "announced" || !ours.has(id));
 }
 
-function toNextBoot({ config, nextConfig }: Vm): NextBoot | null {
-	const isSame = (["memoryMiB", "cpus", "network"] as const).every((key) => config[key] === nextConfig[key]);
-	return isSame ? null : { memoryMiB: nextConfig.memoryMiB, cpus: nextConfig.cpus, network: nextConfig.network };
+function toNextBoot({ config, configuration: { next } }: Vm): NextBoot | null {
+	const isSame = (["memoryMiB", "cpus", "network"] as const).every((key) => config[key] === next[key]);
+	return isSame ? null : { memoryMiB: next.memoryMiB, cpus: next.cpus, network: next.network };
 }
 
 /** Of what ran before this broker the machine knows numbers only. */

@@ -3,12 +3,23 @@ import { totalmem } from "node:os";
 import type { VmConfig } from "../config/schema.ts";
 import { QubesLiteError } from "../errors.ts";
 import { isEmulated } from "../host/kvm.ts";
-import type { Reason } from "../statemachines/vm-events.ts";
+import type { Reason, VmEvent } from "../statemachines/vm-events.ts";
 import type { GuestRefusals } from "./guest-refusals.ts";
 import { launchFailure, refusedError } from "./vm-errors.ts";
 
+/** What somebody wants of a vm, in the machine's words. */
+export type Wish = { readonly askedAt: number } & (
+	| { readonly type: "run.requested" | "attach.requested"; readonly label: string }
+	| { readonly type: "start.requested"; readonly forOther?: true }
+);
+
 /** Of the vm that they wait for: what an error is made of. */
 export interface AskedVm {
+	/** To its machine. */
+	tell(event: VmEvent): void;
+	isServing(): boolean;
+	/** Resolves when all of these vms are ready; rejects with why one can't be. */
+	awaitReady(names: readonly string[]): Promise<void>;
 	readonly vm: () => VmConfig;
 	readonly refusals: GuestRefusals;
 	consoleTail(): Promise<string[]>;
@@ -22,11 +33,40 @@ export class VmRequests {
 		this.#asked = asked;
 	}
 
-	/**
-	 * Calls `send` once what it needs is there, and resolves when the machine has answered; rejects with its reason, or with why
-	 * something is not there. Never settles once it is forgotten.
-	 */
-	async ask(request: number, needed: Promise<void> | null, send: () => void): Promise<void> {
+	/** Resolves when the machine has answered; rejects with its reason, or with why a vm that this one needs is not there. */
+	ask(request: number, wish: Wish): Promise<void> {
+		const { tell } = this.#asked;
+		const needed = this.#needed(wish);
+		if (needed === null) return this.#ask(request, null, () => tell({ ...wish, request }));
+		/** Who waits for another vm first holds this one. */
+		tell({ type: "inhibit.requested", inhibitor: request, label: "a run that waits for what it needs" });
+		const release = (): void => tell({ type: "inhibit.released", inhibitor: request });
+		const come = needed.catch((cause: unknown) => {
+			release();
+			throw cause;
+		});
+		return this.#ask(request, come, () => {
+			tell({ ...wish, request });
+			release();
+		});
+	}
+
+	/** Whoever asked is gone, and hears nothing more. */
+	withdraw(request: number): void {
+		this.#answers.delete(request);
+		this.#asked.tell({ type: "inhibit.released", inhibitor: request });
+		this.#asked.tell({ type: "request.withdrawn", request });
+	}
+
+	/** A vm that is up may have lost one that it needs; one that is not looks for them when it boots. */
+	#needed({ type }: Wish): Promise<void> | null {
+		const { dependsOn } = this.#asked.vm();
+		const isNeeded = type === "run.requested" && dependsOn.length > 0 && this.#asked.isServing();
+		return isNeeded ? this.#asked.awaitReady(dependsOn) : null;
+	}
+
+	/** Calls `send` once what it needs is there. Never settles once it is withdrawn. */
+	async #ask(request: number, needed: Promise<void> | null, send: () => void): Promise<void> {
 		const answer = new Promise<Reason | null>((resolve) => this.#answers.set(request, resolve));
 		await needed?.catch(async (cause: unknown) => {
 			this.#answers.delete(request);
@@ -35,10 +75,6 @@ export class VmRequests {
 		if (this.#answers.has(request)) send();
 		const refusal = await answer;
 		if (refusal !== null) throw await this.#toError(refusal);
-	}
-
-	forget(request: number): void {
-		this.#answers.delete(request);
 	}
 
 	answer(request: number, refusal: Reason | null): void {

@@ -20,9 +20,7 @@ class FakeVm {
 		this.config = config;
 	}
 
-	preload(): void {
-		this.did.push("preload");
-	}
+	readonly configuration = { preload: () => this.did.push("preload") };
 	claim(): void {
 		this.did.push("claim");
 	}
