@@ -132,6 +132,7 @@ async function serve(fd: number | null): Promise<void> {
 		}),
 		log,
 		now,
+		clock: systemClock,
 		wallNow: () => Date.now(),
 		clientsChanged: () => idle.look(),
 		configured: async () => {

@@ -3,9 +3,8 @@ import { encodeProgress } from "../protocol/broker.ts";
 import type { ClientConnection } from "./client-connection.ts";
 import type { Vm } from "./vm.ts";
 
-/** Sends it whenever it changes: the phase of a boot, else the vm's state. Returns how to end that. */
-export function reportProgress(client: ClientConnection, vm: Vm, now: () => number): () => void {
-	const beganAt = now();
+/** Sends it whenever it changes: the phase of a boot, else the vm's state, for who asked at `beganAt`. Returns how to end that. */
+export function reportProgress(client: ClientConnection, vm: Vm, now: () => number, beganAt = now()): () => void {
 	const { name, instanceOf } = vm.config;
 	const made = instanceOf === undefined ? {} : { instance: name };
 	let last = "";

@@ -16,7 +16,7 @@ type HoldRequest = Extract<BrokerRequest, { readonly method: "hold" }>;
 export async function serveAttach(
 	client: ClientConnection,
 	request: AttachRequest,
-	{ registry, number, bytes, askedAt, now }: ServeOptions,
+	{ registry, number, bytes, askedAt, now, clock }: ServeOptions,
 ): Promise<void> {
 	const { session } = parseAttach(bytes);
 	const vm = registry.find(request.vm);
@@ -33,7 +33,7 @@ export async function serveAttach(
 			label: `attach to session ${session}`,
 			command: null,
 		},
-		...{ vm, bytes, timeoutMs, pid, askedAt, now },
+		...{ vm, bytes, timeoutMs, pid, askedAt, now, clock },
 	});
 }
 

@@ -6,6 +6,7 @@ import { commandLineMaxChars } from "../protocol/limits.ts";
 import { formatCommandLine } from "../terminal/command-line.ts";
 import type { ClientConnection } from "./client-connection.ts";
 import { untilImpatient } from "./client-patience.ts";
+import type { Clock } from "./clock.ts";
 import type { Registry } from "./registry.ts";
 import { toSafeLine } from "./safe-line.ts";
 import { serveSession } from "./serve-session.ts";
@@ -22,6 +23,7 @@ export interface ServeOptions {
 	/** On the machine's clock, as `now`. */
 	readonly askedAt: number;
 	readonly now: () => number;
+	readonly clock: Clock;
 }
 
 /** Resolves when the client is gone; rejects with what it must be told. */
@@ -38,17 +40,22 @@ export async function serveRun(client: ClientConnection, request: RunRequest, op
 		if (client.gone.aborted) return;
 	}
 	const timeoutMs = leftMs();
-	const vm = request.disposable
-		? (registry.findUnused(request.instance) ?? newInstance(request, registry))
-		: findVm(request, registry);
+	const made: Vm[] = [];
+	const fresh = (): Vm => {
+		const vm = newInstance(request, registry);
+		made.push(vm);
+		return vm;
+	};
+	const vm = request.disposable ? (registry.findUnused(request.instance) ?? fresh()) : findVm(request, registry);
 	const { pid } = request;
 	try {
 		await serveSession(client, {
 			...{ request: options.number, type: "run.requested", attachTo: null, mayBoot: request.start },
-			...{ vm, label: command.name, command, bytes, timeoutMs, pid, askedAt, now },
+			...(made.includes(vm) && { fresh }),
+			...{ vm, clock: options.clock, label: command.name, command, bytes, timeoutMs, pid, askedAt, now },
 		});
 	} finally {
-		registry.dropIfEnded(vm);
+		for (const one of new Set([vm, ...made])) registry.dropIfEnded(one);
 	}
 }
 

@@ -4,8 +4,10 @@ import { GuestGoingDown } from "../guest/guest-link.ts";
 import { encodeGranted, encodeReady } from "../protocol/broker.ts";
 import { sha256Hex } from "../protocol/exec.ts";
 import { ticketBytes, ticketLifeMs } from "../protocol/limits.ts";
+import { ClaimRace } from "./claim-race.ts";
 import type { ClientConnection } from "./client-connection.ts";
 import { untilImpatient } from "./client-patience.ts";
+import type { Clock } from "./clock.ts";
 import type { Instance } from "./instance.ts";
 import { reportProgress } from "./report-progress.ts";
 import type { Command } from "./session-book.ts";
@@ -16,6 +18,8 @@ export interface Opening {
 	/** Unique for the life of this broker. */
 	readonly request: number;
 	readonly vm: Vm;
+	/** Another one for the same, where `vm` is not there soon. Throws where there can't be one. */
+	fresh?(): Vm;
 	readonly type: "run.requested" | "attach.requested";
 	/** What a person would call it. */
 	readonly label: string;
@@ -34,34 +38,44 @@ export interface Opening {
 	/** The client's process. */
 	readonly pid: number;
 	readonly now: () => number;
+	readonly clock: Clock;
 }
 
 /** Resolves when the client is gone; rejects with what the client must be told, also when its vm ended under it. */
 export async function serveSession(client: ClientConnection, opening: Opening): Promise<void> {
-	const { vm, request, type, label, askedAt } = opening;
-	const stopProgress = reportProgress(client, vm, opening.now);
+	const { request, type, label, askedAt, clock, now, fresh } = opening;
+	const ask = (vm: Vm): Promise<void> => vm.request(request, { type, label, askedAt });
+	const withdraw = (vm: Vm): void => vm.withdraw(request);
+	const race = new ClaimRace({ first: opening.vm, ...(fresh && { fresh }), ask, withdraw, clock, now });
+	const beganAt = now();
+	let stopProgress = reportProgress(client, opening.vm, now, beganAt);
 	try {
-		await bounded(client, opening, vm.request(request, { type, label, askedAt }));
+		const begun = (): void => {
+			stopProgress();
+			stopProgress = reportProgress(client, race.current, now, beganAt);
+		};
+		await bounded(client, opening, race.run(begun));
 		if (client.gone.aborted) return;
 		stopProgress();
-		await grant(client, opening).catch(async (cause: unknown) => {
+		const vm = race.current;
+		await grant(client, vm, opening).catch(async (cause: unknown) => {
 			if (!(cause instanceof GuestGoingDown) || !opening.mayBoot) throw cause;
 			/** A broker before us may have asked for it, and we learn of it here: the request waits, and boots it anew. */
-			vm.withdraw(request);
+			withdraw(vm);
 			const { state } = vm.snapshot();
 			/** Once is enough: a second stop would refuse those who wait for the next boot already. */
-			if (state === "ready" || state === "idle") vm.stop(false, opening.now());
-			await bounded(client, opening, vm.request(request, { type, label, askedAt }));
-			if (!client.gone.aborted) await grant(client, opening);
+			if (state === "ready" || state === "idle") vm.stop(false, now());
+			await bounded(client, opening, ask(vm));
+			if (!client.gone.aborted) await grant(client, vm, opening);
 		});
 	} finally {
 		stopProgress();
-		vm.withdraw(request);
+		race.end();
 	}
 }
 
-async function grant(client: ClientConnection, opening: Opening): Promise<void> {
-	const { vm, request, bytes, attachTo, label, command, pid } = opening;
+async function grant(client: ClientConnection, vm: Vm, opening: Opening): Promise<void> {
+	const { request, bytes, attachTo, label, command, pid } = opening;
 	const { instance } = vm.snapshot();
 	const boot = instance?.bootTag ?? null;
 	if (instance?.plan === undefined || boot === null) throw vm.gone(instance);

@@ -4,6 +4,7 @@ import { QubesLiteError } from "../errors.ts";
 import { type BrokerRequest, encodeProgress } from "../protocol/broker.ts";
 import type { BrokerStatus, SessionStatus } from "../protocol/broker-replies.ts";
 import { ClientConnection } from "./client-connection.ts";
+import type { Clock } from "./clock.ts";
 import { ListeningSocket } from "./listening-socket.ts";
 import type { Policy, PolicyRequest } from "./policy.ts";
 import type { Registry } from "./registry.ts";
@@ -31,6 +32,7 @@ export interface ServerDependencies {
 	readonly about: () => Promise<Pick<BrokerStatus, "version" | "config" | "supervisor">>;
 	/** Clock of the machines, and the wall's. */
 	readonly now: () => number;
+	readonly clock: Clock;
 	readonly wallNow: () => number;
 	/** Called when a client came or went. */
 	readonly clientsChanged: () => void;
@@ -123,7 +125,7 @@ export class BrokerServer {
 	}
 
 	async #dispatch(client: ClientConnection, request: BrokerRequest, bytes: Buffer | null): Promise<void> {
-		const { registry, now } = this.#dependencies;
+		const { registry, now, clock } = this.#dependencies;
 		this.#requests += 1;
 		const number = this.#requests;
 		const askedAt = toMachineTime("askedAt" in request ? request.askedAt : undefined, now());
@@ -144,10 +146,10 @@ export class BrokerServer {
 				});
 				return;
 			case "run":
-				await serveRun(client, request, { registry, number, askedAt, now, bytes: withBytes(bytes) });
+				await serveRun(client, request, { registry, number, askedAt, now, clock, bytes: withBytes(bytes) });
 				return;
 			case "attach":
-				await serveAttach(client, request, { registry, number, askedAt, now, bytes: withBytes(bytes) });
+				await serveAttach(client, request, { registry, number, askedAt, now, clock, bytes: withBytes(bytes) });
 				return;
 		}
 		const vm = wantsToUse(request) ? registry.findToUse(request.vm) : registry.find(request.vm);

@@ -3,6 +3,7 @@
  * answered; events come in between. QEMU serves one client at a time and lets the next wait, so each command has a
  * connection of its own, as short as can be. A guest may have taken QEMU over: what comes is bounded, and not believed.
  */
+import { randomBytes } from "node:crypto";
 import { connect, type Socket } from "node:net";
 import { errnoOf, QubesLiteError } from "../errors.ts";
 import type { VmmControl } from "./vmm-control.ts";
@@ -81,19 +82,21 @@ function converse(
 	{ resolve, reject }: Pick<PromiseWithResolvers<unknown>, "resolve" | "reject">,
 ): void {
 	let waitsFor: "greeting" | Command = "greeting";
+	let id = "";
 	const say = (next: Command): void => {
 		waitsFor = next;
-		socket.write(`${JSON.stringify({ execute: next, id: next })}\n`);
+		id = `${next} ${randomBytes(8).toString("hex")}`;
+		socket.write(`${JSON.stringify({ execute: next, id })}\n`);
 	};
 	const hear = (answer: Answer): void => {
-		if (waitsFor === "greeting") {
-			if (!("QMP" in answer)) throw strange(path);
+		if (waitsFor === "greeting" && "QMP" in answer) {
 			say("qmp_capabilities");
-		} else if ("event" in answer) {
-			return;
+		} else if (answer.id !== id || waitsFor === "greeting") {
+			/** QEMU gives the next client what one that went away would have been told. */
+			if (!("event" in answer || "return" in answer || "error" in answer)) throw strange(path);
 		} else if ("error" in answer) {
 			throw refused(waitsFor, answer.error);
-		} else if (answer.id !== waitsFor || !("return" in answer)) {
+		} else if (!("return" in answer)) {
 			throw strange(path);
 		} else if (waitsFor === command) {
 			resolve(answer.return);

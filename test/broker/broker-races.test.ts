@@ -148,6 +148,42 @@ test("an instance that is kept ready is given to one run only", async () => {
 	world.rules.checkSettled();
 });
 
+test("a run whose kept instance says nothing when it is resumed is served by one that boots beside it", async () => {
+	const { world } = await open({ ...disp, preload: 1 });
+	await world.pass(20_000, () => world.endAll());
+	const member = world.registry.all().find((vm) => world.registry.isPreloaded(vm))?.config.name ?? "";
+	const guest = liveVmm(world, member)?.guest;
+	if (guest !== undefined) guest.isHung = true;
+	const client = world.ask({ vm: "disp", disposable: true });
+	await world.pass(999, () => world.endAll());
+	expect(client.ready).toBeUndefined();
+	await world.pass(100, () => world.endAll());
+	await world.endAll();
+	expect(client.ready?.vm).not.toBe(member);
+	expect(client.isGranted).toBe(true);
+	expect(liveVmm(world, member)).toBeUndefined();
+	await world.settle();
+	world.rules.checkSettled();
+});
+
+test("a run whose kept instance is only late boots none beside it for nothing once it has left", async () => {
+	const { world } = await open({ ...disp, preload: 1 });
+	await world.pass(20_000, () => world.endAll());
+	const member = world.registry.all().find((vm) => world.registry.isPreloaded(vm))?.config.name ?? "";
+	const guest = liveVmm(world, member)?.guest;
+	if (guest !== undefined) guest.isHung = true;
+	const client = world.ask({ vm: "disp", disposable: true });
+	await world.pass(500, () => world.endAll());
+	client.leave();
+	await world.endAll();
+	const boots = world.vmms.filter(({ vm }) => vm !== "disp").length;
+	await world.pass(1_000, () => world.endAll());
+	const refilled = world.registry.all().filter((vm) => world.registry.isPreloaded(vm)).length;
+	expect(world.vmms.length).toBeLessThanOrEqual(boots + refilled);
+	await world.settle();
+	world.rules.checkSettled();
+});
+
 test("a paused vm is resumed by the next broker also where there was no room to mark it so", async () => {
 	const { world } = await open(box);
 	world.start("box");

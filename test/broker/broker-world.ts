@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
+import type { Clock } from "../../src/broker/clock.ts";
 import { LastEnds } from "../../src/broker/last-ends.ts";
 import { Registry } from "../../src/broker/registry.ts";
 import { stopVm } from "../../src/broker/stop-vm.ts";
@@ -82,10 +83,7 @@ export class BrokerWorld implements FakePlaces {
 				log: pino({ level: "silent" }),
 				now: () => this.clock.now(),
 				wallNow: () => this.clock.now(),
-				clock: {
-					setTimeout: (act, ms) => this.clock.setTimeout(whileAlive(act), ms),
-					clearTimeout: (timer) => this.clock.clearTimeout(timer as number),
-				},
+				clock: this.#clockOf(life),
 				adapters: {
 					guestLink: (options) => new FakeLink(options, this, life),
 					vmmControl: ({ directory }) => toFakeControl(directory, this, life),
@@ -135,11 +133,22 @@ export class BrokerWorld implements FakePlaces {
 		rmSync(this.#directory, { recursive: true, force: true });
 	}
 
+	/** Of a broker: its timers end with it. */
+	#clockOf(life: BrokerLife): Clock {
+		return {
+			setTimeout: (act, ms) => this.clock.setTimeout(() => life.isOver || act(), ms),
+			clearTimeout: (timer) => this.clock.clearTimeout(timer as number),
+		};
+	}
+
 	ask(wish: ClientWish): FakeClient {
 		const client = new FakeClient(wish, this);
 		this.clients.push(client);
-		const { registry, clock } = this;
-		client.ask({ registry, number: this.#number(), askedAt: clock.now(), now: () => clock.now() });
+		const now = (): number => this.clock.now();
+		client.ask({
+			...{ registry: this.registry, number: this.#number(), askedAt: now(), now },
+			clock: this.#clockOf(this.#life),
+		});
 		return client;
 	}
 

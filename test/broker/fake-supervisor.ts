@@ -99,7 +99,16 @@ export function toFakeControl(directory: string, places: FakePlaces, life: Broke
 			isLate = true;
 			reject(new QubesLiteError("Unresponsive", "its vmm does not answer"));
 		}, controlWithinMs);
+		const order = { life, obey: () => obey() };
+		vmm.orders.push(order);
 		void places.turns.wait(`${what} of ${vmm.vm}`).then(() => {
+			vmm.obeyTheDead(life);
+			obey();
+		});
+		const obey = (): void => {
+			const at = vmm.orders.indexOf(order);
+			if (at < 0) return;
+			vmm.orders.splice(at, 1);
 			/** A guest that is never resumed is busy for ever, which is not what is looked at here. */
 			if (isLate && what === "resume" && vmm.isAlive) act(vmm);
 			if (isLate) return;
@@ -110,13 +119,17 @@ export function toFakeControl(directory: string, places: FakePlaces, life: Broke
 				act(vmm);
 				resolve();
 			}
-		});
+		};
 		return life.only(promise);
 	};
 	return {
 		pressPowerButton: () => told("power button", ({ guest }) => guest.powerOff()),
 		pause: () => told("pause", ({ guest }) => guest.pause()),
 		resume: () => told("resume", ({ guest }) => guest.resume()),
-		isPaused: async () => find()?.guest.isPaused === true,
+		isPaused: async () => {
+			const vmm = find();
+			vmm?.obeyTheDead(life);
+			return vmm?.guest.isPaused === true;
+		},
 	};
 }

@@ -26,6 +26,8 @@ export class FakeVmm {
 	isGone = false;
 	/** How often somebody wanted that. */
 	cleanUps = 0;
+	/** What it has been told by its control socket and has not done yet. */
+	readonly orders: { readonly life: BrokerLife; readonly obey: () => void }[] = [];
 	readonly #handles = new WeakMap<BrokerLife, RunningVmm>();
 	readonly #ended: PromiseWithResolvers<VmmExit> = Promise.withResolvers();
 	readonly #stopping: PromiseWithResolvers<void> = Promise.withResolvers();
@@ -41,6 +43,11 @@ export class FakeVmm {
 
 	get vm(): string {
 		return this.plan.vm;
+	}
+
+	/** It serves one client at a time, in order: what a broker has said before it died comes before what another one says. */
+	obeyTheDead(next: BrokerLife): void {
+		for (const { life, obey } of [...this.orders]) if (life.isOver && life !== next) obey();
 	}
 
 	/** As a broker has it: always the same. */

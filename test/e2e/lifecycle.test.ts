@@ -81,6 +81,18 @@ describe("an instance that is kept ready", () => {
 		await user.until("it is gone", async () => !(await members()).some(({ name }) => name === member?.name));
 		await user.until("there is another", async () => (await ready()).length === 1, 120_000);
 	});
+
+	it("whose guest says nothing when it is resumed loses its run to one that is booted beside it", async () => {
+		await user.until("one is ready", async () => (await ready()).length === 1, 120_000);
+		const [member] = await ready();
+		const isItsHelper = (words: string): boolean =>
+			/^\S*vhost-device-vsock /.test(words) && words.includes(`/${member?.name}/`);
+		for (const { pid, words } of user.processes()) if (isItsHelper(words)) process.kill(pid, "SIGSTOP");
+		const { status, stdout } = await user.run("--disposable", "hostname");
+		expect({ status, stdout }).toEqual({ status: 0, stdout: expect.stringMatching(/^disp-[0-9a-f]{4}\n$/) });
+		expect(stdout).not.toBe(`${member?.name}\n`);
+		await user.until("it is gone", async () => !(await members()).some(({ name }) => name === member?.name));
+	});
 });
 
 describe("a vm that needs another one", () => {

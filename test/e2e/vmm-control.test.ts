@@ -61,3 +61,17 @@ it("QEMU serves one client at a time: the next waits, and is told so in the end"
 	other.destroy();
 	expect(await next).toBe(false);
 });
+
+/** So it is with a broker that was killed: what the next one says is QEMU's last word. */
+it("QEMU does what a client has said before it went ahead of what the next one says, 20 times", async () => {
+	for (let round = 0; round < 20; round++) {
+		const gone = connect(path);
+		await once(gone, "data");
+		gone.write('{"execute":"qmp_capabilities"}{"execute":"stop"}');
+		await new Promise((resolve) => setImmediate(resolve));
+		gone.destroy();
+		await control.resume();
+		await new Promise((resolve) => setTimeout(resolve, 50));
+		expect({ round, isPaused: await control.isPaused() }).toEqual({ round, isPaused: false });
+	}
+});
