@@ -49,8 +49,13 @@ export const idle = vmSetup.createStateConfig({
 			on: {
 				"stop.due": [
 					endsItsLife,
-					{ guard: and(["isThisBoot", "idleIsOver", "mayPause"]), target: "settling" },
-					{ guard: and(["isThisBoot", "idleIsOver"]), target: "#vm.shutdown", actions: why.idleReason },
+					/** A timer may be early, and time goes on from one guard to the next: none of them may be the other one's "else". */
+					{ guard: and(["isThisBoot", "mayPause", "idleIsOver"]), target: "settling" },
+					{
+						guard: and(["isThisBoot", not("mayPause"), "idleIsOver"]),
+						target: "#vm.shutdown",
+						actions: why.idleReason,
+					},
 					looksAgain,
 				],
 			},

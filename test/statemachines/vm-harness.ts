@@ -92,6 +92,8 @@ export class VmUnderTest {
 	readonly notices: VmNotice[] = [];
 	/** What the machine's clock has gone on while no timer fired. */
 	#leapt = 0;
+	/** How far the machine's clock goes on each time that it is looked at, ms. */
+	tick = 0;
 	readonly #answers = new Map<number, (Reason | "ready")[]>();
 
 	constructor(options: VmOptions = {}) {
@@ -108,7 +110,7 @@ export class VmUnderTest {
 			},
 		});
 		this.#actor = createActor(machine, {
-			input: { ...defaultInput, ...options, now: () => this.clock.now() + this.#leapt },
+			input: { ...defaultInput, ...options, now: () => this.#now() },
 			clock: this.clock,
 		});
 		this.#actor.on("request.answered", ({ request, refusal }) => {
@@ -120,6 +122,11 @@ export class VmUnderTest {
 		}
 		this.#actor.start();
 		if (options.adopted === undefined) this.clock.advance(5_000_000);
+	}
+
+	#now(): number {
+		this.#leapt += this.tick;
+		return this.clock.now() + this.#leapt;
 	}
 
 	/** Overridden where a test has a model of the vmm. */

@@ -347,3 +347,13 @@ describe("a paused vm", () => {
 		expect(vm.step).toBe("idle.paused");
 	});
 });
+
+test("a timer that is early by less than a look takes does not stop what is to be paused", () => {
+	for (let early = 0.05; early < 2; early += 0.05) {
+		const vm = idleVm({ idleAction: "pause", idleTimeoutMs: 1_000 });
+		vm.leap(-early);
+		vm.tick = 0.1;
+		vm.advance(1_010);
+		expect({ early, step: vm.step }).toEqual({ early, step: "idle.settling" });
+	}
+});
