@@ -3,7 +3,6 @@
  * answered; events come in between. QEMU serves one client at a time and lets the next wait, so each command has a
  * connection of its own, as short as can be. A guest may have taken QEMU over: what comes is bounded, and not believed.
  */
-import { randomBytes } from "node:crypto";
 import { connect, type Socket } from "node:net";
 import { errnoOf, QubesLiteError } from "../errors.ts";
 import type { VmmControl } from "./vmm-control.ts";
@@ -17,6 +16,9 @@ const reasonMaxLength = 200;
 
 type Command = "qmp_capabilities" | "query-status" | "system_powerdown" | "stop" | "cont";
 type Answer = Readonly<Record<string, unknown>>;
+
+/** Makes ours unlike those of any other client of the same vmm, an earlier broker among them. */
+let asked = 0;
 
 export class QmpControl implements VmmControl {
 	readonly #path: string;
@@ -85,7 +87,8 @@ function converse(
 	let id = "";
 	const say = (next: Command): void => {
 		waitsFor = next;
-		id = `${next} ${randomBytes(8).toString("hex")}`;
+		asked += 1;
+		id = `${next} ${process.pid}.${performance.timeOrigin}.${asked}`;
 		socket.write(`${JSON.stringify({ execute: next, id })}\n`);
 	};
 	const hear = (answer: Answer): void => {
