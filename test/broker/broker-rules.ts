@@ -16,8 +16,8 @@ export class BrokerRules {
 	readonly violations: string[] = [];
 	/** Of all machines; and at which one's last boot began, or it last served. */
 	#steps = 0;
-	readonly #beganAt = new Map<Vm, number>();
-	readonly #servedAt = new Map<Vm, number>();
+	readonly #beganAt = new WeakMap<Vm, number>();
+	readonly #servedAt = new WeakMap<Vm, number>();
 
 	constructor(world: BrokerWorld) {
 		this.#world = world;
