@@ -40,9 +40,14 @@ export class ClaimRace {
 		const { first } = this.#contender;
 		const mayBeLost = first.snapshot().context.paused && this.#contender.fresh !== undefined;
 		const asked = this.#ask(first);
-		const second = mayBeLost ? await this.#unlessServed(asked) : undefined;
-		if (second !== undefined) begun();
-		this.#winner = await (second === undefined ? asked : firstOf([asked, this.#ask(second)]));
+		const second = mayBeLost ? await this.#unlessAnswered(asked) : undefined;
+		if (second === undefined) {
+			this.#winner = await asked;
+			return;
+		}
+		const other = this.#ask(second);
+		begun();
+		this.#winner = await firstOf([asked, other]);
 		this.#dropLosers();
 	}
 
@@ -60,12 +65,12 @@ export class ClaimRace {
 		return vm;
 	}
 
-	/** Another vm, where the one that is asked does not serve in time. */
-	async #unlessServed(asked: Promise<Vm>): Promise<Vm | undefined> {
+	/** Another vm, where the one that is asked has no answer in time: a refusal is one. */
+	async #unlessAnswered(asked: Promise<Vm>): Promise<Vm | undefined> {
 		const late = new Promise<"late">((resolve) => {
 			this.#timer = this.#contender.clock.setTimeout(() => resolve("late"), patienceMs);
 		});
-		const outcome = await Promise.race([asked.catch(() => "late" as const), late]);
+		const outcome = await Promise.race([asked.catch(() => "refused" as const), late]);
 		this.#contender.clock.clearTimeout(this.#timer);
 		if (outcome !== "late" || this.#isOver) return undefined;
 		try {

@@ -10,11 +10,16 @@ import type { Tap } from "../host/taps.ts";
 import type { Clock } from "./clock.ts";
 import type { Vm } from "./vm.ts";
 
+export interface PoolTapFacts extends Pick<Tap, "isInUse" | "isUp"> {
+	/** The vms' user may open it. */
+	readonly isOurs: boolean;
+}
+
 export interface TapsHost {
 	config(): Config;
 	vms(): readonly Vm[];
 	/** Undefined where there is none of this name. */
-	readTap(name: string): Pick<Tap, "isInUse"> | undefined;
+	readTap(name: string): PoolTapFacts | undefined;
 	/** Ends one of these that nobody has asked for; false: there is none. */
 	giveUp(vms: readonly Vm[]): boolean;
 	readonly now: () => number;
@@ -31,6 +36,8 @@ interface PoolTap {
 	readonly id: number;
 	readonly holder: Vm | undefined;
 	readonly isFree: boolean;
+	readonly isOurs: boolean;
+	readonly isUp: boolean;
 }
 
 export class DisposableTaps {
@@ -45,7 +52,8 @@ export class DisposableTaps {
 	take(base: VmConfig): number | null {
 		const taps = this.#look(base);
 		if (taps.length === 0) return null;
-		const free = taps.find(({ isFree }) => isFree);
+		/** One that is switched off is better than none: its guest has no network, and doctor says so. */
+		const free = taps.find(({ isFree, isUp }) => isFree && isUp) ?? taps.find(({ isFree }) => isFree);
 		if (free === undefined) throw toLimit(taps);
 		return free.id;
 	}
@@ -104,7 +112,9 @@ export class DisposableTaps {
 		return poolIdsOf(config()).flatMap((id) => {
 			const tap = readTap(toPoolTap(id));
 			const holder = holders.get(id);
-			return tap === undefined ? [] : [{ id, holder, isFree: holder === undefined && !tap.isInUse }];
+			if (tap === undefined) return [];
+			const { isOurs, isUp, isInUse } = tap;
+			return [{ id, holder, isOurs, isUp, isFree: holder === undefined && isOurs && !isInUse }];
 		});
 	}
 }
@@ -114,8 +124,10 @@ const isLeaving = (vm: Vm): boolean => !vm.isUp || vm.snapshot().state === "shut
 
 function toLimit(taps: readonly PoolTap[]): QubesLiteError {
 	const names = taps.flatMap(({ holder }) => holder?.config.name ?? []);
-	const strangers = taps.filter(({ holder }) => holder === undefined).map(({ id }) => toPoolTap(id));
-	const shown = [...names, ...strangers.map((tap) => `whoever has ${tap} open`)];
+	const strangers = taps
+		.filter(({ holder }) => holder === undefined)
+		.map(({ id, isOurs }) => `whoever ${isOurs ? "has" : "owns"} ${toPoolTap(id)}${isOurs ? " open" : ""}`);
+	const shown = [...names, ...strangers];
 	const by = shown.slice(0, namesMax).join(", ") + (shown.length > namesMax ? ", …" : "");
 	const all = taps.length === 1 ? "the one TAP of disposablePool is" : `all ${taps.length} TAPs of disposablePool are`;
 	const end = names[0] === undefined ? "" : `qubes-lite stop ${names[0]}   # or `;

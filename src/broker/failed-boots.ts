@@ -31,6 +31,11 @@ export class VmFailures {
 		this.#noted = this.before?.boots ?? 0;
 	}
 
+	/** What its machine begins with, which may be one less than what is known: nothing has been lost with it. */
+	begin({ failedBoots }: Pick<VmContext, "failedBoots">): void {
+		this.#noted = failedBoots;
+	}
+
 	/** `vm` as it is configured. */
 	note(vm: VmConfig, { failedBoots }: Pick<VmContext, "failedBoots">): void {
 		if (failedBoots === this.#noted || vm.instanceOf !== undefined) return;

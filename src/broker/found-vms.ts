@@ -4,7 +4,6 @@ import { defaultLifecycle } from "../config/lifecycle.ts";
 import type { Config, VmConfig } from "../config/schema.ts";
 import { poweredOff } from "../statemachines/vm-reasons.ts";
 import { BootMarks } from "./boot-marks.ts";
-import { waitFor } from "./clock.ts";
 import { isInstance, toAdoptedInstance } from "./disposables.ts";
 import type { VmDependencies } from "./vm.ts";
 import { exitFailure } from "./vm-errors.ts";
@@ -13,16 +12,12 @@ import { exitFailure } from "./vm-errors.ts";
 const pausedWithinMs = 500;
 
 /** It has been marked so; or there was no room for that, and its vmm knows. Never rejects. */
-export async function isPaused(
-	{ plan }: RunningVmm,
-	{ adapters, clock }: Pick<VmDependencies, "adapters" | "clock">,
-): Promise<boolean> {
+export async function isPaused({ plan }: RunningVmm, { adapters }: Pick<VmDependencies, "adapters">): Promise<boolean> {
 	if (BootMarks.of(plan.directory).isPaused) return true;
-	const asked = adapters
+	return adapters
 		.vmmControl(plan)
-		.isPaused()
+		.isPaused(pausedWithinMs)
 		.catch(() => false);
-	return Promise.race([asked, waitFor(clock, pausedWithinMs).then(() => false)]);
 }
 
 /** Ended while no broker looked: its logs are kept as those of others are. Never rejects. */

@@ -1,5 +1,6 @@
 /** Fresh instances of disposables, for whoever asks: one that is kept ready or one that is stopped, with a TAP where it needs one. */
 import type { Config, VmConfig } from "../config/schema.ts";
+import { QubesLiteError } from "../errors.ts";
 import { canBeBase, toInstanceOf } from "../launch/vm-units.ts";
 import type { LaunchPlan } from "../launch-plan.ts";
 import { DisposableTaps, type TapsHost } from "./disposable-taps.ts";
@@ -25,6 +26,7 @@ export class FreshInstances {
 	readonly #host: FreshInstancesHost;
 	readonly #preloaded: Preloaded;
 	readonly #taps: DisposableTaps;
+	#isClosed = false;
 
 	constructor(host: FreshInstancesHost) {
 		this.#host = host;
@@ -54,6 +56,8 @@ export class FreshInstances {
 	 * what findBase and toInstance do.
 	 */
 	get(untrustedBase: string): Vm {
+		if (this.#isClosed)
+			throw new QubesLiteError("Busy", "the broker leaves", { remedy: "ask again: the next one serves" });
 		const base = findBase(this.#config, untrustedBase);
 		return this.#preloaded.claim(base) ?? this.#create(base);
 	}
@@ -97,8 +101,9 @@ export class FreshInstances {
 		this.#taps.changed();
 	}
 
-	/** The next broker can't know again which are kept ready: they go. */
+	/** The next broker can't know again which are kept ready: they go, and nobody gets one any more. */
 	close(): void {
+		this.#isClosed = true;
 		this.#preloaded.close();
 	}
 

@@ -50,6 +50,7 @@ export class Instance {
 	#accelerator: Accelerator | null = null;
 	/** It has been resumed, and has not spoken since. */
 	#isToBeHeard = false;
+	#vmmControl: VmmControl | undefined;
 	/** Its guest has had no greater one. */
 	#lastSession = 0;
 	readonly book = new SessionBook();
@@ -218,9 +219,7 @@ export class Instance {
 	/** Who can't be told is ended all the same, by the next step. */
 	pressPowerButton(): void {
 		this.#wanted = "terminated";
-		void this.#control()
-			.pressPowerButton()
-			.catch(() => {});
+		void (async () => this.#control().pressPowerButton())().catch(() => {});
 	}
 
 	powerOff(graceMs: number): void {
@@ -253,8 +252,11 @@ export class Instance {
 		await this.#vmm?.cleanUp();
 	}
 
+	/** One for all commands, which come one after the other. */
 	#control(): VmmControl {
-		return this.#adapters.vmmControl(this.#plan ?? { hypervisor: "qemu", directory: "/nonexistent" });
+		if (this.#plan === undefined) throw new QubesLiteError("NotRunning", `no vmm of ${this.#vm} is there yet`);
+		this.#vmmControl ??= this.#adapters.vmmControl(this.#plan);
+		return this.#vmmControl;
 	}
 
 	#connectedLink(): Link {

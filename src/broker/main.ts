@@ -13,7 +13,7 @@ import { waitForChange } from "../activation/change-watch.ts";
 import { takeListenFds } from "../activation/listen-fds.ts";
 import { openSend, SdNotify } from "../activation/sd-notify.ts";
 import { QubesLiteError } from "../errors.ts";
-import { readTap } from "../host/taps.ts";
+import { mayOpen, readTap } from "../host/taps.ts";
 import { cacheDirectoryOf, stateDirectoryOf } from "../host/xdg.ts";
 import { brokerSocketName, openRuntimeDirectory } from "../runtime-directory.ts";
 import { BootHistory } from "./boot-history.ts";
@@ -106,7 +106,10 @@ async function serve(fd: number | null): Promise<void> {
 			newInstanceTag: () => randomBytes(2).toString("hex"),
 			changed: () => changed(),
 			freeMemoryMiB: () => freemem() / 2 ** 20,
-			readTap,
+			readTap: (name) => {
+				const tap = readTap(name);
+				return tap && { ...tap, isOurs: mayOpen(tap) };
+			},
 			planLaunch: (vm) => launcher.plan(vm),
 			keepLogs: (vm, directory) =>
 				keepLogs(stateDirectory, vm, directory).catch((cause: unknown) => {

@@ -40,6 +40,8 @@ interface Member {
 
 /** What has just been claimed or started has the processors to itself so long. */
 const lookAfterMs = 2_000;
+/** And where nothing changes so often. */
+const lookEveryMs = 60_000;
 /** Between two tries that have come to nothing, and at most. */
 const failureMs = { first: 10_000, longest: 600_000 };
 /** Beside a member's own memory, as much stays free. */
@@ -49,6 +51,8 @@ export class Preloaded {
 	readonly #host: PreloadedHost;
 	readonly #members = new Map<Vm, Member>();
 	#timer: unknown;
+	/** It rings after lookAfterMs at most. */
+	#isLookNear = false;
 	#isClosed = false;
 	/** By base: how many tries in a row have come to nothing, and when the next one may be. */
 	readonly #failures = new Map<string, { readonly count: number; readonly notBefore: number }>();
@@ -67,7 +71,7 @@ export class Preloaded {
 	/** Something has changed somewhere: soon it is looked whether a member is wanted. Costs nothing where none is. */
 	changed(): void {
 		if (this.#members.size > 0 && this.#host.isSomebodyWaiting()) this.#giveWay();
-		if (this.#timer !== undefined || (this.#members.size === 0 && this.#host.bases().length === 0)) return;
+		if (this.#isLookNear || (this.#members.size === 0 && this.#host.bases().length === 0)) return;
 		this.#lookIn(lookAfterMs);
 	}
 
@@ -122,9 +126,12 @@ export class Preloaded {
 	}
 
 	#lookIn(ms: number): void {
-		if (this.#isClosed || this.#timer !== undefined) return;
+		if (this.#isClosed) return;
+		this.#host.clock.clearTimeout(this.#timer);
+		this.#isLookNear = ms === lookAfterMs;
 		this.#timer = this.#host.clock.setTimeout(() => {
 			this.#timer = undefined;
+			this.#isLookNear = false;
 			this.#look();
 		}, ms);
 	}
@@ -158,6 +165,8 @@ export class Preloaded {
 		}
 		const wanted = bases.filter((base) => this.#membersOf(base).length < base.preload);
 		if (wanted.length > 0) this.#tryToFill(wanted);
+		/** An image that is built anew is no step of any vm. */
+		if (this.#members.size > 0 && this.#timer === undefined) this.#lookIn(lookEveryMs);
 	}
 
 	/** One of these, the first that there is room and a TAP for and that is not to wait after its failures. */

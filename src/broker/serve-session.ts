@@ -4,6 +4,7 @@ import { GuestGoingDown } from "../guest/guest-link.ts";
 import { encodeGranted, encodeReady } from "../protocol/broker.ts";
 import { sha256Hex } from "../protocol/exec.ts";
 import { ticketBytes, ticketLifeMs } from "../protocol/limits.ts";
+import { poweredOff } from "../statemachines/vm-reasons.ts";
 import { ClaimRace } from "./claim-race.ts";
 import type { ClientConnection } from "./client-connection.ts";
 import { untilImpatient } from "./client-patience.ts";
@@ -12,7 +13,7 @@ import type { Instance } from "./instance.ts";
 import { reportProgress } from "./report-progress.ts";
 import type { Command } from "./session-book.ts";
 import type { Vm } from "./vm.ts";
-import { bootTooSlow } from "./vm-errors.ts";
+import { bootTooSlow, endedError } from "./vm-errors.ts";
 
 export interface Opening {
 	/** Unique for the life of this broker. */
@@ -54,18 +55,20 @@ export async function serveSession(client: ClientConnection, opening: Opening): 
 			stopProgress();
 			stopProgress = reportProgress(client, race.current, now, beganAt);
 		};
-		await bounded(client, opening, race.run(begun));
+		await bounded(client, opening, race.run(begun), () => race.current);
 		if (client.gone.aborted) return;
 		stopProgress();
 		const vm = race.current;
 		await grant(client, vm, opening).catch(async (cause: unknown) => {
 			if (!(cause instanceof GuestGoingDown) || !opening.mayBoot) throw cause;
+			/** An instance that has ended is known to nobody any more, and its TAP may be another one's. */
+			if (vm.config.instanceOf !== undefined && !vm.isUp) throw endedError(vm.config, poweredOff, "starting");
 			/** A broker before us may have asked for it, and we learn of it here: the request waits, and boots it anew. */
 			withdraw(vm);
 			const { state } = vm.snapshot();
 			/** Once is enough: a second stop would refuse those who wait for the next boot already. */
 			if (state === "ready" || state === "idle") vm.stop(false, now());
-			await bounded(client, opening, ask(vm));
+			await bounded(client, opening, ask(vm), () => vm);
 			if (!client.gone.aborted) await grant(client, vm, opening);
 		});
 	} finally {
@@ -121,5 +124,6 @@ function untilGoneOrEnded(client: ClientConnection, vm: Vm, instance: Instance):
 	});
 }
 
-const bounded = (client: ClientConnection, { vm, timeoutMs }: Opening, asked: Promise<void>): Promise<void> =>
-	untilImpatient(client, asked, { timeoutMs, tooSlow: () => bootTooSlow(vm.config, timeoutMs) });
+/** `vm`: the one that is waited for then. */
+const bounded = (client: ClientConnection, { timeoutMs }: Opening, asked: Promise<void>, vm: () => Vm): Promise<void> =>
+	untilImpatient(client, asked, { timeoutMs, tooSlow: () => bootTooSlow(vm().config, timeoutMs) });

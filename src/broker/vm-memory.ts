@@ -47,6 +47,7 @@ export class VmMemory {
 			/** A retry says more of what failed before it. */
 			if (actor.getSnapshot().context.attempt === 1) this.#boots.note(boot, vm.accelerator());
 		});
+		this.#failures.begin(actor.getSnapshot().context);
 		actor.subscribe(({ value, context }) => {
 			if (log.state(value, context)) this.#ends.note(value, context);
 			this.#failures.note(vm.next(), context);

@@ -4,6 +4,7 @@ import type { VmConfig } from "../config/schema.ts";
 import { QubesLiteError } from "../errors.ts";
 import { isEmulated } from "../host/kvm.ts";
 import type { Reason, VmEvent } from "../statemachines/vm-events.ts";
+import { stoppedBefore } from "../statemachines/vm-requests.ts";
 import type { GuestRefusals } from "./guest-refusals.ts";
 import { launchFailure, refusedError } from "./vm-errors.ts";
 
@@ -27,6 +28,8 @@ export interface AskedVm {
 
 export class VmRequests {
 	readonly #asked: AskedVm;
+	/** Those that wait for another vm first, of which the machine has not heard yet: when they asked. */
+	readonly #needing = new Map<number, number>();
 	readonly #answers = new Map<number, (refusal: Reason | null) => void>();
 
 	constructor(asked: AskedVm) {
@@ -40,7 +43,8 @@ export class VmRequests {
 		if (needed === null) return this.#ask(request, null, () => tell({ ...wish, request }));
 		/** Who waits for another vm first holds this one. */
 		tell({ type: "inhibit.requested", inhibitor: request, label: "a run that waits for what it needs" });
-		const release = (): void => tell({ type: "inhibit.released", inhibitor: request });
+		this.#needing.set(request, wish.askedAt);
+		const release = (): void => this.#release(request);
 		const come = needed.catch((cause: unknown) => {
 			release();
 			throw cause;
@@ -54,8 +58,22 @@ export class VmRequests {
 	/** Whoever asked is gone, and hears nothing more. */
 	withdraw(request: number): void {
 		this.#answers.delete(request);
-		this.#asked.tell({ type: "inhibit.released", inhibitor: request });
+		this.#release(request);
 		this.#asked.tell({ type: "request.withdrawn", request });
+	}
+
+	#release(request: number): void {
+		this.#needing.delete(request);
+		this.#asked.tell({ type: "inhibit.released", inhibitor: request });
+	}
+
+	/** The vm is told to stop, by somebody who asked at `askedAt`: as the machine does, who asked before that is refused. */
+	stopped(askedAt: number): void {
+		for (const [request, since] of [...this.#needing]) {
+			if (since > askedAt) continue;
+			this.answer(request, stoppedBefore(this.#asked.vm().name, "session"));
+			this.#release(request);
+		}
 	}
 
 	/** A vm that is up may have lost one that it needs; one that is not looks for them when it boots. */
@@ -68,10 +86,13 @@ export class VmRequests {
 	/** Calls `send` once what it needs is there. Never settles once it is withdrawn. */
 	async #ask(request: number, needed: Promise<void> | null, send: () => void): Promise<void> {
 		const answer = new Promise<Reason | null>((resolve) => this.#answers.set(request, resolve));
-		await needed?.catch(async (cause: unknown) => {
-			this.#answers.delete(request);
-			throw await this.#toError(launchFailure(QubesLiteError.from(cause)));
-		});
+		if (needed !== null) {
+			const come = needed.catch(async (cause: unknown) => {
+				this.#answers.delete(request);
+				throw await this.#toError(launchFailure(QubesLiteError.from(cause)));
+			});
+			await Promise.race([come, answer]);
+		}
 		if (this.#answers.has(request)) send();
 		const refusal = await answer;
 		if (refusal !== null) throw await this.#toError(refusal);

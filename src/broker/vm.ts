@@ -230,6 +230,7 @@ export class Vm {
 	}
 
 	stop(force: boolean, askedAt: number): void {
+		this.#requests.stopped(askedAt);
 		this.#actor.send({ type: "stop.requested", force, askedAt });
 	}
 

@@ -1,5 +1,6 @@
 /** The TAP devices that are ours by their name, `ql-<vm>`. Read from sysfs, which anybody may. */
 import { readdirSync, readFileSync } from "node:fs";
+import { userInfo } from "node:os";
 import { join } from "node:path";
 import { errnoOf } from "../errors.ts";
 
@@ -18,6 +19,14 @@ export interface Tap {
 
 export function listTaps(): string[] {
 	return readdirSync(network).filter((name) => name.startsWith("ql-") && readTap(name) !== undefined);
+}
+
+/** tun_not_capable in Linux's tun.c. Root may in any case. */
+export function mayOpen({ owner, group }: Tap): boolean {
+	const { uid } = userInfo();
+	if (uid === 0) return true;
+	const groups = [process.getegid?.(), ...(process.getgroups?.() ?? [])];
+	return (owner === null || owner === uid) && (group === null || groups.includes(group));
 }
 
 /** undefined where there is no such interface, or it is no tun or tap device: only those have `tun_flags` (has_tap in vm-shim.sh). */

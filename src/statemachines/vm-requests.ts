@@ -88,12 +88,14 @@ export const refuseOverdue = vmSetup.enqueueActions(({ context, event, enqueue }
 export const refuseWaiting = refuseWith(reasonOf);
 
 /** Answers everybody who asked before the stop, which wins over their requests; who asked after it waits for the next boot. */
+export const stoppedBefore = (vm: string, wants: Lease["wants"]): Reason => ({
+	code: "NotRunning",
+	sentence: `it was stopped by request before ${wants === "ready" ? "it was ready" : "the command could run"}`,
+	remedy: `qubes-lite start ${vm}`,
+});
+
 export const refuseStopped = refuseWith(
-	(context, request) => ({
-		code: "NotRunning",
-		sentence: `it was stopped by request before ${request.wants === "ready" ? "it was ready" : "the command could run"}`,
-		remedy: `qubes-lite start ${context.name}`,
-	}),
+	(context, request) => stoppedBefore(context.name, request.wants),
 	(request, context, event) => event.type === "stop.requested" && request.since <= askedAtOf(context, event),
 );
 

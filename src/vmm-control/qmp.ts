@@ -41,26 +41,30 @@ export class QmpControl implements VmmControl {
 		await this.#tell("cont");
 	}
 
-	async isPaused(): Promise<boolean> {
-		const status = await this.#tell("query-status");
+	async isPaused(boundMs = withinMs): Promise<boolean> {
+		const status = await this.#tell("query-status", boundMs);
 		if (typeof status !== "object" || status === null || !("status" in status)) throw strange(this.#path);
 		return status.status === "paused";
 	}
 
 	/** Whoever is before us is done by its own deadline, which is before ours. */
-	#tell(command: Command): Promise<unknown> {
-		const deadline = performance.now() + withinMs;
-		const told = this.#last.then(() => exchange(this.#path, command, deadline));
+	#tell(command: Command, boundMs = withinMs): Promise<unknown> {
+		const deadline = performance.now() + boundMs;
+		const told = this.#last.then(() => exchange(this.#path, command, { deadline, boundMs }));
 		this.#last = told.catch(() => {});
 		return told;
 	}
 }
 
 /** What QEMU returns to `command`. When this has settled its connection is closed. */
-async function exchange(path: string, command: Command, deadline: number): Promise<unknown> {
+async function exchange(
+	path: string,
+	command: Command,
+	{ deadline, boundMs }: { readonly deadline: number; readonly boundMs: number },
+): Promise<unknown> {
 	const answered = Promise.withResolvers<unknown>();
 	const timer = setTimeout(
-		() => answered.reject(unresponsive(path, command)),
+		() => answered.reject(unresponsive(path, command, boundMs)),
 		Math.max(deadline - performance.now(), 0),
 	);
 	const socket = connect(path);
@@ -134,8 +138,8 @@ function parseLine(path: string, line: string): Answer {
 	return value as Answer;
 }
 
-function unresponsive(path: string, command: Command): QubesLiteError {
-	return new QubesLiteError("Unresponsive", `the vmm did not answer ${command} within ${withinMs / 1000} s`, {
+function unresponsive(path: string, command: Command, boundMs: number): QubesLiteError {
+	return new QubesLiteError("Unresponsive", `the vmm did not answer ${command} within ${boundMs / 1000} s`, {
 		remedy: `see whether another program is connected to ${path}; else the vmm hangs: kill the vm`,
 	});
 }

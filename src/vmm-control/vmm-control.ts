@@ -20,7 +20,7 @@ export interface VmmControl {
 	/** Of one that runs: nothing. */
 	resume(): Promise<void>;
 	/** It stands still by pause(), or because somebody else told the vmm so. */
-	isPaused(): Promise<boolean>;
+	isPaused(boundMs?: number): Promise<boolean>;
 }
 
 /** Opens nothing: each command has a connection of its own. */

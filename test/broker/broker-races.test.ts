@@ -161,6 +161,9 @@ test("a run whose kept instance says nothing when it is resumed is served by one
 	await world.endAll();
 	expect(client.ready?.vm).not.toBe(member);
 	expect(client.isGranted).toBe(true);
+	/** It is told of the one that boots for it. */
+	expect(client.progress.filter((line) => line.startsWith(`${client.ready?.vm} `))).not.toEqual([]);
+	expect(client.progress).not.toContain(`${member} shutdown`);
 	expect(liveVmm(world, member)).toBeUndefined();
 	await world.settle();
 	world.rules.checkSettled();
@@ -180,6 +183,77 @@ test("a run whose kept instance is only late boots none beside it for nothing on
 	await world.pass(1_000, () => world.endAll());
 	const refilled = world.registry.all().filter((vm) => world.registry.isPreloaded(vm)).length;
 	expect(world.vmms.length).toBeLessThanOrEqual(boots + refilled);
+	await world.settle();
+	world.rules.checkSettled();
+});
+
+/** An instance that is kept ready, and whose guest will say nothing when it is resumed. */
+async function openDeaf(): Promise<{ world: BrokerWorld; member: string }> {
+	const { world } = await open({ ...disp, preload: 1 });
+	await world.pass(20_000, () => world.endAll());
+	const member = world.registry.all().find((vm) => world.registry.isPreloaded(vm))?.config.name ?? "";
+	const guest = liveVmm(world, member)?.guest;
+	if (guest !== undefined) guest.isHung = true;
+	return { world, member };
+}
+
+test("a run whose kept instance is stopped is refused, and is not served by another one", async () => {
+	const { world, member } = await openDeaf();
+	const client = world.ask({ vm: "disp", disposable: true });
+	await world.pass(300, () => world.endAll());
+	world.stop(member, true);
+	await world.endAll();
+	await world.pass(5_000, () => world.endAll());
+	expect(client.outcome).toMatchObject({ code: "NotRunning" });
+	expect(client.ready).toBeUndefined();
+	await world.settle();
+	world.rules.checkSettled();
+});
+
+test("a broker that leaves boots nothing beside a kept instance that says nothing", async () => {
+	const { world } = await openDeaf();
+	world.ask({ vm: "disp", disposable: true });
+	await world.pass(500, () => world.endAll());
+	const before = world.vmms.length;
+	void world.registry.leave();
+	await world.pass(1_000, () => world.endAll());
+	expect(world.vmms.length).toBe(before);
+});
+
+test("an instance that powers off before it has its ticket is not booted again by its run", async () => {
+	const { world, turns } = await open(disp);
+	const client = world.ask({ vm: "disp", disposable: true });
+	const isTicket = (name: string): boolean => name.startsWith("ticket ");
+	const endOthers = async (): Promise<void> => {
+		await drained();
+		for (let name = turns.names.find((one) => !isTicket(one)); name !== undefined; await drained()) {
+			await turns.next(name);
+			name = turns.names.find((one) => !isTicket(one));
+		}
+	};
+	await endOthers();
+	expect(turns.names.filter(isTicket)).toHaveLength(1);
+	liveVmm(world, client.ready?.vm ?? "")?.powerOff();
+	await endOthers();
+	await world.pass(3_000, endOthers);
+	expect(client.outcome).toMatchObject({ message: expect.stringContaining("ended before") });
+	expect(world.vmms.filter(({ isAlive }) => isAlive)).toEqual([]);
+	world.rules.check();
+});
+
+test("a run that waits for what its vm needs is refused when that vm is stopped", async () => {
+	const { world } = await open(web, net);
+	world.start("web");
+	await world.endAll();
+	liveVmm(world, "net")?.crash(1);
+	await world.endAll();
+	const client = world.ask({ vm: "web" });
+	await drained();
+	world.stop("web", true);
+	await world.endAll();
+	expect(client.outcome).toMatchObject({ code: "NotRunning" });
+	expect(stateOf(world, "web")).toBe("stopped");
+	expect([...world.registry.find("web").snapshot().context.leases.keys()]).toEqual([]);
 	await world.settle();
 	world.rules.checkSettled();
 });

@@ -71,7 +71,11 @@ export class BrokerRules {
 
 	/** Before a launch: what the vm needs has been ready since its boot began. */
 	launches(name: string): void {
-		const vm = this.#world.registry.find(name);
+		const vm = this.#world.registry.all().find(({ config }) => config.name === name);
+		if (vm === undefined) {
+			this.broken(`${name} is launched, and its broker has forgotten it`);
+			return;
+		}
 		this.#launchesWithTap(vm);
 		for (const needed of vm.snapshot().context.dependsOn) {
 			const other = this.#world.registry.all().find(({ config }) => config.name === needed);

@@ -42,7 +42,7 @@ export class BrokerWorld implements FakePlaces {
 	freeMemoryMiB = 100_000;
 	/** Of disposablePool. Their TAPs are there, and nobody else has them open, but for these. */
 	poolIds: readonly number[];
-	readonly taps = new Map<string, "gone" | "open">();
+	readonly taps = new Map<string, "gone" | "open" | "foreign">();
 	config: Config;
 	#life = new BrokerLife();
 	#registry: Registry | undefined;
@@ -98,7 +98,10 @@ export class BrokerWorld implements FakePlaces {
 				changed: whileAlive(() => this.#watchNew()),
 				freeMemoryMiB: () => this.freeMemoryMiB,
 				/** What it has given away itself it must know. */
-				readTap: (name) => (this.taps.get(name) === "gone" ? undefined : { isInUse: this.taps.get(name) === "open" }),
+				readTap: (name) =>
+					this.taps.get(name) === "gone"
+						? undefined
+						: { isInUse: this.taps.get(name) === "open", isOurs: this.taps.get(name) !== "foreign", isUp: true },
 				planLaunch: (vm) => this.#planLaunch(vm),
 				keepLogs: () => life.only(this.turns.wait("logs are kept")),
 			},

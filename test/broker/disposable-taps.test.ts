@@ -104,6 +104,17 @@ test("an instance that is kept ready is whose who asks for its base, also with t
 	expect(nameOf((await run(world, "disp"))[0])).toBe(member);
 });
 
+test("what belongs to another user is not given away, and is named", async () => {
+	const world = await open([101, 103], disp);
+	world.taps.set("ql-d101", "foreign");
+	const [first, second] = [...(await run(world, "disp")), ...(await run(world, "disp"))];
+	expect(tapOf(first)).toBe(103);
+	expect(second?.outcome).toMatchObject({
+		code: "Limit",
+		message: `all 2 TAPs of disposablePool are in use, by ${nameOf(first)}, whoever owns ql-d101`,
+	});
+});
+
 test("what somebody else has open is not given away, and is named", async () => {
 	const world = await open([101, 103], disp);
 	world.taps.set("ql-d101", "open");

@@ -3,7 +3,7 @@ import type { ClientConnection } from "../../src/broker/client-connection.ts";
 import { serveAttach } from "../../src/broker/serve-attach.ts";
 import { type ServeOptions, serveRun } from "../../src/broker/serve-run.ts";
 import { QubesLiteError } from "../../src/errors.ts";
-import { brokerFrame, fromBrokerLimits, parseGranted, parseReady } from "../../src/protocol/broker.ts";
+import { brokerFrame, fromBrokerLimits, parseGranted, parseProgress, parseReady } from "../../src/protocol/broker.ts";
 import { encodeAttach, encodeExec } from "../../src/protocol/exec.ts";
 import { FrameDecoder } from "../../src/protocol/frame.ts";
 import { type FakePlaces, liveVmm } from "./fake-places.ts";
@@ -31,6 +31,8 @@ export class FakeClient {
 	ready: { readonly vm: string; readonly boot: string } | undefined;
 	/** The boot that ran when it asked. */
 	#asksAt: string | null = null;
+	/** What it has been told of how far that is: whose, and which phase. */
+	readonly progress: string[] = [];
 	/** It has been given a ticket. */
 	isGranted = false;
 	/** Of the session that it has begun or attached to. */
@@ -107,6 +109,9 @@ export class FakeClient {
 				this.ready = { vm, boot };
 				const isOther = this.wish.attachTo !== undefined && boot !== this.#asksAt;
 				if (isOther) this.#places.broken(`an attachment to ${vm} was led into another boot`);
+			} else if (type === brokerFrame.progress) {
+				const { instance, phase } = parseProgress(payload);
+				this.progress.push(`${instance} ${phase}`);
 			} else if (type === brokerFrame.granted) {
 				if (this.isGranted) this.#places.broken("a client was given two tickets");
 				this.isGranted = true;

@@ -172,6 +172,15 @@ describe("instances that are kept ready", () => {
 		expect(made).toHaveLength(2);
 	});
 
+	test("are looked at also where nothing happens: an image that is built anew is no step of any vm", async () => {
+		await look();
+		made[0]?.ready();
+		await look();
+		image = "b";
+		await vi.advanceTimersByTimeAsync(61_000);
+		expect(made[0]?.did.at(-1)).toBe("kill");
+	});
+
 	test("are dropped where none, or fewer, are wanted", async () => {
 		bases = [createVm({ name: "disp", preload: 2 })];
 		await look();

@@ -2,14 +2,13 @@
  * The network of each vm that has one: user-mode, or its TAP: whose it is, whether it is up, and whether its host end has the address
  * that the guest's gateway is. The same for the TAPs of disposablePool.
  */
-import { userInfo } from "node:os";
 import { toAddresses, toPoolTap } from "../../config/addresses.ts";
 import { poolIdsOf } from "../../config/disposable-pool.ts";
 import type { VmConfig } from "../../config/schema.ts";
 import { QubesLiteError } from "../../errors.ts";
 import { findQemu } from "../../host/gather-host-facts.ts";
 import { findProgram } from "../../host/programs.ts";
-import { readTap, type Tap } from "../../host/taps.ts";
+import { mayOpen, readTap, type Tap } from "../../host/taps.ts";
 import { type Check, type Finding, fail, pass, warn } from "./check.ts";
 import { type DoctorHost, vmNetworkOf, vmsOf } from "./host.ts";
 import { runProgram } from "./run-program.ts";
@@ -108,14 +107,6 @@ async function checkTap(host: DoctorHost, place: Place, tap: Tap): Promise<Findi
 		return fail(`${name} has ${has} instead of ${address}, the guest's gateway`, configure);
 	}
 	return pass(`${name} is yours, up, and has ${address}`);
-}
-
-/** tun_not_capable in Linux's tun.c. Root may in any case. */
-function mayOpen({ owner, group }: Tap): boolean {
-	const { uid } = userInfo();
-	if (uid === 0) return true;
-	const groups = [process.getegid?.(), ...(process.getgroups?.() ?? [])];
-	return (owner === null || owner === uid) && (group === null || groups.includes(group));
 }
 
 /** "172.16.200.4/31"; undefined where ip(8) is not to be had. Node lists only interfaces that somebody is at. */
