@@ -9,6 +9,7 @@ import { TestUser } from "./harness.ts";
 const vms = [
 	{ id: 5, name: "shopping", memory: 256, idleTimeout: 3 },
 	{ id: 7, name: "banking", memory: 256, autoStart: true },
+	{ id: 9, name: "resting", memory: 256, idleTimeout: 1, idleAction: "pause" },
 	{ id: 15, name: "disp", memory: 256, disposable: true },
 ];
 
@@ -24,7 +25,7 @@ describe("an installation in a user manager, with real guests", () => {
 	});
 
 	afterAll(async () => {
-		await user.sh("qubes-lite stop --force shopping banking");
+		await user.sh("qubes-lite stop --force shopping banking resting");
 		expect(await manager.run("qubes-lite", "uninstall")).toMatchObject({ status: 0 });
 		await manager.stop();
 		expect((await user.leave([])).processes).toEqual([]);
@@ -49,6 +50,24 @@ describe("an installation in a user manager, with real guests", () => {
 			Result: "success",
 		});
 		expect(existsSync(join(user.runtime, "shopping"))).toBe(false);
+	});
+
+	it("pauses an idle vm, and resumes it for a run and for systemctl, which stops it in order", async () => {
+		const isPaused = async () => (await user.status("resting")).flags.includes("paused");
+		expect(await user.run("resting", "sh", "-c", "echo kept >/tmp/file")).toMatchObject({ status: 0 });
+		await user.until("it is paused", isPaused);
+		expect(await user.run("resting", "cat", "/tmp/file")).toMatchObject({ status: 0, stdout: "kept\n" });
+		await user.until("it is paused again", isPaused);
+		expect(await systemctl("stop", "qubes-lite-resting")).toMatchObject({ status: 0 });
+		expect(await manager.show("qubes-lite-resting.service", "ActiveState", "Result")).toEqual({
+			ActiveState: "inactive",
+			Result: "success",
+		});
+		expect(await user.status("resting")).toMatchObject({
+			state: "stopped",
+			reason: expect.stringMatching(/^stopped by systemd /),
+		});
+		expect((await user.sh("qubes-lite logs --console resting")).stdout).toContain("reboot: Power down");
 	});
 
 	it("serves a vm that systemctl starts, and asks its guest to end when systemctl stops it", async () => {
