@@ -20,6 +20,16 @@ async function open(...vms: VmConfig[]): Promise<{ world: BrokerWorld; turns: Na
 	return { world, turns };
 }
 
+/** An instance that is kept ready, and whose guest will say nothing when it is resumed. */
+async function openDeaf(): Promise<{ world: BrokerWorld; member: string }> {
+	const { world } = await open({ ...disp, preload: 1 });
+	await world.pass(20_000, () => world.endAll());
+	const member = world.registry.all().find((vm) => world.registry.isPreloaded(vm))?.config.name ?? "";
+	const guest = liveVmm(world, member)?.guest;
+	if (guest !== undefined) guest.isHung = true;
+	return { world, member };
+}
+
 const stateOf = (world: BrokerWorld, vm: string): string => world.registry.find(vm).snapshot().state;
 
 describe("what somebody else has started", () => {
@@ -149,11 +159,7 @@ test("an instance that is kept ready is given to one run only", async () => {
 });
 
 test("a run whose kept instance says nothing when it is resumed is served by one that boots beside it", async () => {
-	const { world } = await open({ ...disp, preload: 1 });
-	await world.pass(20_000, () => world.endAll());
-	const member = world.registry.all().find((vm) => world.registry.isPreloaded(vm))?.config.name ?? "";
-	const guest = liveVmm(world, member)?.guest;
-	if (guest !== undefined) guest.isHung = true;
+	const { world, member } = await openDeaf();
 	const client = world.ask({ vm: "disp", disposable: true });
 	await world.pass(999, () => world.endAll());
 	expect(client.ready).toBeUndefined();
@@ -170,11 +176,7 @@ test("a run whose kept instance says nothing when it is resumed is served by one
 });
 
 test("a run whose kept instance is only late boots none beside it for nothing once it has left", async () => {
-	const { world } = await open({ ...disp, preload: 1 });
-	await world.pass(20_000, () => world.endAll());
-	const member = world.registry.all().find((vm) => world.registry.isPreloaded(vm))?.config.name ?? "";
-	const guest = liveVmm(world, member)?.guest;
-	if (guest !== undefined) guest.isHung = true;
+	const { world } = await openDeaf();
 	const client = world.ask({ vm: "disp", disposable: true });
 	await world.pass(500, () => world.endAll());
 	client.leave();
@@ -186,16 +188,6 @@ test("a run whose kept instance is only late boots none beside it for nothing on
 	await world.settle();
 	world.rules.checkSettled();
 });
-
-/** An instance that is kept ready, and whose guest will say nothing when it is resumed. */
-async function openDeaf(): Promise<{ world: BrokerWorld; member: string }> {
-	const { world } = await open({ ...disp, preload: 1 });
-	await world.pass(20_000, () => world.endAll());
-	const member = world.registry.all().find((vm) => world.registry.isPreloaded(vm))?.config.name ?? "";
-	const guest = liveVmm(world, member)?.guest;
-	if (guest !== undefined) guest.isHung = true;
-	return { world, member };
-}
 
 test("a run whose kept instance is stopped is refused, and is not served by another one", async () => {
 	const { world, member } = await openDeaf();
