@@ -44,4 +44,5 @@ test(`${cycles} cycles of runs, dependencies and disposables leave nothing`, asy
 	expect(after.flat).toEqual(before.flat);
 	expect((after.heapUsed - before.heapUsed) / cycles).toBeLessThan(leftMaxBytes * (cycles < 1_000 ? 20 : 1));
 	world.rules.checkSettled();
+	world.close();
 });
