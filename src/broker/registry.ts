@@ -185,6 +185,7 @@ export class Registry {
 			/** Another one may have its name by now. */
 			if (!this.#isOver(vm) || this.#vms.get(vm.config.name) !== vm) return;
 			this.#vms.delete(vm.config.name);
+			vm.isForgotten = true;
 			const event = this.#orphans.delete(vm.config.name) ? "vm.gone" : "instance.gone";
 			this.#dependencies.log.info({ event, vm: vm.config.name });
 			if (event === "vm.gone") this.#keepConfigured();

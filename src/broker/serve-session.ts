@@ -61,8 +61,9 @@ export async function serveSession(client: ClientConnection, opening: Opening): 
 		const vm = race.current;
 		await grant(client, vm, opening).catch(async (cause: unknown) => {
 			if (!(cause instanceof GuestGoingDown) || !opening.mayBoot) throw cause;
-			/** An instance that has ended is known to nobody any more, and its TAP may be another one's. */
-			if (vm.config.instanceOf !== undefined && !vm.isUp) throw endedError(vm.config, poweredOff, "starting");
+			/** What has ended for good is known to nobody any more, and an instance's TAP may be another one's. */
+			if (vm.isForgotten || (vm.config.instanceOf !== undefined && !vm.isUp))
+				throw endedError(vm.config, poweredOff, "starting");
 			/** A broker before us may have asked for it, and we learn of it here: the request waits, and boots it anew. */
 			withdraw(vm);
 			const { state } = vm.snapshot();

@@ -6,7 +6,7 @@ import { isEmulated } from "../host/kvm.ts";
 import type { Reason, VmEvent } from "../statemachines/vm-events.ts";
 import { stoppedBefore } from "../statemachines/vm-requests.ts";
 import type { GuestRefusals } from "./guest-refusals.ts";
-import { launchFailure, refusedError } from "./vm-errors.ts";
+import { launchFailure, notRunning, refusedError } from "./vm-errors.ts";
 
 /** What somebody wants of a vm, in the machine's words. */
 export type Wish = { readonly askedAt: number } & (
@@ -19,6 +19,7 @@ export interface AskedVm {
 	/** To its machine. */
 	tell(event: VmEvent): void;
 	isServing(): boolean;
+	isForgotten(): boolean;
 	/** Resolves when all of these vms are ready; rejects with why one can't be. */
 	awaitReady(names: readonly string[]): Promise<void>;
 	readonly vm: () => VmConfig;
@@ -92,6 +93,11 @@ export class VmRequests {
 				throw await this.#toError(launchFailure(QubesLiteError.from(cause)));
 			});
 			await Promise.race([come, answer]);
+		}
+		/** What has ended for good while somebody waited for another vm must not boot again: nobody would know of it. */
+		if (this.#answers.has(request) && this.#asked.isForgotten()) {
+			this.withdraw(request);
+			throw notRunning(this.#asked.vm(), "for it has ended");
 		}
 		if (this.#answers.has(request)) send();
 		const refusal = await answer;

@@ -91,6 +91,7 @@ export class Vm {
 			vm: () => this.config,
 			refusals: this.#refusals,
 			consoleTail: () => this.#instances.consoleTail(),
+			isForgotten: () => this.isForgotten,
 			isServing: () => ["ready", "idle"].includes(this.snapshot().state),
 			tell: (event) => this.#actor.send(event),
 			awaitReady: (names) => dependencies.awaitReady(names),
@@ -169,6 +170,9 @@ export class Vm {
 			for (const subscription of subscriptions) subscription.unsubscribe();
 		};
 	}
+
+	/** It has ended, and its registry does not know it any more: it must not boot again. */
+	isForgotten = false;
 
 	/** Begins; for an adopted vm also opens its link, so that its agent can dial again. Never rejects: other vms go on. */
 	async start(): Promise<void> {
