@@ -262,3 +262,26 @@ test("a paused vm is resumed by the next broker also where there was no room to 
 	await world.settle();
 	world.rules.checkSettled();
 });
+
+test("an instance that ends while a run in it waits for another vm is not booted again by that run", async () => {
+	const { world, turns } = await open(web, net);
+	const first = world.ask({ vm: "web", disposable: true });
+	await world.endAll();
+	const instance = first.ready?.vm ?? "";
+	liveVmm(world, "net")?.crash(1);
+	await world.endAll();
+	const client = world.ask({ vm: instance });
+	await drained();
+	expect(turns.names).toContain("start of net");
+	liveVmm(world, instance)?.crash(1);
+	first.leave();
+	const ofInstance = (): string | undefined =>
+		turns.names.find((name) => name.includes(instance) || name === "logs are kept");
+	for (await drained(); ofInstance() !== undefined; ) await turns.next(ofInstance());
+	expect(world.registry.all().some(({ config }) => config.name === instance)).toBe(false);
+	await world.endAll();
+	expect(client.outcome).toMatchObject({ code: "NotRunning" });
+	expect(liveVmm(world, instance)).toBeUndefined();
+	await world.settle();
+	world.rules.checkSettled();
+});
