@@ -170,6 +170,13 @@ export class TestUser {
 			.map(({ pid }) => pid);
 	}
 
+	/** Resolves when those are gone that are here now: whoever waits for one may have started the next already. */
+	async endBrokers(signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
+		const pids = this.brokerPids();
+		for (const pid of pids) process.kill(pid, signal);
+		await this.until("that broker is gone", () => !this.brokerPids().some((pid) => pids.includes(pid)));
+	}
+
 	vmmPids(): number[] {
 		return this.processes()
 			.filter(({ words }) => /^\S*qemu-system-x86_64 |fake-guest/.test(words))

@@ -39,12 +39,6 @@ afterAll(async () => {
 	expect(await user.leave(names)).toEqual(nothingLeft);
 });
 
-async function killBroker(): Promise<void> {
-	const pids = user.brokerPids();
-	for (const pid of pids) process.kill(pid, "SIGKILL");
-	await user.until("that broker is gone", () => user.brokerPids().length === 0);
-}
-
 describe("a boot", () => {
 	it("is shown with where its time went, and the next broker knows what to expect", async () => {
 		expect(await user.status("fresh")).toMatchObject({ bootMs: null, phases: {}, usualBootMs: null });
@@ -59,7 +53,7 @@ describe("a boot", () => {
 		);
 		expect(boots("fresh")).toEqual([{ at: expect.any(Number), ms: bootMs, phases, accelerator }]);
 		await user.sh("qubes-lite stop fresh");
-		await killBroker();
+		await user.endBrokers();
 		expect(await user.status("fresh")).toMatchObject({ bootMs: null, phases: {}, usualBootMs });
 		expect((await user.sh("qubes-lite status fresh")).stdout).toMatch(/^ {2}boot +usually \d+\.\d s$/m);
 	});
@@ -99,7 +93,7 @@ describe("a boot", () => {
 		const starting = user.start("qubes-lite", ["start", "fresh"]);
 		await user.until("it boots", async () => (await user.stateOf("fresh")) === "booting");
 		await user.until("its vmm is there", async () => (await user.status("fresh")).pid !== null);
-		await killBroker();
+		await user.endBrokers();
 		user.order("fresh", {});
 		expect((await starting.done).status).toBe(0);
 		expect(boots("fresh")).toEqual(before);
@@ -179,7 +173,7 @@ describe("after three failed boots", () => {
 		for (const vm of ["known", "slow", "broken"]) await user.sh(`qubes-lite stop --force ${vm}`);
 		const starts = user.starts("panicky");
 		const failedAt = JSON.parse(readFileSync(fileOf("panicky"), "utf8")).failed.at;
-		await killBroker();
+		await user.endBrokers();
 		expect((await user.run("panicky", "true")).stderr).toMatch(letBe);
 		await user.until("the broker has left", () => user.brokerPids().length === 0);
 		const why = (await user.sh("qubes-lite why panicky")).stdout;
@@ -197,7 +191,7 @@ describe("after three failed boots", () => {
 		["is of a later version", (text: string) => text.replace('"schema":1', '"schema":2')],
 	])("it boots at once where the file that says so %s", async (_, spoil) => {
 		const text = readFileSync(fileOf("panicky"), "utf8");
-		await killBroker();
+		await user.endBrokers();
 		const spoilt = spoil(text);
 		expect(spoilt).not.toBe(text);
 		writeFileSync(fileOf("panicky"), spoilt);
@@ -208,14 +202,14 @@ describe("after three failed boots", () => {
 		expect(log.filter((line) => line.includes('"state.ignored"') && line.includes("boots/panicky.json"))).not.toEqual(
 			[],
 		);
-		await killBroker();
+		await user.endBrokers();
 		writeFileSync(fileOf("panicky"), text);
 	});
 
 	it("a start tries at once, and one that comes up is forgotten by the next broker, too", async () => {
 		user.order("panicky", {});
 		expect((await user.sh("qubes-lite start panicky && qubes-lite stop panicky")).status).toBe(0);
-		await killBroker();
+		await user.endBrokers();
 		expect((await user.run("panicky", "true")).status).toBe(0);
 		expect(JSON.parse(readFileSync(fileOf("panicky"), "utf8"))).not.toHaveProperty("failed");
 	});

@@ -62,7 +62,5 @@ export async function endBroker({ user, broker }: Place, end: BrokerEnd): Promis
 		await broker?.systemctl("restart", service);
 		return;
 	}
-	const pids = user.brokerPids();
-	for (const pid of pids) process.kill(pid, end === "killed" ? "SIGKILL" : "SIGTERM");
-	await user.until("that broker is gone", () => !user.brokerPids().some((pid) => pids.includes(pid)));
+	await user.endBrokers(end === "killed" ? "SIGKILL" : "SIGTERM");
 }

@@ -35,11 +35,6 @@ async function start(vm: string, ...words: string[]) {
 	return running;
 }
 
-async function killBrokers(): Promise<void> {
-	for (const pid of user.brokerPids()) process.kill(pid, "SIGKILL");
-	await user.until("that broker is gone", () => user.brokerPids().length === 0);
-}
-
 it("keeps an idle vm up for as long as the command runs, and says who does", { timeout: 60_000 }, async () => {
 	expect((await user.sh("qubes-lite start shopping")).status).toBe(0);
 	const running = await start("shopping", "--why", "a long\tcopy");
@@ -133,7 +128,7 @@ it("holds on under the next broker, also a disposable that nobody uses", { timeo
 	const holders = [await start("shopping"), await start("disp")];
 	for (const vm of ["shopping", "disp"]) expect((await user.run(vm, "true")).status).toBe(0);
 	const starts = ["shopping", "disp"].map((vm) => user.starts(vm));
-	await killBrokers();
+	await user.endBrokers();
 	for (const vm of ["shopping", "disp"]) {
 		await user.until(`${vm} is held again`, async () => (await user.leases(vm)).includes(kept("sh")));
 		await user.until("only by its own", async () => (await user.leases(vm)).join() === kept("sh"));

@@ -176,8 +176,7 @@ describe("why", () => {
 		await expectStopped("vault");
 		const words = await why("vault");
 		expect(words).toMatch(/^stopped at \d\d:\d\d: stopped by request\n$/);
-		for (const pid of user.brokerPids()) process.kill(pid, "SIGKILL");
-		await user.until("that broker is gone", () => user.brokerPids().length === 0);
+		await user.endBrokers();
 		expect(await why("vault")).toBe(words);
 		expect(JSON.parse((await user.sh("qubes-lite why --json vault")).stdout)).toMatchObject({ schema: 1 });
 	});

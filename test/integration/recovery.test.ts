@@ -64,8 +64,7 @@ it.each(ends)("lets a session go on when the broker is %s, and counts it as a le
 	const running = user.start("run-in-vm", ["shopping", "sh", "-c", "echo up; read line; echo $line; exit 3"]);
 	await user.until("the session is there", async () => (await user.status("shopping")).sessions === 1);
 	const pid = user.vmmPid("shopping");
-	killBroker(signal);
-	await user.until("the broker is gone", () => user.brokerPids().length === 0);
+	await user.endBrokers(signal);
 	const listed = JSON.parse((await user.sh("qubes-lite ls --json")).stdout);
 	expect(listed.vms[0]).toMatchObject({ name: "shopping", state: "ready" });
 	await user.until("it is a lease again", async () => (await user.status("shopping")).sessions === 1);
@@ -231,8 +230,7 @@ it("asks the next broker where the first ends before it has accepted", async () 
 it("says on SIGTERM goodbye to nobody: vms stay up, and the next broker has them", async () => {
 	expect((await user.run("shopping", "true")).status).toBe(0);
 	const starts = user.starts("shopping");
-	for (const pid of user.brokerPids()) process.kill(pid, "SIGTERM");
-	await user.until("the broker is gone", () => user.brokerPids().length === 0);
+	await user.endBrokers("SIGTERM");
 	expect(await user.run("shopping", "echo", "same vm")).toMatchObject({ status: 0, stdout: "same vm\n" });
 	expect(user.starts("shopping")).toBe(starts);
 	await stopAll();

@@ -21,11 +21,6 @@ afterAll(async () => {
 	expect(await user.leave(["shopping", "banking", "net", "work", "disp"])).toEqual(nothingLeft);
 });
 
-async function killBroker(): Promise<void> {
-	for (const pid of user.brokerPids()) process.kill(pid, "SIGKILL");
-	await user.until("that broker is gone", () => user.brokerPids().length === 0);
-}
-
 it("holds at once and says so, also under the next broker, and is gone after the stop", async () => {
 	expect((await user.sh("qubes-lite start shopping")).status).toBe(0);
 	expect(await user.sh("qubes-lite set shopping idleTimeout=600 maxLifetime=7200")).toMatchObject({
@@ -34,7 +29,7 @@ it("holds at once and says so, also under the next broker, and is gone after the
 	});
 	const set = { idleTimeout: 600, maxLifetime: 7200 };
 	expect(await user.status("shopping")).toMatchObject({ state: "idle", idleTimeout: 600, set });
-	await killBroker();
+	await user.endBrokers();
 	expect(await user.status("shopping")).toMatchObject({ idleTimeout: 600, set });
 	expect((await user.sh("qubes-lite status shopping")).stdout).toMatch(
 		/^ {2}idle +stops after 10 min \(set until its stop\)\n {2}life +2 h at most, whatever runs in it\n {2}set +maxLifetime 2 h until its stop\n/m,
@@ -74,7 +69,7 @@ const isStopped = async (): Promise<boolean> => ["stopped", "failed"].includes(a
 
 describe.each([
 	["the same broker", async () => {}],
-	["the next one", killBroker],
+	["the next one", () => user.endBrokers()],
 ])("is gone under %s, and only of the vm that ended, when that", (_broker, change) => {
 	it.each<[string, () => unknown]>([
 		["is stopped", () => user.sh("qubes-lite stop shopping")],
@@ -102,7 +97,7 @@ describe.each([
 
 it("is gone after an end that no broker has seen", async () => {
 	await user.sh("qubes-lite start shopping && qubes-lite set shopping idleTimeout=600");
-	await killBroker();
+	await user.endBrokers();
 	process.kill(user.vmmPid("shopping"), "SIGKILL");
 	expect((await user.sh("qubes-lite start shopping")).status).toBe(0);
 	expect(await user.status("shopping")).toMatchObject({ state: "idle", idleTimeout: 0, set: {} });
@@ -126,7 +121,7 @@ it("holds in a boot that is tried again, under the next broker too, and is gone 
 	await user.until("it is tried again", () => user.vmmPid("shopping") !== first);
 	await user.until("its vmm is there", async () => (await user.status("shopping")).pid !== null);
 	expect(await user.status("shopping")).toMatchObject({ state: "booting", set });
-	await killBroker();
+	await user.endBrokers();
 	expect(await user.status("shopping")).toMatchObject({ state: "booting", set });
 	user.order("shopping", {});
 	expect((await starting.done).status).toBe(0);
