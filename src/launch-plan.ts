@@ -20,8 +20,14 @@ export type HostRequirement =
 	| { readonly kind: "kvm" | "tcg" }
 	/** A TAP device of this name is there, or is not. */
 	| { readonly kind: "tap" | "no-tap"; readonly name: string }
-	/** A file is of the guest's image; a disk is the user's. */
-	| { readonly kind: "program" | "file" | "disk"; readonly path: string };
+	/**
+	 * A file is of the guest's image; a disk is the user's; a directory is shared with the guest. `raw-image` and `qcow2-image`: what a disk
+	 * holds is of that format, since the vmm believes its content and not its name. `wayland`: the compositor's socket.
+	 */
+	| {
+			readonly kind: "program" | "file" | "disk" | "directory" | "raw-image" | "qcow2-image" | "wayland";
+			readonly path: string;
+	  };
 
 /** What the vm's processes may use together; null is no limit of ours. */
 export interface LaunchLimits {
@@ -47,8 +53,16 @@ export interface LaunchPlan {
 	readonly stale: readonly string[];
 	/** The hybrid vsock: connect here for host → guest; `<path>_<port>` is where guest → host connections arrive. */
 	readonly vsock: string;
-	/** The vmm's own control socket. */
-	readonly control: { readonly kind: "qmp" | "crosvm"; readonly path: string };
+	/** The vmm's own control socket. `program`: what speaks with it. */
+	readonly control:
+		| { readonly kind: "qmp"; readonly path: string }
+		| { readonly kind: "crosvm"; readonly path: string; readonly program: string };
+	/** Made in `directory` before the start, 0700, with nothing in it; null: none is needed. */
+	readonly emptyDirectory: string | null;
+	/** The compositor's socket, where the guest's windows go. */
+	readonly wayland: string | null;
+	/** Its processes put themselves into user and mount namespaces of their own: confinement that must not be forbidden from outside. */
+	readonly makesNamespaces: boolean;
 	readonly requires: readonly HostRequirement[];
 	/** Honoured where systemd keeps the vm. */
 	readonly limits: LaunchLimits;
@@ -66,6 +80,8 @@ export const vmFiles = {
 	vhostVsock: "vhost-vsock.sock",
 	qmp: "qmp.sock",
 	crosvmControl: "control.sock",
+	/** Of crosvm's sandbox: what a device's process has as its root. */
+	empty: "empty",
 	/** Ring: what the guest wrote to its serial port. */
 	console: "console.log",
 	/** FIFO, there while the shim is: what is written to it is typed on the guest's serial port. It has a reader for as long. */

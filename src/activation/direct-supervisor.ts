@@ -89,6 +89,7 @@ export function createDirectSupervisor(options: DirectSupervisorOptions): Superv
 			await removeTraces(plan);
 			const cwd = join(directory, shimDirectories.direct);
 			await mkdir(cwd, { mode: 0o700 });
+			if (plan.emptyDirectory !== null) await mkdir(plan.emptyDirectory, { mode: 0o700 });
 			/** A unit's shim makes its own before it looks for ours: one of the two sees the other. */
 			if (isUnitThere(directory)) throw toBusy(plan.vm);
 			const startedAtUptimeMs = options.uptimeMs();
@@ -159,7 +160,8 @@ export function createDirectSupervisor(options: DirectSupervisorOptions): Superv
 
 	/** What it starts is started by nobody else. */
 	const keepOnly = async (): Promise<void> => {};
-	return { appeared: NEVER, endedUnseen: NEVER, isHidden: () => false, start, adopt, keepOnly };
+	const sessionVariables = async (): Promise<ReadonlyMap<string, string>> => new Map();
+	return { appeared: NEVER, endedUnseen: NEVER, isHidden: () => false, start, adopt, sessionVariables, keepOnly };
 }
 
 /** Removes an empty one that nobody is just about to fill: a broker died before its shim was there. */
@@ -176,7 +178,9 @@ async function removeTraces(plan: LaunchPlan): Promise<void> {
 	const rings = [vmFiles.console, vmFiles.log].flatMap((name) => [name, `${name}.1`, `${name}.2`]);
 	const files = [...[vmFiles.consoleInput, ...rings].map((name) => join(plan.directory, name)), ...plan.stale];
 	await Promise.all(files.map((file) => rm(file, { force: true })));
-	await rm(join(plan.directory, shimDirectories.direct), { recursive: true, force: true });
+	for (const name of [shimDirectories.direct, vmFiles.empty]) {
+		await rm(join(plan.directory, name), { recursive: true, force: true });
+	}
 }
 
 function toBusy(vm: string): QubesLiteError {

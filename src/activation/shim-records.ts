@@ -46,7 +46,10 @@ export const bootTokenPattern = /^[0-9A-Za-z]{8,64}$/;
 const requirement = v.variant("kind", [
 	v.strictObject({ kind: v.picklist(["kvm", "tcg"]) }),
 	v.strictObject({ kind: v.picklist(["tap", "no-tap"]), name: v.string() }),
-	v.strictObject({ kind: v.picklist(["program", "file", "disk"]), path }),
+	v.strictObject({
+		kind: v.picklist(["program", "file", "disk", "directory", "raw-image", "qcow2-image", "wayland"]),
+		path,
+	}),
 ]);
 const limits = v.strictObject({ memoryMaxMiB: v.nullable(naturalNumber), cpuWeight: v.nullable(naturalNumber) });
 
@@ -66,7 +69,13 @@ const bootRecordSchema = v.strictObject({
 		vmm: v.strictObject(launchProcess),
 		stale: v.array(path),
 		vsock: path,
-		control: v.strictObject({ kind: v.picklist(["qmp", "crosvm"]), path }),
+		control: v.variant("kind", [
+			v.strictObject({ kind: v.literal("qmp"), path }),
+			v.strictObject({ kind: v.literal("crosvm"), path, program: path }),
+		]),
+		emptyDirectory: v.optional(v.nullable(path), null),
+		wayland: v.optional(v.nullable(path), null),
+		makesNamespaces: v.optional(v.boolean(), false),
 		// Absent in the records of older brokers, and of no use once it runs.
 		requires: v.optional(v.array(requirement), []),
 		limits: v.optional(limits, { memoryMaxMiB: null, cpuWeight: null }),

@@ -19,7 +19,7 @@ export interface VmmExit {
 }
 
 /** What a broker needs to know of a vm that runs. */
-export type StartedPlan = Pick<LaunchPlan, "vm" | "base" | "id" | "hypervisor" | "directory" | "vsock">;
+export type StartedPlan = Pick<LaunchPlan, "vm" | "base" | "id" | "hypervisor" | "directory" | "vsock" | "control">;
 
 /** One vmm, from its start to the removal of its directory. Keeps no event loop alive. */
 export interface RunningVmm {
@@ -78,6 +78,8 @@ export interface Supervisor {
 	adopt(): Promise<Adoption>;
 	/** Whether this vm may run, and can't be seen: who keeps it does not answer. */
 	isHidden(vm: string): boolean;
+	/** What the user's session has told it of itself, such as WAYLAND_DISPLAY; empty where sessions tell it nothing. May reject. */
+	sessionVariables(): Promise<ReadonlyMap<string, string>>;
 	/** Takes away what could start a vm of any other name than `vms`, where it has made that itself. Never rejects. */
 	keepOnly(vms: ReadonlySet<string>): Promise<void>;
 }

@@ -14,7 +14,7 @@ import { SystemdVmm } from "./systemd-vmm.ts";
 import { unitVariables } from "./unit-file.ts";
 import { parseUnitFileName, parseUnitName, toUnitFileName, unitPattern } from "./unit-names.ts";
 import { placeUnit, removeUnwanted, type UnitPlaces } from "./unit-store.ts";
-import { isAway, ManagerAway, toStartRefusal, type UnitState, type UserManager } from "./user-manager.ts";
+import { isAway, ManagerAway, toStartRefusal, toVariables, type UnitState, type UserManager } from "./user-manager.ts";
 
 /** A plan as systemd has it: the unit to start, and the file that must be there for that (of an instance, its template). */
 export interface VmUnit {
@@ -101,6 +101,10 @@ export class SystemdSupervisor implements Supervisor {
 		} finally {
 			this.#hasAdopted = true;
 		}
+	}
+
+	async sessionVariables(): Promise<ReadonlyMap<string, string>> {
+		return toVariables(await this.#manager.ownEnvironment());
 	}
 
 	/** A unit that is up needs its file for its end. */
@@ -287,6 +291,14 @@ export class SystemdSupervisor implements Supervisor {
 			hypervisor: environment.get(unitVariables.hypervisor) === "crosvm" ? "crosvm" : "qemu",
 			directory,
 			vsock: join(directory, vmFiles.vsock),
+			control:
+				environment.get(unitVariables.hypervisor) === "crosvm"
+					? {
+							kind: "crosvm",
+							path: join(directory, vmFiles.crosvmControl),
+							program: environment.get(unitVariables.control) ?? "crosvm",
+						}
+					: { kind: "qmp", path: join(directory, vmFiles.qmp) },
 		};
 		return new SystemdVmm({
 			unit,

@@ -3,10 +3,11 @@
  * helpers: limits count for all of them together, and nothing of a vm outlives its unit. Pure.
  */
 import { createHash } from "node:crypto";
+import { dirname } from "node:path";
 import type { HostRequirement, LaunchPlan } from "../launch-plan.ts";
 import { shimDirectories, toPlanWords } from "./shim-script.ts";
 import { brokerUnits, toUnitName } from "./unit-names.ts";
-import { quoteUnitWord, type UnitHoles } from "./unit-quoting.ts";
+import { formatUnitVariable, quoteUnitWord, type UnitHoles } from "./unit-quoting.ts";
 
 export interface UnitOptions {
 	/** `$XDG_RUNTIME_DIR/qubes-lite` as the plan has it; the unit says `%t/qubes-lite`. */
@@ -31,7 +32,12 @@ export const renderUnit = (plan: LaunchPlan, options: UnitOptions): string => ma
 export const markUnit = (body: string): string => `${mark}${hash(body)}\n${body}`;
 
 /** What a broker that adopts the vm learns from its unit. */
-export const unitVariables = { hypervisor: "QUBES_LITE_HYPERVISOR", id: "QUBES_LITE_ID" } as const;
+export const unitVariables = {
+	hypervisor: "QUBES_LITE_HYPERVISOR",
+	id: "QUBES_LITE_ID",
+	/** What speaks with its vmm, where that takes a program. */
+	control: "QUBES_LITE_CONTROL",
+} as const;
 
 /** What the shim finds out from an instance's tag: its id, and of the TAP that it has the id, the one below, and the id as MACs have it. */
 export const instanceVariables = {
@@ -60,6 +66,10 @@ function renderBody(plan: LaunchPlan, options: UnitOptions): string {
 	const { instance, runtimeDirectory, shim } = options;
 	const name = instance === undefined ? plan.vm : "disp-%i";
 	const holes = new Map([[runtimeDirectory, "%t/qubes-lite"]]);
+	// Of another login it may have another name: the user manager knows it when the unit starts.
+	if (plan.wayland !== null && dirname(plan.wayland) === dirname(runtimeDirectory)) {
+		holes.set(plan.wayland, "%t/${WAYLAND_DISPLAY}");
+	}
 	if (instance !== undefined) {
 		holes.set(`disp-${instance.tag}`, "disp-%i");
 		holes.set(String(instance.id), `\${${instanceVariables.id}}`);
@@ -95,7 +105,8 @@ function renderBody(plan: LaunchPlan, options: UnitOptions): string {
 		"RuntimeDirectoryMode=0700",
 		"UMask=0077",
 		`Environment=${unitVariables.hypervisor}=${plan.hypervisor}${instance === undefined ? ` ${unitVariables.id}=${plan.id}` : ""}`,
-		`ExecStartPre=${run("check", directory, options.remedy, ...requires.map(toFact))}`,
+		...(plan.control.kind === "crosvm" ? [formatUnitVariable(unitVariables.control, plan.control.program)] : []),
+		`ExecStartPre=${run("check", directory, options.remedy, ...requires.map(toFact), ...toEmpty(plan))}`,
 		...(instance === undefined
 			? []
 			: [`ExecStartPre=${run("cid", directory)} ${tag}`, `EnvironmentFile=-%t/qubes-lite/${name}/cid`]),
@@ -108,6 +119,7 @@ function renderBody(plan: LaunchPlan, options: UnitOptions): string {
 		`TimeoutStopSec=${stopWithinS + stopMarginS}`,
 		...toLimits(plan),
 		...hardening,
+		...(plan.makesNamespaces ? [] : forbidNamespaces),
 		`RestrictAddressFamilies=AF_UNIX${plan.opensInternetSockets ? " AF_INET AF_INET6" : ""}`,
 		...(options.autoStart ? ["", "[Install]", "WantedBy=default.target"] : []),
 	];
@@ -127,9 +139,13 @@ const hardening = [
 	"LockPersonality=yes",
 	"RestrictRealtime=yes",
 	"RestrictSUIDSGID=yes",
-	"RestrictNamespaces=yes",
 	"KeyringMode=private",
 	"SystemCallArchitectures=native",
+];
+
+/** Not where a device's process, or virtiofsd, shuts itself into namespaces of its own: that confines more, and by calls that are none of a service's. */
+const forbidNamespaces = [
+	"RestrictNamespaces=yes",
 	// seccomp: QEMU restricts itself further, the resources included.
 	"SystemCallFilter=@system-service seccomp",
 	"SystemCallFilter=~@resources",
@@ -151,9 +167,10 @@ function toFact(requirement: HostRequirement): string {
 		case "tap":
 		case "no-tap":
 			return `${requirement.kind}=${requirement.name}`;
-		case "program":
-		case "file":
-		case "disk":
+		default:
 			return `${requirement.kind}=${requirement.path}`;
 	}
 }
+
+const toEmpty = ({ emptyDirectory }: LaunchPlan): string[] =>
+	emptyDirectory === null ? [] : [`empty=${emptyDirectory}`];

@@ -201,7 +201,7 @@ export class UserManager {
 	/** Variables that the unit's file sets. */
 	async environment(unit: string): Promise<Map<string, string>> {
 		const list = (await this.#get(toUnitPath(unit), `${systemd}.Service`, "Environment")) as string[];
-		return new Map(list.map((entry) => [entry.slice(0, entry.indexOf("=")), entry.slice(entry.indexOf("=") + 1)]));
+		return toVariables(list);
 	}
 
 	async end(unit: string): Promise<ServiceEnd> {
@@ -270,3 +270,7 @@ export function toStartRefusal(vm: string, unit: string, cause: unknown): QubesL
 		cause,
 	});
 }
+
+/** "NAME=value", each. */
+export const toVariables = (list: readonly string[]): Map<string, string> =>
+	new Map(list.map((entry) => [entry.slice(0, entry.indexOf("=")), entry.slice(entry.indexOf("=") + 1)]));

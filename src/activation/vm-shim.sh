@@ -227,7 +227,7 @@ refuse_kept() {
 	exit 1
 }
 
-# With the remedies of src/host/disks.ts.
+# With the remedies of src/host/vm-files.ts.
 check_disk() {
 	[ ! -r "$1" ] || return 0
 	[ ! -e "$1" ] || { remedy="namei -l '$1'" && refuse "the disk $1 is not yours to read"; }
@@ -237,6 +237,22 @@ check_disk() {
 	*) remedy="truncate -s 4G '$1'   # a new one, or mount what holds it" ;;
 	esac
 	refuse "the disk $1 is not there"
+}
+
+# What crosvm takes an image for, it reads from its first bytes (src/host/disk-formats.ts), which the guest of a raw disk writes.
+check_image() {
+	LC_ALL=C
+	# A shell drops NULs, which none of these has; bash says so.
+	{ magic=$(dd if="$2" bs=4 count=1) name=$(dd if="$2" bs=14 count=1); } 2>/dev/null
+	kind=raw
+	case $magic in
+	"$(printf 'QFI\373')") kind=qcow2 ;;
+	"$(printf ':\377&\355')" | "$(printf '(\265/\375')" | [P-_]"$(printf '*M\030')") kind=none ;;
+	esac
+	[ "$name" != composite_disk ] || kind=none
+	[ "$kind" != "$1" ] || return 0
+	remedy="od -A n -c -N 16 '$2'   # somebody has written that there; qemu-img convert makes one of another format"
+	refuse "the disk $2 is not of the format that its name says, and crosvm would believe its content"
 }
 
 # Facts, as the broker finds them out (src/host): by another answer it would render a unit that always refuses. Only an open tells: access(2)
@@ -263,6 +279,10 @@ check() {
 		program=*) has_program "${1#*=}" || refuse "this unit was made for ${1#*=}, which is not there any more" ;;
 		disk=*) check_disk "${1#*=}" ;;
 		file=*) [ -r "${1#*=}" ] || refuse "this unit was made for ${1#*=}, which is not there any more" ;;
+		directory=*) [ -d "${1#*=}" ] && [ -r "${1#*=}" ] || refuse "the shared directory ${1#*=} is not there, or not yours to read" ;;
+		raw-image=* | qcow2-image=*) check_image "${1%%-*}" "${1#*=}" ;;
+		wayland=*) [ -S "${1#*=}" ] || refuse "it requires a Wayland session, and WAYLAND_DISPLAY of the user manager names none" ;;
+		empty=*) mkdir "${1#*=}" || exit 1 ;;
 		*) refuse "this unit names a fact that this version does not know: $1" ;;
 		esac
 		shift

@@ -3,7 +3,7 @@ import { toInstanceId } from "../config/addresses.ts";
 import type { Config, VmConfig } from "../config/schema.ts";
 import { isInstanceName, noSuchVm, parseVmName } from "../config/vm-name.ts";
 import { QubesLiteError } from "../errors.ts";
-import { toInstanceOf } from "../launch/vm-units.ts";
+import { canBeBase, toInstanceOf } from "../launch/vm-units.ts";
 import type { InstanceBounds } from "./boot-marks.ts";
 
 /** With the smallest memory that a desktop program is of use in, 512 MiB each, these fill a large desktop's 16 GiB. */
@@ -47,7 +47,7 @@ export interface NewInstance {
  * image's lock would keep the base from starting; and a copy takes as long as the disk is large.
  */
 export function toInstance(base: VmConfig, existing: readonly VmConfig[], { newTag, takeTap }: NewInstance): VmConfig {
-	if (base.disks.length > 0) {
+	if (!canBeBase(base)) {
 		throw new QubesLiteError("Unsupported", `${base.name} has disks, which a disposable instance can't share with it`, {
 			remedy: "choose a base without disks, or configure one",
 		});

@@ -1,5 +1,6 @@
 /** What a broker finds that it has not started: vms that run, and vms that have ended while nobody looked. */
 import type { EndedVmm, RunningVmm } from "../activation/supervisor.ts";
+import { defaultVm } from "../config/default-config.ts";
 import { defaultLifecycle } from "../config/lifecycle.ts";
 import type { Config, VmConfig } from "../config/schema.ts";
 import { poweredOff } from "../statemachines/vm-reasons.ts";
@@ -29,7 +30,7 @@ export async function bury(
 	log.info({ event: "vm.endedUnseen", vm, exit });
 	const config = vms.find(({ name }) => name === vm);
 	if (config !== undefined) {
-		lastEnds.note(vm, { reason: exitFailure(exit) ?? poweredOff, at: wallNow() });
+		lastEnds.note(vm, { reason: exitFailure(exit, config.hypervisor) ?? poweredOff, at: wallNow() });
 		await keepLogs(config, logs);
 	}
 	await cleanUp().catch((cause: unknown) => log.error({ event: "vm.cleanUpFailed", vm, err: cause }));
@@ -49,7 +50,8 @@ export function toFoundConfig({ vm: name, plan: { id, base, directory } }: Runni
 /** A running vm that has left the configuration goes on, with defaults that never stop it by idleness. */
 function toOrphan(name: string, id: number): VmConfig {
 	return {
-		...{ id, name, memoryMiB: 0, cpus: 0, network: false, autoStart: false, disks: [], preload: 0 },
+		...defaultVm,
+		...{ id, name, memoryMiB: 0, cpus: 0, network: false },
 		...defaultLifecycle,
 	};
 }

@@ -1,6 +1,5 @@
 /** What an instance reaches its guest, its vmm and its console by. */
 import { watch } from "node:fs";
-import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { readRingTail } from "../activation/log-ring.ts";
 import type { StartedPlan } from "../activation/supervisor.ts";
@@ -11,7 +10,7 @@ import { toVmmControl, type VmmControl } from "../vmm-control/vmm-control.ts";
 export interface InstanceAdapters {
 	/** Listens once it is told to. */
 	guestLink(options: GuestLinkOptions): Pick<GuestLink, keyof GuestLink>;
-	vmmControl(plan: Pick<StartedPlan, "hypervisor" | "directory">): VmmControl;
+	vmmControl(plan: Pick<StartedPlan, "control">): VmmControl;
 	/** Resolves when the guest of a vmm that has just said that it goes on can be written to. */
 	settled(): Promise<void>;
 	/** The last bytes of the console, of which the guest has the say. Rejects where they can't be read. */
@@ -30,10 +29,7 @@ const settledMs = 80;
 
 export const instanceAdapters: InstanceAdapters = {
 	guestLink: (options) => new GuestLink(options),
-	vmmControl: ({ hypervisor, directory }) =>
-		hypervisor === "qemu"
-			? toVmmControl({ kind: "qmp", path: join(directory, vmFiles.qmp) })
-			: toVmmControl({ kind: "crosvm", path: join(directory, vmFiles.crosvmControl) }),
+	vmmControl: ({ control }) => toVmmControl(control),
 	settled: () => setTimeout(settledMs),
 	readConsole: (directory) => readRingTail(directory, vmFiles.console, consoleTailBytes),
 	watchConsole(directory, grown) {

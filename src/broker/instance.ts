@@ -25,9 +25,15 @@ const consoleLines = 20;
 
 type Link = ReturnType<InstanceAdapters["guestLink"]>;
 
+export interface Ended {
+	readonly exit: VmmExit;
+	readonly hypervisor: StartedPlan["hypervisor"];
+	/** We had told the vmm to end. */
+	readonly wasAsked: boolean;
+}
+
 export interface InstanceEvents {
-	/** `wasAsked`: we had told the vmm to end. */
-	exited(exit: VmmExit, wasAsked: boolean): void;
+	exited(ended: Ended): void;
 	/** Somebody else stops it. */
 	stopping(): void;
 	progressed(phase: BootPhase): void;
@@ -267,7 +273,8 @@ export class Instance {
 	#take(vmm: RunningVmm): void {
 		this.#vmm = vmm;
 		void vmm.stopping.then(() => this.#events.stopping());
-		void vmm.exited.then((exit) => this.#events.exited(exit, this.#wanted !== "running"));
+		const { hypervisor } = vmm.plan;
+		void vmm.exited.then((exit) => this.#events.exited({ exit, hypervisor, wasAsked: this.#wanted !== "running" }));
 		if (this.#wanted === "terminated") vmm.terminate();
 		if (this.#wanted === "killed") vmm.kill();
 	}

@@ -3,7 +3,7 @@
  * before the next one begins. What becomes of them is told to the vm's machine, with the boot that it belongs to.
  */
 import type { Logger } from "pino";
-import type { RunningVmm, Supervisor, VmmExit } from "../activation/supervisor.ts";
+import type { RunningVmm, Supervisor } from "../activation/supervisor.ts";
 import type { VmConfig } from "../config/schema.ts";
 import { QubesLiteError } from "../errors.ts";
 import type { GuestEvent } from "../guest/guest-link.ts";
@@ -11,15 +11,17 @@ import type { LaunchPlan } from "../launch-plan.ts";
 import type { VmInput } from "../statemachines/vm-context.ts";
 import type { Reason, VmEvent } from "../statemachines/vm-events.ts";
 import type { Overrides } from "./effective-config.ts";
-import { Instance, type InstanceEvents } from "./instance.ts";
+import { type Ended, Instance, type InstanceEvents } from "./instance.ts";
 import type { InstanceAdapters } from "./instance-adapters.ts";
-import { exitFailure, launchFailure } from "./vm-errors.ts";
+import { exitFailure, hasRebooted, launchFailure } from "./vm-errors.ts";
 
 export interface InstancesDependencies {
 	readonly supervisor: Supervisor;
 	readonly log: Logger;
 	readonly newBootToken: () => string;
 	readonly adapters: InstanceAdapters;
+	/** What must be asked for before a plan is made. Never rejects. */
+	refreshFacts(vm: VmConfig): Promise<void>;
 	/** Throws where the vm can't be launched here. */
 	planLaunch(vm: VmConfig): LaunchPlan;
 	/** Keeps a log file of a vmm that has ended, where the vm is not disposable. */
@@ -92,9 +94,10 @@ export class Instances {
 
 	/** Once nothing is left of the one before. What goes wrong is told as the end of the vmm. */
 	launch(boot: number, config: VmConfig): void {
-		const { planLaunch, supervisor, newBootToken, log } = this.#dependencies;
+		const { refreshFacts, planLaunch, supervisor, newBootToken, log } = this.#dependencies;
 		const instance = this.#begin(boot);
 		void this.#released
+			.then(() => refreshFacts(config))
 			.then(() => instance.launch(planLaunch(config), supervisor, newBootToken()))
 			.then(() => {
 				/** Somebody else had started it, and it is ours now. */
@@ -188,7 +191,7 @@ export class Instances {
 		const { name, tell, heard } = this.#owner;
 		this.#lastConsole = [];
 		const events: InstanceEvents = {
-			exited: (exit, wasAsked) => tell(toExited(boot, exit, wasAsked)),
+			exited: (ended) => tell(toExited(boot, ended)),
 			stopping: () => {
 				if (this.#owner.boot() === boot) tell({ type: "stop.requested", force: false, by: "systemd" });
 			},
@@ -200,9 +203,10 @@ export class Instances {
 	}
 }
 
-function toExited(boot: number, exit: VmmExit, wasAsked: boolean): VmEvent {
-	const failure = wasAsked ? null : exitFailure(exit);
+function toExited(boot: number, { exit, wasAsked, hypervisor }: Ended): VmEvent {
+	const failure = wasAsked ? null : exitFailure(exit, hypervisor);
+	const rebooted = !wasAsked && failure === null && hasRebooted(exit, hypervisor);
 	/** A vmm that could not even start (127 and 126, sh's own) would fail the same way again. */
 	const retriable = exit.code !== 127 && exit.code !== 126 && exit.lostHelper === null && exit.cause === null;
-	return { type: "vmm.exited", boot, failure, retriable };
+	return { type: "vmm.exited", boot, failure, retriable, ...(rebooted && { rebooted }) };
 }

@@ -28,6 +28,7 @@ import { LogFile } from "./log-file.ts";
 import { defaultPolicy } from "./policy.ts";
 import { Registry } from "./registry.ts";
 import { BrokerServer } from "./server.ts";
+import { SessionEnvironment } from "./session-environment.ts";
 import { formatStatusLine } from "./status-line.ts";
 import { Supervisors } from "./supervisors.ts";
 
@@ -83,6 +84,7 @@ async function serve(fd: number | null): Promise<void> {
 		runtimeDirectory,
 		cacheDirectory: cacheDirectoryOf(env),
 		searchPath: env.PATH ?? "",
+		session: () => session.current,
 	};
 	const launcher = new Launcher(places, () => live.config);
 	const supervisor = new Supervisors({
@@ -90,6 +92,7 @@ async function serve(fd: number | null): Promise<void> {
 		...{ env, runtimeDirectory, uptimeMs, log, isActivated: fd !== null },
 		unitOf: (plan) => launcher.unit(plan),
 	});
+	const session = new SessionEnvironment(env, () => supervisor.sessionVariables());
 	let changed = (): void => {};
 	const registry = await Registry.open(
 		live.config,
@@ -110,6 +113,7 @@ async function serve(fd: number | null): Promise<void> {
 				const tap = readTap(name);
 				return tap && { ...tap, isOurs: mayOpen(tap) };
 			},
+			refreshFacts: (vm) => session.refresh(vm),
 			planLaunch: (vm) => launcher.plan(vm),
 			keepLogs: (vm, directory) =>
 				keepLogs(stateDirectory, vm, directory).catch((cause: unknown) => {

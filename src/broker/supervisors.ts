@@ -140,6 +140,12 @@ export class Supervisors implements Supervisor {
 		return systemd.start(plan, boot, cancel);
 	}
 
+	/** Of those who keep new starts. */
+	async sessionVariables(): Promise<ReadonlyMap<string, string>> {
+		if ((await this.kind()) === "direct") return this.#direct.sessionVariables();
+		return (await this.#systemd)?.sessionVariables() ?? new Map();
+	}
+
 	/** A user manager is not looked for because of this. */
 	async keepOnly(vms: ReadonlySet<string>): Promise<void> {
 		await this.#late;

@@ -1,10 +1,12 @@
 /** What clients are told when a vm is not there for them: each failure of a machine, a vmm or a boot as a sentence with a remedy. */
 import type { VmmExit } from "../activation/supervisor.ts";
+import type { Hypervisor } from "../config/hypervisor.ts";
 import type { VmConfig } from "../config/schema.ts";
 import { QubesLiteError } from "../errors.ts";
 import type { Reason } from "../statemachines/vm-events.ts";
 import { poweredOff } from "../statemachines/vm-reasons.ts";
 import { lastLines, toSafeText } from "../terminal/safe-text.ts";
+import { drivers } from "../vmm/drivers.ts";
 import type { GuestRefusal } from "./guest-refusals.ts";
 
 /** Nobody can be asked about an instance of a disposable that is gone. */
@@ -131,18 +133,27 @@ export function launchFailure(error: QubesLiteError): Reason {
 	};
 }
 
-/** Why a vmm that nobody told to end has ended; null for one that did so in good order. */
-export function exitFailure(exit: VmmExit): Reason | null {
+/** Why a vmm that nobody told to end has ended; null for one that did so in good order, with its guest. */
+export function exitFailure(exit: VmmExit, hypervisor: Hypervisor): Reason | null {
 	const words = lastWords(exit.log);
 	if (exit.cause !== null) return { code: "BootFailed", sentence: `${exit.cause}${words}` };
 	if (exit.lostHelper !== null) {
 		return { code: "BootFailed", sentence: `its ${exit.lostHelper} ended or did not start${words}` };
 	}
-	if (exit.signal !== null) return { code: "BootFailed", sentence: `its vmm was ended by ${exit.signal}${words}` };
-	if (exit.code === null) return { code: "BootFailed", sentence: `its vmm vanished${words}` };
-	if (exit.code === 0) return null;
-	return { code: "BootFailed", sentence: `its vmm ended with status ${exit.code}${words}` };
+	if (exit.code === null && exit.signal === null) return { code: "BootFailed", sentence: `its vmm vanished${words}` };
+	const end = drivers[hypervisor].toEnd(exit.code, exit.signal, exit.log);
+	if (end.kind !== "failed") return null;
+	const own = end.words === undefined ? words : `: ${toSafeText(end.words)}`;
+	return {
+		code: "BootFailed",
+		sentence: `its vmm ${end.sentence}${own}`,
+		...(end.remedy !== undefined && { remedy: end.remedy }),
+	};
 }
+
+/** The guest has rebooted, by its vmm's word. */
+export const hasRebooted = ({ code, signal, log }: VmmExit, hypervisor: Hypervisor): boolean =>
+	drivers[hypervisor].toEnd(code, signal, log).kind === "rebooted";
 
 /** ": the last line that the vmm itself wrote", or nothing. */
 function lastWords(log: string): string {

@@ -2,16 +2,23 @@
 import { defaultLifecycle } from "./lifecycle.ts";
 import type { Config, VmConfig } from "./schema.ts";
 
-const common = {
+/** Of a vm of which nothing else is said. */
+export const defaultVm = {
 	...defaultLifecycle,
 	cpus: 2,
 	network: true,
 	autoStart: false,
 	preload: 0,
 	disks: [],
-	// Ten minutes: nobody asked for these vms to stay, and the next request boots them again.
-	idleTimeoutMs: 600_000,
+	sharedDirectories: [],
+	kernelParams: [],
+	hypervisor: "qemu",
+	gpu: "auto",
+	crosvm: { extraArgs: [], sandbox: true },
 } satisfies Partial<VmConfig>;
+
+// Ten minutes: nobody asked for these vms to stay, and the next request boots them again.
+const common = { ...defaultVm, idleTimeoutMs: 600_000 };
 
 export const defaultConfig: Config = {
 	vmNetwork: "172.16.200.0/24",

@@ -12,6 +12,8 @@ export interface Lifecycle {
 	readonly idleTimeoutMs: number;
 	/** What idleTimeout leads to. A paused vm keeps its memory, takes no processor time, and is resumed for whoever comes. */
 	readonly idleAction: (typeof idleActions)[number];
+	/** What a reboot of its guest leads to: the vm's end, as a power-off, or another boot. */
+	readonly rebootAction: (typeof rebootActions)[number];
 	/** How long it stays paused until it is stopped; 0 is for ever. */
 	readonly pauseTimeoutMs: number;
 	/** How long it runs at most, whatever holds it; 0 is for ever. */
@@ -29,10 +31,13 @@ export interface Lifecycle {
 	readonly dependsOn: readonly string[];
 }
 
+const rebootActions = ["stop", "restart"] as const;
+
 export const defaultLifecycle: Lifecycle = {
 	disposable: false,
 	idleTimeoutMs: 0,
 	idleAction: "stop",
+	rebootAction: "stop",
 	pauseTimeoutMs: 0,
 	maxLifetimeMs: 0,
 	bootTimeoutMs: 60_000,
@@ -60,6 +65,7 @@ export const lifecycleEntries = {
 	disposable: v.optional(v.boolean("true or false"), false),
 	idleTimeout: v.optional(upToAYear, 0),
 	idleAction: v.optional(v.picklist(idleActions, '"stop" or "pause"'), "stop"),
+	rebootAction: v.optional(v.picklist(rebootActions, '"stop" or "restart"'), "stop"),
 	pauseTimeout: v.optional(upToAYear, 0),
 	maxLifetime: v.optional(upToAYear, 0),
 	bootTimeout: v.optional(upToAnHour, bootTimeoutMs / 1000),
@@ -80,9 +86,12 @@ export const lifecycleEntries = {
 
 /** Of a vm's whole configuration. */
 export function lifecycleOf(vm: Lifecycle): Lifecycle {
-	const { disposable, idleTimeoutMs, idleAction, pauseTimeoutMs, maxLifetimeMs, bootTimeoutMs, shutdown, dependsOn } =
-		vm;
-	return { disposable, idleTimeoutMs, idleAction, pauseTimeoutMs, maxLifetimeMs, bootTimeoutMs, shutdown, dependsOn };
+	const { disposable, idleTimeoutMs, idleAction, rebootAction, pauseTimeoutMs, maxLifetimeMs } = vm;
+	const { bootTimeoutMs, shutdown, dependsOn } = vm;
+	return {
+		...{ disposable, idleTimeoutMs, idleAction, rebootAction, pauseTimeoutMs, maxLifetimeMs },
+		...{ bootTimeoutMs, shutdown, dependsOn },
+	};
 }
 
 type Parsed = { readonly [Key in keyof typeof lifecycleEntries]: v.InferOutput<(typeof lifecycleEntries)[Key]> };
@@ -94,6 +103,7 @@ export function toLifecycle(parsed: Parsed): Lifecycle {
 		disposable: parsed.disposable,
 		idleTimeoutMs: parsed.idleTimeout * 1000,
 		idleAction: parsed.idleAction,
+		rebootAction: parsed.rebootAction,
 		pauseTimeoutMs: parsed.pauseTimeout * 1000,
 		maxLifetimeMs: parsed.maxLifetime * 1000,
 		bootTimeoutMs: parsed.bootTimeout * 1000,

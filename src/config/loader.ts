@@ -3,11 +3,14 @@ import * as v from "valibot";
 import { QubesLiteError } from "../errors.ts";
 import { nearestName } from "../nearest-name.ts";
 import { findDependencyProblems } from "./dependencies.ts";
+import { diskEntries, rootDiskEntries } from "./disks.ts";
 import { disposablePoolEntries, findPoolProblems, type PoolProblem } from "./disposable-pool.ts";
 import { formatValue } from "./format-value.ts";
+import { crosvmEntries, findCapabilityProblems } from "./hypervisor.ts";
 import { isJsonObject, type JsonObject, type JsonPath, JsonSyntaxError, parseJson } from "./json.ts";
 import { shutdownEntries } from "./lifecycle.ts";
 import { type Config, configEntries, configSchema, vmEntries } from "./schema.ts";
+import { sharedDirectoryEntries } from "./shared-directories.ts";
 
 interface Problem {
 	readonly path: JsonPath;
@@ -24,17 +27,16 @@ export function parseConfig(text: string, source: string): Config {
 	const result = v.safeParse(configSchema, value, { abortPipeEarly: true });
 	const problems = [
 		...repeatedKeys.map((path) => ({ path, text: "is there twice; expected each key once" })),
-		...findUnknownKeys(value, Object.keys(configEntries), []),
-		...findUnknownKeys(poolOf(value), Object.keys(disposablePoolEntries), ["disposablePool"]),
-		...listVms(value).flatMap(([vm, path]) => findUnknownKeys(vm, Object.keys(vmEntries), path)),
-		...listVms(value).flatMap(([{ shutdown }, path]) =>
-			findUnknownKeys(shutdown, Object.keys(shutdownEntries), [...path, "shutdown"]),
-		),
+		...listObjects(value).flatMap(([object, path, entries]) => findUnknownKeys(object, Object.keys(entries), path)),
 		...(result.issues ?? []).filter((issue) => issue.expected !== "never").map(toProblem),
 		...findRepeats(value, "id"),
 		...findRepeats(value, "name"),
 		...findPoolProblems(poolOf(value), listVms(value)).map(toPoolProblem),
 		...(result.success ? findBadDependencies(result.output) : []),
+		...(result.success ? findCapabilityProblems(result.output.vms) : []).map(({ path, value: is, expected }) => ({
+			path,
+			text: `is ${formatValue(is)}; expected ${expected}`,
+		})),
 	];
 	if (result.success && problems.length === 0) return result.output;
 	const lines = problems
@@ -84,11 +86,42 @@ function toProblem(issue: v.InferIssue<typeof configSchema>): Problem {
 }
 
 function toMissingMessage(path: JsonPath): string {
-	const inFile: JsonObject = path[0] === "disposablePool" ? disposablePoolEntries : vmEntries;
-	const entries: JsonObject = path.length === 1 ? configEntries : inFile;
+	const parent = path.slice(0, -1);
+	const key = parent.findLast((step) => typeof step === "string");
+	const entries: JsonObject = key === undefined ? configEntries : ((nested[key] ?? vmEntries) as JsonObject);
 	const entry = entries[path.at(-1) ?? ""];
 	return isJsonObject(entry) ? String(entry.message) : "a value";
 }
+
+/** The keys of the objects in a file or a vm, by the key that has the object, or a list of such. */
+const nested: Readonly<Record<string, JsonObject>> = {
+	vms: vmEntries,
+	disposablePool: disposablePoolEntries,
+	shutdown: shutdownEntries,
+	disks: diskEntries,
+	rootDisk: rootDiskEntries,
+	sharedDirectories: sharedDirectoryEntries,
+	crosvm: crosvmEntries,
+};
+
+/** Each object of the format's, with its place and the keys that it may have. */
+function listObjects(value: unknown): [JsonObject, JsonPath, JsonObject][] {
+	const within = (object: unknown, path: JsonPath, entries: JsonObject): [JsonObject, JsonPath, JsonObject][] => {
+		if (!isJsonObject(object)) return [];
+		const inner = Object.entries(nested)
+			.filter(([key]) => key in entries)
+			.flatMap(([key, keys]) => {
+				const at = object[key];
+				if (!Array.isArray(at)) return within(at, [...path, key], keys);
+				return at.slice(0, maxItems).flatMap((one, index) => within(one, [...path, key, index], keys));
+			});
+		return [[object, path, entries], ...inner];
+	};
+	return within(value, [], configEntries);
+}
+
+/** A list with more is a problem by that alone; no list of the format takes as many. */
+const maxItems = 128;
 
 const poolOf = (value: unknown): unknown => (isJsonObject(value) ? value.disposablePool : undefined);
 

@@ -3,10 +3,23 @@
  * "expected …"; a limit has its reason beside it. Repeated ids and names are the loader's, as they concern two vms.
  */
 import * as v from "valibot";
+import { type Disk, disks, rootDisk } from "./disks.ts";
 import { disposablePool, idSchema } from "./disposable-pool.ts";
+import {
+	type CrosvmSettings,
+	crosvm,
+	type Gpu,
+	gpu,
+	type Hypervisor,
+	hypervisor,
+	toCrosvmSettings,
+} from "./hypervisor.ts";
 import { isJsonObject } from "./json.ts";
+import { kernelParams } from "./kernel-params.ts";
 import { type Lifecycle, lifecycleEntries, toLifecycle } from "./lifecycle.ts";
+import { absolutePath } from "./paths.ts";
 import { disposableEnds } from "./settable.ts";
+import { type SharedDirectory, sharedDirectories } from "./shared-directories.ts";
 import { isInstanceName, isVmName, vmNameRule } from "./vm-name.ts";
 import { wholeNumber } from "./whole-number.ts";
 
@@ -25,10 +38,21 @@ export interface VmConfig extends Lifecycle {
 	readonly autoStart: boolean;
 	/** So many disposable instances of it are kept booted and paused, for whoever asks. */
 	readonly preload: number;
-	/** Absolute paths of images (raw, or qcow2 by their suffix) and block devices: the guest's vdb, vdc, … */
-	readonly disks: readonly string[];
+	/** The guest's vdb, vdc, … */
+	readonly disks: readonly Disk[];
+	readonly sharedDirectories: readonly SharedDirectory[];
 	/** Absolute path of a guest image's directory; without it the default image. */
 	readonly image?: string;
+	/** Each in the place of the image's, absolute. */
+	readonly kernel?: string;
+	readonly initramfs?: string;
+	readonly rootDisk?: Disk;
+	/** On the kernel's command line, after ours. */
+	readonly kernelParams: readonly string[];
+	readonly hypervisor: Hypervisor;
+	readonly gpu: Gpu;
+	/** Where crosvm runs it. */
+	readonly crosvm: CrosvmSettings;
 	/**
 	 * Never in a file: this is a fresh instance of a configured vm, of an id beyond theirs, for one use. null: which vm, is
 	 * no longer known, since another broker has started it.
@@ -55,14 +79,6 @@ function checkedString(isGood: (value: string) => boolean, expected: string) {
 	return v.pipe(v.string(expected), v.check(isGood, expected));
 }
 
-/**
- * 4096 bytes is PATH_MAX. Control characters have no business in a path, and would break unit files and logs; half a surrogate pair is
- * no text. Invisible ones such as the joiner in an emoji may be in a file's name.
- */
-function isAbsolutePath(value: string): boolean {
-	return value.startsWith("/") && value.length < 4096 && !/[\p{Cc}\p{Cs}]/u.test(value);
-}
-
 /** Ids are the last byte, hence /24; a base that no host may have (this net, loopback, multicast and above) is a slip. */
 function isVmNetwork(value: string): boolean {
 	const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.0\/24$/.exec(value);
@@ -74,10 +90,6 @@ function isVmNetwork(value: string): boolean {
 }
 
 const boolean = v.boolean("true or false");
-const absolutePath = checkedString(isAbsolutePath, "an absolute path without control characters");
-
-/** QEMU's q35 has 30 free slots on its PCI bus; the root disk, vsock, random numbers and network take four. */
-const maxDisks = 24;
 
 const memoryLeastMiB = 128;
 
@@ -104,16 +116,17 @@ export const vmEntries = {
 	autoStart: v.optional(boolean, false),
 	// Each takes its memory; checkPreload looks at the host's.
 	preload: v.optional(wholeNumber(0, 8, "a whole number"), 0),
-	disks: v.optional(
-		v.pipe(
-			v.array(absolutePath, "a list of absolute paths"),
-			v.maxLength(maxDisks, `at most ${maxDisks} disks`),
-			v.readonly(),
-		),
-		[],
-	),
+	disks,
+	sharedDirectories,
 	...lifecycleEntries,
 	image: v.optional(absolutePath),
+	kernel: v.optional(absolutePath),
+	initramfs: v.optional(absolutePath),
+	rootDisk,
+	kernelParams,
+	hypervisor: v.optional(hypervisor),
+	gpu,
+	crosvm,
 };
 
 /** Of the host's memory, beside the guest's: the vmm and its helper do not run in less. */
@@ -142,23 +155,46 @@ const vmSchema = v.pipe(
 	),
 	v.forward(
 		v.partialCheck(
+			[["disposable"], ["rebootAction"]],
+			({ disposable, rebootAction }) => !disposable || rebootAction === "stop",
+			`"stop": ${disposableEnds}, and when it reboots`,
+		),
+		["rebootAction"],
+	),
+	v.forward(
+		v.partialCheck(
 			[["preload"], ["disks"]],
 			({ preload, disks }) => preload === 0 || disks.length === 0,
 			"0: instances of a vm with disks can't be made",
 		),
 		["preload"],
 	),
-	v.transform(
-		(vm): VmConfig => ({
-			...{ id: vm.id, name: vm.name, memoryMiB: vm.memory, cpus: vm.cpus, network: vm.network },
-			...{ autoStart: vm.autoStart, preload: vm.preload, disks: vm.disks },
-			...toLifecycle(vm),
-			...(vm.memoryMax !== undefined && { memoryMaxMiB: vm.memoryMax }),
-			...(vm.cpuWeight !== undefined && { cpuWeight: vm.cpuWeight }),
-			...(vm.image !== undefined && { image: vm.image }),
-		}),
+	v.forward(
+		v.partialCheck(
+			[["preload"], ["rootDisk"]],
+			({ preload, rootDisk }) => preload === 0 || rootDisk === undefined || rootDisk.readOnly,
+			"0: instances of a vm whose root disk is written to can't be made",
+		),
+		["preload"],
 	),
 );
+
+type ParsedVm = v.InferOutput<typeof vmSchema>;
+type ParsedFile = Pick<v.InferOutput<v.ObjectSchema<typeof configEntries, undefined>>, "hypervisor" | "crosvm">;
+
+const toVm = (vm: ParsedVm, file: ParsedFile): VmConfig => ({
+	...{ id: vm.id, name: vm.name, memoryMiB: vm.memory, cpus: vm.cpus, network: vm.network },
+	...{ autoStart: vm.autoStart, preload: vm.preload, disks: vm.disks, sharedDirectories: vm.sharedDirectories },
+	...toLifecycle(vm),
+	...(vm.memoryMax !== undefined && { memoryMaxMiB: vm.memoryMax }),
+	...(vm.cpuWeight !== undefined && { cpuWeight: vm.cpuWeight }),
+	...(vm.image !== undefined && { image: vm.image }),
+	...(vm.kernel !== undefined && { kernel: vm.kernel }),
+	...(vm.initramfs !== undefined && { initramfs: vm.initramfs }),
+	...(vm.rootDisk !== undefined && { rootDisk: vm.rootDisk }),
+	...{ kernelParams: vm.kernelParams, hypervisor: vm.hypervisor ?? file.hypervisor, gpu: vm.gpu },
+	crosvm: toCrosvmSettings(file.crosvm, vm.crosvm),
+});
 
 export const configEntries = {
 	$schema: v.optional(v.string("a string")),
@@ -168,6 +204,9 @@ export const configEntries = {
 	vmNetwork: v.optional(checkedString(isVmNetwork, 'an IPv4 network "A.B.C.0/24"'), "172.16.200.0/24"),
 	supervisor: v.optional(v.picklist(["auto", "systemd", "direct"], '"auto", "systemd" or "direct"'), "auto"),
 	disposablePool: v.optional(disposablePool),
+	/** Of the vms that name none of their own. */
+	hypervisor: v.optional(hypervisor, "qemu"),
+	crosvm,
 	// As many as there are ids.
 	vms: v.pipe(v.array(vmSchema, "a list of vms"), v.maxLength(127, "at most 127 vms")),
 };
@@ -176,12 +215,12 @@ export const configSchema = v.pipe(
 	jsonObject,
 	v.strictObject(configEntries),
 	v.transform(
-		({ user, vmNetwork, supervisor, disposablePool, vms }): Config => ({
+		({ user, vmNetwork, supervisor, disposablePool, vms, ...file }): Config => ({
 			...(user !== undefined && { user }),
 			vmNetwork,
 			supervisor,
 			...(disposablePool !== undefined && { disposablePool }),
-			vms,
+			vms: vms.map((vm) => toVm(vm, file)),
 		}),
 	),
 );

@@ -1,12 +1,13 @@
 /** Finds out what a launch plan depends on, live: looked at before each start, since any of it may have changed. */
 import { join } from "node:path";
 import type { VmConfig } from "../config/schema.ts";
-import type { HostFacts } from "../vmm/host-facts.ts";
+import type { Binaries, HostFacts } from "../vmm/host-facts.ts";
 import { cachePaths } from "../vmm/image-manifest.ts";
 import { readImage } from "./image-facts.ts";
 import { lookAtKvm } from "./kvm.ts";
 import { executable, findProgram } from "./programs.ts";
 import { listTaps } from "./taps.ts";
+import { findWayland } from "./wayland.ts";
 
 export interface HostPlaces {
 	/** `$XDG_RUNTIME_DIR/qubes-lite`. */
@@ -15,28 +16,49 @@ export interface HostPlaces {
 	readonly cacheDirectory: string;
 	/** `$PATH`. */
 	readonly searchPath: string;
+	/** Where the user's compositor is: XDG_RUNTIME_DIR, WAYLAND_DISPLAY. */
+	readonly session: () => NodeJS.ProcessEnv;
 }
 
 /** Throws BootFailed with the remedy where the guest image is missing or damaged. */
 export function gatherHostFacts(places: HostPlaces, vm: VmConfig): HostFacts {
-	const qemu = findQemu(places);
-	const helper = findVhostDeviceVsock(places);
 	return {
 		accelerator: lookAtKvm().works ? "kvm" : "tcg",
 		runtimeDirectory: places.runtimeDirectory,
-		binaries: {
-			...(qemu === undefined ? {} : { qemu }),
-			...(helper === undefined ? {} : { vhostDeviceVsock: helper }),
-		},
+		binaries: findBinaries(places),
 		taps: listTaps(),
-		image: readImage(imageOf(places, vm), vm.image === undefined ? null : (vm.instanceOf?.name ?? vm.name)),
+		wayland: findWayland(places.session()),
+		image: hasOwnFiles(vm)
+			? null
+			: readImage(imageOf(places, vm), vm.image === undefined ? null : (vm.instanceOf?.name ?? vm.name)),
 	};
+}
+
+/** It boots nothing of an image. */
+const hasOwnFiles = ({ kernel, initramfs, rootDisk }: VmConfig): boolean =>
+	kernel !== undefined && initramfs !== undefined && rootDisk !== undefined;
+
+function findBinaries(places: HostPlaces): Binaries {
+	const found = {
+		qemu: findQemu(places),
+		crosvm: findCrosvm(places),
+		vhostDeviceVsock: findVhostDeviceVsock(places),
+		virtiofsd: findVirtiofsd(places),
+	};
+	return Object.fromEntries(Object.entries(found).filter(([, path]) => path !== undefined));
 }
 
 type Search = Pick<HostPlaces, "cacheDirectory" | "searchPath">;
 
 export const findQemu = ({ searchPath }: Pick<HostPlaces, "searchPath">): string | undefined =>
 	findProgram(searchPath, "qemu-system-x86_64");
+
+export const findCrosvm = ({ searchPath }: Pick<HostPlaces, "searchPath">): string | undefined =>
+	findProgram(searchPath, "crosvm");
+
+/** Distributions keep it out of PATH; QEMU's own of before 8.0, which is in one of these places, needs root. */
+export const findVirtiofsd = ({ cacheDirectory, searchPath }: Search): string | undefined =>
+	findProgram(`${searchPath}:/usr/libexec`, "virtiofsd") ?? executable(join(cacheDirectory, cachePaths.virtiofsd));
 
 /** An installed one comes before the one that was unpacked with the image. */
 export const findVhostDeviceVsock = ({ cacheDirectory, searchPath }: Search): string | undefined =>

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { userInfo } from "node:os";
 import { join } from "node:path";
-import { errnoOf } from "../errors.ts";
+import { errnoOf, QubesLiteError } from "../errors.ts";
 
 const network = "/sys/class/net";
 
@@ -27,6 +27,15 @@ export function mayOpen({ owner, group }: Tap): boolean {
 	if (uid === 0) return true;
 	const groups = [process.getegid?.(), ...(process.getgroups?.() ?? [])];
 	return (owner === null || owner === uid) && (group === null || groups.includes(group));
+}
+
+/** Throws BootFailed where a TAP that is there can't be opened: the vmm would say so in its own words, and only then. */
+export function checkTap(name: string): void {
+	const tap = readTap(name);
+	if (tap === undefined || mayOpen(tap)) return;
+	throw new QubesLiteError("BootFailed", `the TAP ${name} is there, and not yours to open`, {
+		remedy: "qubes-lite host tap --print | sudo sh",
+	});
 }
 
 /** undefined where there is no such interface, or it is no tun or tap device: only those have `tun_flags` (has_tap in vm-shim.sh). */

@@ -6,8 +6,8 @@ import { poolIdOf, toAddresses, toPoolTap } from "../config/addresses.ts";
 import { poolIdsOf } from "../config/disposable-pool.ts";
 import type { Config, VmConfig } from "../config/schema.ts";
 import type { LaunchPlan } from "../launch-plan.ts";
+import { drivers } from "../vmm/drivers.ts";
 import type { HostFacts } from "../vmm/host-facts.ts";
-import { planQemu } from "../vmm/qemu.ts";
 
 export interface UnitContext {
 	/** Path of vm-shim.sh, as the units shall name it. */
@@ -23,7 +23,8 @@ export interface UnitFile {
 }
 
 /** Throws BootFailed where the host lacks something. */
-export const planLaunch = (config: Config, vm: VmConfig, facts: HostFacts): LaunchPlan => planQemu(config, vm, facts);
+export const planLaunch = (config: Config, vm: VmConfig, facts: HostFacts): LaunchPlan =>
+	drivers[vm.hypervisor].plan(config, vm, facts);
 
 /** The unit of a configured vm. */
 export function toVmUnit(
@@ -97,7 +98,7 @@ export const toRunningUnit = ({ vm, base }: LaunchPlan): string =>
 	base === null ? toUnitName(vm) : toInstanceUnitName(base, vm.slice(-4));
 
 /** Whether instances can be made of it (broker/disposables.ts has the reasons). */
-export const canBeBase = (vm: VmConfig): boolean => vm.disks.length === 0;
+export const canBeBase = ({ disks, rootDisk }: VmConfig): boolean => disks.length === 0 && (rootDisk?.readOnly ?? true);
 
 /** All units of the vms of `config`. `factsOf` throws for a vm that can't be launched. */
 export function toAllUnits(config: Config, factsOf: (vm: VmConfig) => HostFacts, context: UnitContext): UnitFile[] {

@@ -1,6 +1,6 @@
 /** What the vm machine does to its own context. No effects outside. */
 import { leasesOf, withGuestReport, withLease, withoutGuest, withoutLease } from "./leases.ts";
-import { coolsUntil, nextDue, nextStop, timerMs, warningMs } from "./vm-context.ts";
+import { coolsUntil, mayReboot, nextDue, nextStop, timerMs, warningMs } from "./vm-context.ts";
 import { faultOf, stopSentences } from "./vm-reasons.ts";
 import { vmSetup } from "./vm-setup.ts";
 
@@ -25,6 +25,12 @@ export const beginBoot = vmSetup.assign({
 	reason: null,
 	firstFault: null,
 });
+
+/** Whether what boots next does so by its guest's will. */
+export const noteReboot = vmSetup.assign({
+	rebooted: ({ context, event }) => event.type === "vmm.exited" && event.rebooted === true && mayReboot(context),
+});
+export const forgetReboot = vmSetup.assign({ rebooted: false });
 
 export const beginNeeding = vmSetup.assign({ phase: "dependencies" });
 

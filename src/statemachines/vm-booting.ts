@@ -20,7 +20,7 @@ export const booting = vmSetup.createStateConfig({
 		 */
 		needing: {
 			entry: [act.beginNeeding, "awaitDependencies"],
-			always: { guard: not("hasWaiting"), target: "#vm.stopped", actions: [why.forNobodyReason, "endBoot"] },
+			always: { guard: not("isWanted"), target: "#vm.stopped", actions: [why.forNobodyReason, "endBoot"] },
 			on: {
 				"dependencies.ready": { guard: "isThisBoot", target: "launching" },
 				"dependencies.failed": {
@@ -29,7 +29,7 @@ export const booting = vmSetup.createStateConfig({
 					actions: [why.dependencyReason, ask.refuseWaiting, "endBoot"],
 				},
 				"request.withdrawn": { actions: ask.dropRequest },
-				"stop.requested": { actions: ask.refuseStopped },
+				"stop.requested": { actions: [ask.refuseStopped, act.forgetReboot] },
 				/** It may need others from now on: whoever waits for it waits for those. */
 				"settings.changed": { target: "beginning", actions: act.noteSettings },
 				"vmm.appeared": "taking",

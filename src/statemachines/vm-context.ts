@@ -67,6 +67,8 @@ export interface VmContext extends VmInput {
 	readonly used: boolean;
 	readonly since: number;
 	readonly bootBeganAt: number;
+	/** This boot follows a reboot of its guest. */
+	readonly rebooted: boolean;
 	/** When the first of those asked for whom it boots. */
 	readonly bootAskedAt: number;
 	readonly bootMs: number | null;
@@ -102,6 +104,7 @@ export function initialContext(input: VmInput): VmContext {
 		bootBeganAt: input.adopted === null ? now : now - input.adopted.ageMs,
 		/** Whom an adopted vm was booted for, nobody knows. */
 		bootAskedAt: Number.NEGATIVE_INFINITY,
+		rebooted: false,
 		bootMs: null,
 		phases: {},
 		failedBoots: failedBefore(input),
@@ -138,6 +141,13 @@ export function idleLimitMs(context: VmContext): number | null {
 /** When the event's sender was asked; never later than now. */
 export const askedAtOf = (context: VmContext, event: { readonly askedAt?: number }): number =>
 	Math.min(event.askedAt ?? Number.POSITIVE_INFINITY, context.now());
+
+/** A guest that reboots again within this time of its last reboot does so in a circle: it is let be. */
+const rebootCircleMs = 60_000;
+
+/** A reboot of its guest is another boot, also where nobody waits for it. */
+export const mayReboot = ({ rebootAction, disposable, rebooted, bootBeganAt, now }: VmContext): boolean =>
+	rebootAction === "restart" && !disposable && !(rebooted && now() - bootBeganAt < rebootCircleMs);
 
 /** Idleness pauses it first, and stops it later if at all. */
 export const mayPause = ({ idleAction, disposable, canPause }: VmContext): boolean =>

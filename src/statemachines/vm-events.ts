@@ -32,6 +32,8 @@ export interface VmSettings {
 	readonly idleTimeoutMs: number;
 	/** What its idleTimeout leads to. */
 	readonly idleAction: "stop" | "pause";
+	/** What a reboot of its guest leads to. */
+	readonly rebootAction: "stop" | "restart";
 	/** From the pause to the stop; 0: it stays paused. */
 	readonly pauseTimeoutMs: number;
 	/** From the start of its vmm to a stop, whatever holds it; 0: never. */
@@ -76,8 +78,14 @@ export type VmEvent =
 	/** What follows holds from now on, for a boot that runs as well. `isConfigured`: the configuration has changed. */
 	| (VmSettings & { readonly type: "settings.changed"; readonly isConfigured?: true })
 	| { readonly type: "boot.progressed"; readonly boot: number; readonly phase: BootPhase }
-	/** The vmm could not be started, or has ended; `failure` is null where it ended in good order. */
-	| { readonly type: "vmm.exited"; readonly boot: number; readonly failure: Reason | null; readonly retriable: boolean }
+	/** The vmm could not be started, or has ended; `failure` is null where it ended in good order, `rebooted`: because its guest rebooted. */
+	| {
+			readonly type: "vmm.exited";
+			readonly boot: number;
+			readonly failure: Reason | null;
+			readonly retriable: boolean;
+			readonly rebooted?: true;
+	  }
 	/** `wasUsed`: it has been told of a ticket in this boot. */
 	| (GuestReport & { readonly type: "guest.hello"; readonly boot: number; readonly wasUsed: boolean })
 	| (GuestReport & { readonly type: "guest.heartbeat"; readonly boot: number })

@@ -74,13 +74,17 @@ export const forNobodyReason = keepReason((_, event) =>
 
 /** By itself, or because an earlier broker had asked for it. */
 export const poweredOff: Reason = { code: "Stopped", sentence: "the guest powered off" };
-export const poweredOffReason = keepReason(() => poweredOff);
+
+const toEndWords = (event: VmEvent): string =>
+	event.type === "vmm.exited" && event.rebooted === true ? "the guest rebooted" : poweredOff.sentence;
+
+export const poweredOffReason = keepReason((_, event) => ({ code: "Stopped", sentence: toEndWords(event) }));
 
 export const bootPowerOffReason = keepReason(
-	(context) =>
+	(context, event) =>
 		context.firstFault ?? {
 			code: "BootFailed",
-			sentence: `the guest powered off while booting; reached ${phaseWords[context.phase]}`,
+			sentence: `${toEndWords(event)} while booting; reached ${phaseWords[context.phase]}`,
 		},
 );
 

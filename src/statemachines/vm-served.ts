@@ -19,7 +19,12 @@ export const served = {
 		{
 			guard: and(["isThisBoot", "endedInOrder", "hasWaiting"]),
 			target: "#vm.booting",
-			actions: [why.poweredOffReason, ask.refuseAttachments, act.forgetGuest],
+			actions: [why.poweredOffReason, ask.refuseAttachments, act.noteReboot, act.forgetGuest],
+		},
+		{
+			guard: and(["isThisBoot", "isReboot"]),
+			target: "#vm.booting",
+			actions: [why.poweredOffReason, ask.refuseAttachments, act.noteReboot, act.forgetGuest],
 		},
 		{
 			guard: and(["isThisBoot", "endedInOrder"]),

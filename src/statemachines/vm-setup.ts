@@ -12,6 +12,7 @@ import {
 	isUnused,
 	listenMs,
 	mayPause,
+	mayReboot,
 	quietMs,
 	relinkMs,
 	type VmContext,
@@ -73,9 +74,16 @@ export const vmSetup = setup({
 		vmmAlive: ({ context }) => context.vmmAlive,
 		/** One retry for a vmm that ended, within the same bootTimeout. */
 		mayRetry: ({ context, event }) =>
-			event.type === "vmm.exited" && event.retriable && context.attempt === 1 && hasWaiting(context),
+			event.type === "vmm.exited" &&
+			event.retriable &&
+			context.attempt === 1 &&
+			(hasWaiting(context) || context.rebooted),
 		kernelIsSilent: ({ context }) => context.phase === "vmm" && context.attempt === 1 && context.boot > 0,
 		endedInOrder: ({ event }) => event.type === "vmm.exited" && event.failure === null,
+		/** Its guest has rebooted, which the configuration has as another boot. */
+		isReboot: ({ context, event }) => event.type === "vmm.exited" && event.rebooted === true && mayReboot(context),
+		/** Somebody waits for it, or it boots by its guest's own will. */
+		isWanted: ({ context }) => hasWaiting(context) || context.rebooted,
 		isPaused: ({ context }) => context.paused,
 		/** Somebody wants it, or it is no longer to be paused. */
 		mustRun: ({ context }) => context.leases.size > 0 || !mayPause(context) || idleLimitMs(context) === null,

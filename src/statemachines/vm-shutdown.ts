@@ -7,7 +7,7 @@ import { vmSetup } from "./vm-setup.ts";
 
 /** Ends, each step harsher and bounded. Who asks now waits, and is served by the next boot. */
 export const shutdown = vmSetup.createStateConfig({
-	entry: act.enter,
+	entry: [act.enter, act.forgetReboot],
 	initial: "beginning",
 	states: {
 		beginning: {

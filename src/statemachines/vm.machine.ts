@@ -45,7 +45,7 @@ export const vmMachine = vmSetup.createMachine({
 			],
 		},
 		stopped: {
-			entry: act.enter,
+			entry: [act.enter, act.forgetReboot],
 			on: {
 				"run.requested": [
 					{ guard: "isCooling", actions: ask.refuseCooling },
@@ -70,7 +70,7 @@ export const vmMachine = vmSetup.createMachine({
 		shutdown,
 		/** Did not become ready, or ended by itself. Its vmm may still be up for a look: then a late hello heals it. */
 		failed: {
-			entry: act.enter,
+			entry: [act.enter, act.forgetReboot],
 			on: {
 				"run.requested": [
 					{ guard: "isCooling", actions: ask.refuseCooling },

@@ -1,6 +1,6 @@
 /** What a running vmm can be told at its own control socket, whichever vmm it is. */
-import { QubesLiteError } from "../errors.ts";
 import type { LaunchPlan } from "../launch-plan.ts";
+import { CrosvmControl } from "./crosvm.ts";
 import { QmpControl } from "./qmp.ts";
 
 /**
@@ -19,24 +19,11 @@ export interface VmmControl {
 	pause(): Promise<void>;
 	/** Of one that runs: nothing. */
 	resume(): Promise<void>;
-	/** It stands still by pause(), or because somebody else told the vmm so. */
+	/** It stands still by pause(), or because somebody else told the vmm so. One that can't be asked is told to go on instead. */
 	isPaused(boundMs?: number): Promise<boolean>;
 }
 
 /** Opens nothing: each command has a connection of its own. */
 export function toVmmControl(control: LaunchPlan["control"]): VmmControl {
-	return control.kind === "qmp" ? new QmpControl(control.path) : crosvmControl;
+	return control.kind === "qmp" ? new QmpControl(control.path) : new CrosvmControl(control.path, control.program);
 }
-
-const unsupported = async (): Promise<never> => {
-	throw new QubesLiteError("Unsupported", "crosvm's control socket can't be spoken to yet: its vms can't be paused", {
-		remedy: "use QEMU for this vm",
-	});
-};
-
-const crosvmControl: VmmControl = {
-	pressPowerButton: unsupported,
-	pause: unsupported,
-	resume: unsupported,
-	isPaused: unsupported,
-};

@@ -8,15 +8,26 @@ export interface ImageFacts {
 	readonly rootFormat: "erofs" | "ext4";
 }
 
+/** Absolute paths of what was found. */
+export interface Binaries {
+	readonly qemu?: string;
+	readonly crosvm?: string;
+	readonly vhostDeviceVsock?: string;
+	readonly virtiofsd?: string;
+}
+
+/** The compositor's socket, absolute; or why there is none, as a sentence without its full stop. */
+export type WaylandFact = { readonly socket: string } | { readonly missing: string };
+
 export interface HostFacts {
 	/** kvm only where the processor has vmx or svm and /dev/kvm opens: an openable /dev/kvm alone proves nothing. */
 	readonly accelerator: "kvm" | "tcg";
 	/** `$XDG_RUNTIME_DIR/qubes-lite`, absolute. */
 	readonly runtimeDirectory: string;
-	/** Absolute paths of what was found. */
-	readonly binaries: { readonly qemu?: string; readonly vhostDeviceVsock?: string };
+	readonly binaries: Binaries;
 	/** Names of the network interfaces of the host that are TAPs. */
 	readonly taps: readonly string[];
-	/** The vm's guest image. */
-	readonly image: ImageFacts;
+	readonly wayland: WaylandFact;
+	/** The vm's guest image; null where the vm has all three files of its own. */
+	readonly image: ImageFacts | null;
 }

@@ -40,4 +40,6 @@ export const cachePaths = {
 	manifest: "image.json",
 	/** The helper unpacked from Debian when none is installed: a symlink to the binary that was chosen. */
 	vhostDeviceVsock: "tools/vhost-device-vsock",
+	/** The same for shared directories. */
+	virtiofsd: "tools/virtiofsd",
 } as const;

@@ -7,148 +7,106 @@
  * by the gateway's address, and by 127.0.0.1 itself in a packet of its own making). QEMU has no option against it:
  * restrict=on cuts everything off. It is the fallback for hosts without TAPs.
  */
-import { poolIdOf, toAddresses, toAddressId, toPoolTap, type VmAddresses } from "../config/addresses.ts";
-import type { Config, VmConfig } from "../config/schema.ts";
-import { QubesLiteError } from "../errors.ts";
-import { type HostRequirement, type LaunchPlan, socketPathMaxBytes, vmFiles } from "../launch-plan.ts";
+import { toAddresses, toAddressId, type VmAddresses } from "../config/addresses.ts";
+import type { Disk } from "../config/disks.ts";
+import type { Config } from "../config/schema.ts";
+import { vmFiles } from "../launch-plan.ts";
+import type { Argument, VmmDriver } from "./driver.ts";
 import type { HostFacts } from "./host-facts.ts";
-import { type NetworkKind, toKernelCommandLine } from "./kernel-command-line.ts";
+import { toKernelWords } from "./kernel-command-line.ts";
+import { type NetworkKind, need, type PlanParts, toFormat, toParts, toPlan } from "./plan-parts.ts";
 
-/**
- * What a guest may send on a connection before the host has taken it. The default of 64 KiB makes an emulated guest wait so
- * often that it costs a fifth of its output; with 1 MiB a guest's credit was seen to stop at 256 KiB.
- */
-const outputBufferBytes = 256 * 1024;
-
-/** The plan for `vm`. Throws BootFailed where a program is missing or the runtime directory's path is too long. */
-export function planQemu(config: Config, vm: VmConfig, facts: HostFacts): LaunchPlan {
-	const { qemu, vhostDeviceVsock } = facts.binaries;
-	if (qemu === undefined) {
-		throw new QubesLiteError("BootFailed", "qemu-system-x86_64 is not installed", {
-			remedy: "sudo apt-get install qemu-system-x86",
+export const qemuDriver: VmmDriver = {
+	plan(config, vm, facts) {
+		const parts = toParts(vm, facts, vmFiles.qmp);
+		const qemu = need(facts.binaries.qemu, "qemu-system-x86_64", "sudo apt-get install qemu-system-x86");
+		const words = toArguments(config, parts, facts).flatMap((argument) => argument.words);
+		return toPlan(parts, facts, {
+			hypervisor: "qemu",
+			vmm: { name: "qemu", argv: [qemu, ...words] },
+			control: { kind: "qmp", path: parts.sockets.control },
+			emptyDirectory: null,
+			wayland: null,
+			makesNamespaces: vm.sharedDirectories.length > 0,
 		});
-	}
-	if (vhostDeviceVsock === undefined) {
-		throw new QubesLiteError("BootFailed", "vhost-device-vsock is not installed", {
-			remedy: "qubes-lite image build   # gets it from Debian, or says what else helps",
-		});
-	}
-	const directory = `${facts.runtimeDirectory}/${vm.name}`;
-	const vsock = `${directory}/${vmFiles.vsock}`;
-	const vhostVsock = `${directory}/${vmFiles.vhostVsock}`;
-	const qmp = `${directory}/${vmFiles.qmp}`;
-	// The longest of them: also with the port of a connection, "vsock_4294967295" has no more characters.
-	checkSocketPath(vhostVsock);
-	return {
-		vm: vm.name,
-		base: vm.instanceOf?.name ?? null,
-		id: vm.id,
-		hypervisor: "qemu",
-		directory,
-		helpers: [
-			{
-				name: "vhost-device-vsock",
-				// Queue sizes stay the defaults: QEMU's side has 128 descriptors, the daemon's queue of 1024 holds them.
-				argv: [
-					vhostDeviceVsock,
-					...["--guest-cid", String(vm.id), "--socket", vhostVsock, "--uds-path", vsock],
-					...["--tx-buffer-size", String(outputBufferBytes)],
-				],
-				socket: vhostVsock,
-			},
-		],
-		vmm: { name: "qemu", argv: [qemu, ...toArguments(config, vm, facts, { vhostVsock, qmp })] },
-		// Not `vsock_5001`: the broker listens there before the start.
-		stale: [vsock, vhostVsock, qmp],
-		vsock,
-		control: { kind: "qmp", path: qmp },
-		requires: toRequirements(vm, facts, [qemu, vhostDeviceVsock]),
-		limits: { memoryMaxMiB: vm.memoryMaxMiB ?? null, cpuWeight: vm.cpuWeight ?? null },
-		dependsOn: vm.dependsOn,
-		stopWithinMs: Object.values(vm.shutdown).reduce((sum, ms) => sum + ms, 0),
-		opensInternetSockets: vm.network,
-	};
-}
+	},
+	explain: (config, vm, facts) => toArguments(config, toParts(vm, facts, vmFiles.qmp), facts),
+	toEnd(code, signal) {
+		if (signal !== null) return { kind: "failed", sentence: `was ended by ${signal}` };
+		// With -no-reboot a reboot ends it as well, and in the same way.
+		return code === 0 ? { kind: "poweredOff" } : { kind: "failed", sentence: `ended with status ${code}` };
+	},
+};
 
-function toRequirements(vm: VmConfig, facts: HostFacts, programs: readonly string[]): HostRequirement[] {
-	const { kernel, initramfs, root } = facts.image;
-	const kind = toNetworkKind(vm, facts);
-	return [
-		{ kind: facts.accelerator },
-		...(kind === "tap" ? [{ kind, name: toTapName(vm) } as const] : []),
-		// An instance that has none in the pool could have had one, had it been made later.
-		...(kind === "user" && vm.instanceOf === undefined ? [{ kind: "no-tap", name: toTapName(vm) } as const] : []),
-		...programs.map((path) => ({ kind: "program", path }) as const),
-		...[kernel, initramfs, root].map((path) => ({ kind: "file", path }) as const),
-		...vm.disks.map((path) => ({ kind: "disk", path }) as const),
-	];
-}
-
-function checkSocketPath(path: string): void {
-	const bytes = Buffer.byteLength(path);
-	if (bytes <= socketPathMaxBytes) return;
-	throw new QubesLiteError(
-		"BootFailed",
-		`the socket path ${path} has ${bytes} bytes, a Unix socket takes ${socketPathMaxBytes}`,
-		{ remedy: "set XDG_RUNTIME_DIR to a shorter path, as logind does with /run/user/<uid>" },
-	);
-}
-
-function toArguments(
-	config: Config,
-	vm: VmConfig,
-	facts: HostFacts,
-	sockets: { readonly vhostVsock: string; readonly qmp: string },
-): string[] {
-	const network = toNetworkKind(vm, facts);
+function toArguments(config: Config, parts: PlanParts, facts: HostFacts): Argument[] {
+	const { vm, boot, network, tap, sockets } = parts;
+	const { accelerator } = facts;
 	const memory = `${vm.memoryMiB}M`;
+	const kernelWords = toKernelWords(config, vm, { accelerator, network, root: boot.root, hypervisor: "qemu" });
 	return [
 		// The process's name has 15 bytes at most (TASK_COMM_LEN, prctl(2)).
-		...["-name", toOption(`qubes-lite-${vm.name}`, { process: `ql-${vm.name}` })],
-		...["-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"],
+		say("its name, also among the processes", "-name", toOption(`qubes-lite-${vm.name}`, { process: `ql-${vm.name}` })),
+		say("no device and no file but those that are named here", "-nodefaults", "-no-user-config"),
+		say("a reboot, and so a panic, ends it", "-no-reboot"),
+		say("no window of QEMU's own", "-display", "none"),
 		// spawn=deny is possible because TAPs come ready made: no script to run.
-		...["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"],
-		...(facts.accelerator === "kvm" ? ["-accel", "kvm", "-cpu", "host"] : ["-accel", "tcg"]),
-		...["-smp", `cpus=${vm.cpus}`, "-m", memory],
-		// vhost-device-vsock maps the guest's memory, hence a shared memfd.
-		...["-object", toOption("memory-backend-memfd", { id: "memory", size: memory, share: "on" })],
-		// Nothing that the guest has no use for: no SATA, SMBus, keyboard controller, VMware port.
-		...["-machine", "q35,memory-backend=memory,sata=off,smbus=off,i8042=off,vmport=off"],
+		say(
+			"QEMU may start no programs and gain no rights",
+			...["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"],
+		),
+		accelerator === "kvm"
+			? say("guests run on the processor itself", "-accel", "kvm", "-cpu", "host")
+			: say("an emulated processor: the host has no KVM", "-accel", "tcg"),
+		say('"cpus"', "-smp", `cpus=${vm.cpus}`),
+		say('"memory", MiB', "-m", memory),
+		say(
+			"memory that the helpers can map as well",
+			...["-object", toOption("memory-backend-memfd", { id: "memory", size: memory, share: "on" })],
+		),
+		say(
+			"nothing that the guest has no use for: no SATA, SMBus, keyboard controller, VMware port",
+			...["-machine", "q35,memory-backend=memory,sata=off,smbus=off,i8042=off,vmport=off"],
+		),
 		// An uncompressed vmlinux starts by its PVH entry point. These three are plain words, not option lists.
-		...["-kernel", facts.image.kernel, "-initrd", facts.image.initramfs],
-		...["-append", toKernelCommandLine(config, vm, { accelerator: facts.accelerator, network })],
+		say("the kernel", "-kernel", boot.kernel),
+		say("what the kernel begins with", "-initrd", boot.initramfs),
+		say(
+			["kernel:", ...kernelWords.map(({ word, why }) => `  ${word}: ${why}`)].join("\n"),
+			...["-append", kernelWords.map(({ word }) => word).join(" ")],
+		),
 		// Standard output, whatever it is: "file,path=/dev/stdout" can't open a socket, which journald's and Node's are.
 		// Standard input is what is typed on it. signal=off: no key of ours sends signals.
-		...["-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"],
-		...["-chardev", toOption("socket", { id: "qmp", path: sockets.qmp, server: "on", wait: "off" })],
-		...["-mon", "chardev=qmp,mode=control"],
-		...toDisk("vda", { file: facts.image.root, format: "raw", readonly: "on" }),
-		...vm.disks.flatMap((file, index) => toDisk(toDiskName(index + 1), { file, format: toFormat(file) })),
-		...["-chardev", toOption("socket", { id: "vsock", path: sockets.vhostVsock })],
-		...["-device", "vhost-user-vsock-pci,chardev=vsock", "-device", "virtio-rng-pci"],
-		...toNetwork(network, toAddresses(config.vmNetwork, toAddressId(vm)), toTapName(vm)),
+		say(
+			"the guest's console is standard output, and what is typed on it standard input",
+			...["-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"],
+		),
+		say(
+			"its control socket: power button, pause, resume",
+			...["-chardev", toOption("socket", { id: "qmp", path: sockets.control, server: "on", wait: "off" })],
+			...["-mon", "chardev=qmp,mode=control"],
+		),
+		toDisk("vda", "its root disk, vda", boot.root),
+		...vm.disks.map((disk, index) => toDisk(toDiskName(index + 1), `"disks", number ${index + 1}`, disk)),
+		...parts.shares.map(({ tag, socket }) =>
+			say(
+				`"sharedDirectories": ${tag}, served by virtiofsd`,
+				...["-chardev", toOption("socket", { id: `fs-${tag}`, path: socket })],
+				...["-device", toOption("vhost-user-fs-pci", { chardev: `fs-${tag}`, tag })],
+			),
+		),
+		say(
+			"vsock, by which broker, client and agent speak; served by vhost-device-vsock",
+			...["-chardev", toOption("socket", { id: "vsock", path: sockets.vhostVsock })],
+			...["-device", "vhost-user-vsock-pci,chardev=vsock"],
+		),
+		say("the host's random numbers", "-device", "virtio-rng-pci"),
+		...toNetwork(network, toAddresses(config.vmNetwork, toAddressId(vm)), tap),
 	];
 }
 
-/** Of an instance: its own in the pool. */
-function toTapName({ id, name, instanceOf }: VmConfig): string {
-	const poolId = instanceOf === undefined ? null : poolIdOf(id);
-	return poolId === null ? `ql-${name}` : toPoolTap(poolId);
-}
+const say = (why: string, ...words: readonly string[]): Argument => ({ why, words });
 
-function toNetworkKind(vm: VmConfig, facts: HostFacts): NetworkKind {
-	if (!vm.network) return "none";
-	// A TAP has the address of one vm; each user-mode network is a world of its own, where an instance can have its base's.
-	if (vm.instanceOf !== undefined && poolIdOf(vm.id) === null) return "user";
-	const tap = toTapName(vm);
-	if (facts.taps.includes(tap)) return "tap";
-	if (vm.instanceOf === undefined) return "user";
-	throw new QubesLiteError("BootFailed", `the TAP ${tap} of disposablePool, which ${vm.name} was given, is gone`, {
-		remedy: "qubes-lite doctor   # has the commands that make it",
-	});
-}
-
-function toNetwork(kind: NetworkKind, addresses: VmAddresses, tap: string): string[] {
+function toNetwork(kind: NetworkKind, addresses: VmAddresses, tap: string): Argument[] {
 	// With -nodefaults there is no network interface unless one is named.
 	if (kind === "none") return [];
 	// An empty romfile: nobody boots from the network, and the firmware need not load code for it.
@@ -163,7 +121,8 @@ function toNetwork(kind: NetworkKind, addresses: VmAddresses, tap: string): stri
 					dns: addresses.dns,
 					ipv6: "off",
 				});
-	return ["-netdev", netdev, "-device", device];
+	const why = kind === "tap" ? "the host's TAP" : "QEMU speaks TCP and UDP for the guest: the host has no TAP for it";
+	return [say(`"network": ${why}, and a MAC that follows from the id`, "-netdev", netdev, "-device", device)];
 }
 
 /**
@@ -177,21 +136,18 @@ function toUserPrefix(guest: string): number {
 }
 
 /** -drive, as -blockdev would have to be told whether the path is a file or a block device. The guest calls it by the same name. */
-function toDisk(name: string, options: { readonly file: string; readonly format: string; readonly readonly?: "on" }) {
-	return [
-		...["-drive", toOption("if=none", { id: name, ...options })],
-		...["-device", toOption("virtio-blk-pci", { drive: name })],
-	];
+function toDisk(name: string, why: string, { path, readOnly, id }: Disk): Argument {
+	const options = { id: name, file: path, format: toFormat(path), ...(readOnly ? { readonly: "on" } : {}) };
+	return say(
+		`${why}${readOnly ? ", read-only" : ""}`,
+		...["-drive", toOption("if=none", options)],
+		...["-device", toOption("virtio-blk-pci", { drive: name, serial: id })],
+	);
 }
 
-/** vda, vdb, … vdy: the schema allows 24 disks beside the root image. */
+/** vda, vdb, … vdu: the schema allows 20 disks beside the root image. */
 function toDiskName(index: number): string {
 	return `vd${String.fromCharCode("a".charCodeAt(0) + index)}`;
-}
-
-/** Never guessed from the content, which the guest writes: a raw disk could pass for a qcow2 with any file of the host behind it. */
-function toFormat(path: string): "qcow2" | "raw" {
-	return path.endsWith(".qcow2") ? "qcow2" : "raw";
 }
 
 /** `head,key=value,…` for QEMU's option parser, which reads two commas in a value as one (qemu-options: "-drive"). */

@@ -7,7 +7,7 @@ import { parseConfig } from "../../src/config/loader.ts";
 import { gatherHostFacts } from "../../src/host/gather-host-facts.ts";
 import type { LaunchPlan } from "../../src/launch-plan.ts";
 import { hostControlPort } from "../../src/protocol/ports.ts";
-import { planQemu } from "../../src/vmm/qemu.ts";
+import { qemuDriver } from "../../src/vmm/qemu.ts";
 import type { TestUser } from "../e2e/harness.ts";
 import { alternately, type Figure, medianRatio, show, wall } from "./measure.ts";
 
@@ -45,10 +45,13 @@ function planOf(user: TestUser): LaunchPlan {
 	const cacheDirectory = join(user.env.XDG_CACHE_HOME ?? "", "qubes-lite");
 	const runtimeDirectory = join(user.directory, "bare");
 	mkdirSync(runtimeDirectory, { mode: 0o700 });
-	return planQemu(
+	return qemuDriver.plan(
 		config,
 		vm,
-		gatherHostFacts({ runtimeDirectory, cacheDirectory, searchPath: process.env.PATH ?? "" }, vm),
+		gatherHostFacts(
+			{ runtimeDirectory, cacheDirectory, searchPath: process.env.PATH ?? "", session: () => process.env },
+			vm,
+		),
 	);
 }
 

@@ -4,7 +4,7 @@
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { pino } from "pino";
 import type { Clock } from "../../src/broker/clock.ts";
 import { LastEnds } from "../../src/broker/last-ends.ts";
@@ -86,7 +86,7 @@ export class BrokerWorld implements FakePlaces {
 				clock: this.#clockOf(life),
 				adapters: {
 					guestLink: (options) => new FakeLink(options, this, life),
-					vmmControl: ({ directory }) => toFakeControl(directory, this, life),
+					vmmControl: ({ control }) => toFakeControl(dirname(control.path), this, life),
 					settled: async () => {},
 					readConsole: async () => Buffer.alloc(0),
 					watchConsole: () => () => {},
@@ -102,6 +102,7 @@ export class BrokerWorld implements FakePlaces {
 					this.taps.get(name) === "gone"
 						? undefined
 						: { isInUse: this.taps.get(name) === "open", isOurs: this.taps.get(name) !== "foreign", isUp: true },
+				refreshFacts: async () => {},
 				planLaunch: (vm) => this.#planLaunch(vm),
 				keepLogs: () => life.only(this.turns.wait("logs are kept")),
 			},
@@ -273,6 +274,7 @@ export class BrokerWorld implements FakePlaces {
 			limits: { memoryMaxMiB: null, cpuWeight: null },
 			stopWithinMs: 60_000,
 			opensInternetSockets: false,
+			...{ emptyDirectory: null, wayland: null, makesNamespaces: false },
 		};
 	}
 }

@@ -10,7 +10,7 @@ import {
 } from "../../src/broker/disposables.ts";
 import { poolIdOf } from "../../src/config/addresses.ts";
 import { isVmName } from "../../src/config/vm-name.ts";
-import { createConfig, createVm } from "../vmm/facts.ts";
+import { createConfig, createVm, toDisks } from "../vmm/facts.ts";
 
 const shopping = createVm();
 const disp = createVm({ id: 15, name: "disp", disposable: true });
@@ -85,7 +85,7 @@ describe("an instance", () => {
 	});
 
 	test("of a base with disks is refused, with the reason in words", () => {
-		expect(() => toInstance(createVm({ disks: ["/data/home.img"] }), [], tags("1a2b"))).toThrow(
+		expect(() => toInstance(createVm({ disks: toDisks(["/data/home.img"]) }), [], tags("1a2b"))).toThrow(
 			expect.objectContaining({
 				code: "Unsupported",
 				message: "shopping has disks, which a disposable instance can't share with it",

@@ -20,6 +20,10 @@ export class FakeSupervisor implements Supervisor {
 		this.#life = life;
 	}
 
+	async sessionVariables(): Promise<ReadonlyMap<string, string>> {
+		return new Map();
+	}
+
 	start(plan: LaunchPlan, boot: string, cancel?: AbortSignal): Promise<RunningVmm> {
 		return this.#life.only(this.#start(plan, boot, cancel));
 	}

@@ -99,8 +99,8 @@ test("who asks for a vm that was stopped hears nothing of boots", () => {
 test("a vmm that has used too much memory is told by that, not by the signal that ended it", () => {
 	const cause = "used more memory than it may (MemoryMax of its unit, or the host's)";
 	const exit = { code: null, signal: "SIGKILL", lostHelper: null, cause, log: "" };
-	expect(exitFailure(exit)).toEqual({ code: "BootFailed", sentence: cause });
-	expect(endedError(createVm(), exitFailure(exit), "running").message).toBe(
+	expect(exitFailure(exit, "qemu")).toEqual({ code: "BootFailed", sentence: cause });
+	expect(endedError(createVm(), exitFailure(exit, "qemu"), "running").message).toBe(
 		`shopping ended while the command ran: ${cause}`,
 	);
 });

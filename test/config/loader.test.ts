@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { defaultConfig } from "../../src/config/default-config.ts";
-import { defaultLifecycle } from "../../src/config/lifecycle.ts";
+import { defaultConfig, defaultVm } from "../../src/config/default-config.ts";
 import { parseConfig } from "../../src/config/loader.ts";
 import type { QubesLiteError } from "../../src/errors.ts";
+import { toDisks } from "../vmm/facts.ts";
 
 function parse(value: unknown) {
 	return parseConfig(JSON.stringify(value), "/etc/qubes-lite/config.json");
@@ -32,7 +32,9 @@ function vmProblems(changes: object): string[] {
 describe("a good configuration", () => {
 	test("may have paths with invisible characters that are no controls, as the joiner in an emoji is", () => {
 		const disks = ["/data/\u{1f469}\u200d\u{1f4bb}.img", "/data/soft\u00adhyphen"];
-		expect(parse({ version: 1, vms: [{ id: 3, name: "banking", disks }] }).vms[0]?.disks).toEqual(disks);
+		expect(
+			parse({ version: 1, vms: [{ id: 3, name: "banking", disks }] }).vms[0]?.disks.map(({ path }) => path),
+		).toEqual(disks);
 	});
 
 	test("gets the seed's defaults, in the program's units", () => {
@@ -49,9 +51,15 @@ describe("a good configuration", () => {
 					autoStart: false,
 					preload: 0,
 					disks: [],
+					sharedDirectories: [],
+					kernelParams: [],
+					hypervisor: "qemu",
+					gpu: "auto",
+					crosvm: { extraArgs: [], sandbox: true },
 					disposable: false,
 					idleTimeoutMs: 0,
 					idleAction: "stop",
+					rebootAction: "stop",
 					pauseTimeoutMs: 0,
 					maxLifetimeMs: 0,
 					bootTimeoutMs: 60_000,
@@ -59,6 +67,53 @@ describe("a good configuration", () => {
 					dependsOn: [],
 				},
 			],
+		});
+	});
+
+	test("says of all vms what each may say otherwise: which hypervisor, and how crosvm is run", () => {
+		const { vms } = parse({
+			version: 1,
+			hypervisor: "crosvm",
+			crosvm: { binary: "/opt/crosvm", extraArgs: ["--no-rng"], sandbox: false },
+			vms: [
+				{ id: 3, name: "a" },
+				{ id: 5, name: "b", hypervisor: "qemu" },
+				{
+					id: 7,
+					name: "c",
+					crosvm: { binary: "/opt/fork", extraArgs: ["--virtio-snd", "backend=null"], sandbox: true },
+				},
+			],
+		});
+		const all = { binary: "/opt/crosvm", extraArgs: ["--no-rng"], sandbox: false };
+		expect(vms.map(({ hypervisor, crosvm }) => [hypervisor, crosvm])).toEqual([
+			["crosvm", all],
+			["qemu", all],
+			["crosvm", { binary: "/opt/fork", extraArgs: ["--no-rng", "--virtio-snd", "backend=null"], sandbox: true }],
+		]);
+	});
+
+	test("names what a vm has of the host: disks, a root disk and a kernel of its own, directories", () => {
+		const [vm] = parse({
+			version: 1,
+			vms: [
+				{
+					...{ id: 3, name: "a", rootDisk: "/root.qcow2", kernel: "/bzImage", initramfs: "/initrd" },
+					disks: ["/a", { path: "/b", readOnly: true }, { path: "/c", id: "home" }],
+					sharedDirectories: [{ tag: "docs", path: "/home/me/Documents", readOnly: true }],
+					kernelParams: ["init=/nix/store/xyz/init", "loglevel=4"],
+				},
+			],
+		}).vms;
+		expect(vm).toMatchObject({
+			rootDisk: { path: "/root.qcow2", readOnly: true, id: "root" },
+			...{ kernel: "/bzImage", initramfs: "/initrd", kernelParams: ["init=/nix/store/xyz/init", "loglevel=4"] },
+			disks: [
+				{ path: "/a", readOnly: false, id: "disk0" },
+				{ path: "/b", readOnly: true, id: "disk1" },
+				{ path: "/c", readOnly: false, id: "home" },
+			],
+			sharedDirectories: [{ tag: "docs", path: "/home/me/Documents", readOnly: true }],
 		});
 	});
 
@@ -79,11 +134,10 @@ describe("a good configuration", () => {
 			vmNetwork: "10.0.255.0/24",
 			vms: [
 				{
-					...defaultLifecycle,
+					...defaultVm,
 					...same,
-					preload: 0,
 					memoryMiB: memory,
-					disks: ["/dev/mapper/main", "/a b,c=d"],
+					disks: toDisks(["/dev/mapper/main", "/a b,c=d"]),
 					idleTimeoutMs: 1000,
 					bootTimeoutMs: 3_600_000,
 					image: "/images/x",
@@ -291,7 +345,91 @@ describe("a bad configuration", () => {
 		[{ idleTimeout: 31_536_001 }, expect.stringContaining("31536001; expected a whole number of seconds")],
 		[{ bootTimeout: 0 }, "vms[0].bootTimeout is 0; expected a whole number of seconds from 1 to 3600"],
 		[{ disks: "/a" }, 'vms[0].disks is "/a"; expected a list of absolute paths'],
-		[{ disks: Array(25).fill("/a") }, expect.stringMatching(/; expected at most 24 disks$/)],
+		[{ disks: Array(21).fill("/a") }, expect.stringMatching(/; expected at most 20 disks$/)],
+		[
+			{ disks: [{ path: "/a", id: "a".repeat(21) }] },
+			expect.stringMatching(/^vms\[0\].disks\[0\].id is "a+"; expected a letter or digit, .* at most 20 in all$/),
+		],
+		[{ disks: [{ path: "/a", id: "root" }] }, expect.stringContaining("expected another id: this is the root disk's")],
+		[{ disks: [{ path: "/a", id: "disk1" }, "/b"] }, expect.stringContaining("expected each id once")],
+		[
+			{ disks: [{ readOnly: true }] },
+			"vms[0].disks[0].path is missing; expected an absolute path without control characters",
+		],
+		[
+			{ disks: [{ path: "/a", readonly: true }] },
+			'vms[0].disks[0].readonly is true; no such key: did you mean "readOnly"?',
+		],
+		[{ disks: [7] }, "vms[0].disks[0] is 7; expected an absolute path, or an object with path"],
+		[{ rootDisk: { path: "x" } }, 'vms[0].rootDisk.path is "x"; expected an absolute path without control characters'],
+		[{ rootDisk: { path: "/a", id: "b" } }, expect.stringContaining('vms[0].rootDisk.id is "b"; no such key')],
+		[
+			{ preload: 1, rootDisk: { path: "/a", readOnly: false } },
+			"vms[0].preload is 1; expected 0: instances of a vm whose root disk is written to can't be made",
+		],
+		[
+			{ kernelParams: ["a b"] },
+			'vms[0].kernelParams[0] is "a b"; expected a word of printable ASCII that does not begin with -',
+		],
+		[{ kernelParams: ["-s=1"] }, expect.stringContaining("does not begin with -")],
+		[{ kernelParams: ["ä"] }, expect.stringContaining("printable ASCII")],
+		[
+			{ kernelParams: ["root=/dev/vdb"] },
+			expect.stringContaining("expected another word: this one the broker sets itself"),
+		],
+		[
+			{ kernelParams: ["x".repeat(1201)] },
+			expect.stringMatching(/; expected at most 1200 bytes in all: the kernel's whole line has 2047$/),
+		],
+		[
+			{ sharedDirectories: [{ tag: "Home", path: "/home" }] },
+			expect.stringContaining('vms[0].sharedDirectories[0].tag is "Home"; expected a–z'),
+		],
+		[
+			{
+				sharedDirectories: [
+					{ tag: "a", path: "/a" },
+					{ tag: "a", path: "/b" },
+				],
+			},
+			expect.stringContaining("expected each tag once"),
+		],
+		[
+			{ sharedDirectories: [{ tag: "a" }] },
+			"vms[0].sharedDirectories[0].path is missing; expected an absolute path without control characters",
+		],
+		[{ hypervisor: "xen" }, 'vms[0].hypervisor is "xen"; expected "qemu" or "crosvm"'],
+		[{ gpu: "nvidia" }, 'vms[0].gpu is "nvidia"; expected "auto", "none", "cross-domain" or "virgl"'],
+		[
+			{ gpu: "virgl" },
+			'vms[0].gpu is "virgl"; expected "auto" or "none": QEMU has no such GPU, "hypervisor": "crosvm" has',
+		],
+		[
+			{ rebootAction: "restart" },
+			'vms[0].rebootAction is "restart"; expected "stop": QEMU does not tell a reboot from a power-off, "hypervisor": "crosvm" does',
+		],
+		[
+			{ hypervisor: "crosvm", rebootAction: "restart", disposable: true },
+			expect.stringContaining('expected "stop": a disposable is shut down'),
+		],
+		[
+			{ crosvm: { extraArgs: ["--socket=/x"] } },
+			expect.stringContaining("expected another option: this one is set by the vm's own keys"),
+		],
+		[{ crosvm: { extraArgs: ["-p", "quiet"] } }, expect.stringContaining("expected another option")],
+		[
+			{ crosvm: { extraArgs: ["/boot/vmlinuz"] } },
+			expect.stringContaining("expected options, each with one value at most"),
+		],
+		[
+			{ crosvm: { extraArgs: ["--no-rng=x", "y"] } },
+			expect.stringContaining("expected options, each with one value at most"),
+		],
+		[
+			{ crosvm: { binary: "crosvm" } },
+			'vms[0].crosvm.binary is "crosvm"; expected an absolute path without control characters',
+		],
+		[{ crosvm: { sandbx: false } }, 'vms[0].crosvm.sandbx is false; no such key: did you mean "sandbox"?'],
 		[{ image: "~/image" }, 'vms[0].image is "~/image"; expected an absolute path without control characters'],
 		[{ disks: ["/\ud800"] }, expect.stringContaining("vms[0].disks[0] is ")],
 		[{ image: `/${"a".repeat(4096)}` }, expect.stringMatching(/\.\.\.; expected an absolute path/)],

@@ -53,6 +53,7 @@ export function toFakePlan(directory: string, vmm: readonly string[], helpers: r
 		dependsOn: [],
 		stopWithinMs: 55_000,
 		opensInternetSockets: false,
+		...{ emptyDirectory: null, wayland: null, makesNamespaces: false },
 	};
 }
 

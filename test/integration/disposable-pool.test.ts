@@ -71,7 +71,7 @@ describe.runIf(canMakeTaps).each(["direct", "systemd"])(
 			return {
 				netdev: after("-netdev"),
 				mac: words.find((word) => word.startsWith("virtio-net"))?.match(/mac=([^,]*)/)?.[1],
-				addresses: /ifname=.*?(?= qubeslite|$)/.exec(after("-append"))?.[0],
+				addresses: /ifname=.*?(?= qubeslite| root=)/.exec(after("-append"))?.[0],
 			};
 		}
 

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { judgeUnit } from "../../src/activation/unit-file.ts";
 import { toAllUnits, type UnitContext } from "../../src/launch/vm-units.ts";
-import { createConfig, createVm, facts } from "../vmm/facts.ts";
+import { createConfig, createVm, facts, toDisks } from "../vmm/facts.ts";
 
 const context: UnitContext = { shim: "/opt/qubes-lite/dist/vm-shim.sh", remedy: "qubes-lite install" };
 const disks = [
@@ -16,7 +16,7 @@ const disks = [
 const vms = [
 	createVm({ memoryMaxMiB: 4096, cpuWeight: 50, autoStart: true }),
 	createVm({ id: 13, name: "vault", network: false }),
-	createVm({ id: 7, name: "office", disks, dependsOn: ["vault"] }),
+	createVm({ id: 7, name: "office", disks: toDisks(disks), dependsOn: ["vault"] }),
 	createVm({ id: 15, name: "disp", disposable: true }),
 ];
 

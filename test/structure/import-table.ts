@@ -47,16 +47,16 @@ export const table: readonly Row[] = [
 	},
 	{
 		room: "src/vmm",
-		ours: [...bottom, "src/config/schema.ts", "src/config/addresses.ts"],
+		ours: [...bottom, ...["schema", "addresses", "disks", "hypervisor"].map((name) => `src/config/${name}.ts`)],
 		packages: ["valibot"],
 		pure: true,
 	},
 	// A vmm that runs, spoken to. Who starts one is activation/.
-	{ room: "src/vmm-control", ours: ["src/errors.ts", "src/launch-plan.ts"], node: ["net"] },
+	{ room: "src/vmm-control", ours: ["src/errors.ts", "src/launch-plan.ts"], node: ["net"], packages: ["execa"] },
 	{
 		room: "src/host",
-		ours: ["src/errors.ts", "src/config/schema.ts", "src/shell-word.ts", "src/vmm"],
-		node: ["fs", "os", "path"],
+		ours: ["src/errors.ts", "src/config/schema.ts", "src/config/disks.ts", "src/shell-word.ts", "src/vmm"],
+		node: ["child_process", "fs", "os", "path"],
 	},
 	// Every program finds the user's own places alike.
 	{ room: "src/host/xdg.ts", ours: ["src/errors.ts"], node: ["os", "path"] },

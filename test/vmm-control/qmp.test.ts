@@ -191,10 +191,3 @@ describe("a QEMU that is not to be heard", () => {
 		await expect(long.pause()).rejects.toMatchObject({ name: "QubesLiteError" });
 	});
 });
-
-it("crosvm is not spoken to yet, and says so", async () => {
-	const crosvm = toVmmControl({ kind: "crosvm", path });
-	for (const act of ["pressPowerButton", "pause", "resume", "isPaused"] as const)
-		await expect(crosvm[act]()).rejects.toMatchObject({ code: "Unsupported" });
-	expect(asked).toEqual([]);
-});

@@ -1,33 +1,34 @@
 /** A configuration and a host to plan for; the goldens hold these paths. */
-import { defaultLifecycle } from "../../src/config/lifecycle.ts";
+
+import { defaultVm } from "../../src/config/default-config.ts";
+import type { Disk } from "../../src/config/disks.ts";
 import type { Config, VmConfig } from "../../src/config/schema.ts";
-import type { HostFacts } from "../../src/vmm/host-facts.ts";
+import type { HostFacts, ImageFacts } from "../../src/vmm/host-facts.ts";
+
+export const imageFacts: ImageFacts = {
+	kernel: "/images/a1b2/vmlinux",
+	initramfs: "/images/a1b2/initramfs.cpio",
+	root: "/images/a1b2/root.erofs",
+	rootFormat: "erofs",
+};
 
 export const facts: HostFacts = {
 	accelerator: "tcg",
 	runtimeDirectory: "/run/user/1000/qubes-lite",
 	binaries: { qemu: "/usr/bin/qemu-system-x86_64", vhostDeviceVsock: "/usr/bin/vhost-device-vsock" },
 	taps: [],
-	image: {
-		kernel: "/images/a1b2/vmlinux",
-		initramfs: "/images/a1b2/initramfs.cpio",
-		root: "/images/a1b2/root.erofs",
-		rootFormat: "erofs",
-	},
+	wayland: { missing: "WAYLAND_DISPLAY is not set" },
+	image: imageFacts,
 };
+
+/** As a file that names only their paths has them. */
+export const toDisks = (paths: readonly string[]): Disk[] =>
+	paths.map((path, index) => ({ path, readOnly: false, id: `disk${index}` }));
 
 export function createVm(changes: Partial<VmConfig> = {}): VmConfig {
 	return {
-		id: 5,
-		name: "shopping",
-		memoryMiB: 2048,
-		cpus: 2,
-		network: true,
-		autoStart: false,
-		preload: 0,
-		disks: [],
-		...defaultLifecycle,
-		idleTimeoutMs: 600_000,
+		...defaultVm,
+		...{ id: 5, name: "shopping", memoryMiB: 2048, idleTimeoutMs: 600_000 },
 		...changes,
 	};
 }

@@ -4,12 +4,12 @@ import { describe, expect, test } from "vitest";
 import { defaultConfig } from "../../src/config/default-config.ts";
 import type { VmConfig } from "../../src/config/schema.ts";
 import type { HostFacts } from "../../src/vmm/host-facts.ts";
-import { planQemu } from "../../src/vmm/qemu.ts";
-import { createConfig, createVm, facts } from "./facts.ts";
+import { qemuDriver } from "../../src/vmm/qemu.ts";
+import { createConfig, createVm, facts, imageFacts, toDisks } from "./facts.ts";
 import { parseQemuOption } from "./parse-qemu-option.ts";
 
 function plan(vm: VmConfig, changes: Partial<HostFacts> = {}) {
-	return planQemu(createConfig(vm), vm, { ...facts, ...changes });
+	return qemuDriver.plan(createConfig(vm), vm, { ...facts, ...changes });
 }
 
 /** The words that follow `flag`, parsed. */
@@ -52,7 +52,7 @@ describe("the whole command line", () => {
 		// Its TAP would lead nowhere, were there one.
 		"instance-user-tcg": [toInstanceOf(toDefaultVm("banking")), { taps: ["ql-banking", "ql-disp-1a2a"] }],
 		"instance-tap-tcg": [toInstanceOf(toDefaultVm("banking"), "1a65"), { taps: ["ql-banking", "ql-d101"] }],
-		"highest-disks-tcg": [createVm({ id: 255, name: "z-highest255", disks: awkwardDisks }), {}],
+		"highest-disks-tcg": [createVm({ id: 255, name: "z-highest255", disks: toDisks(awkwardDisks) }), {}],
 	};
 	test.each(Object.entries(goldens))("%s", async (name, [vm, changes]) => {
 		const { helpers, vmm } = plan(vm, changes);
@@ -86,6 +86,7 @@ describe("the plan around it", () => {
 			dependsOn: [],
 			stopWithinMs: 55_000,
 			opensInternetSockets: true,
+			...{ emptyDirectory: null, wayland: null, makesNamespaces: false },
 		});
 		expect(helpers.map((helper) => helper.socket)).toEqual(["/run/user/1000/qubes-lite/shopping/vhost-vsock.sock"]);
 	});
@@ -166,7 +167,7 @@ describe("the network", () => {
 		fc.assert(
 			fc.property(base, id, ([a, b, c], id) => {
 				const vm = createVm({ id });
-				const { argv } = planQemu({ ...createConfig(vm), vmNetwork: `${a}.${b}.${c}.0/24` }, vm, facts).vmm;
+				const { argv } = qemuDriver.plan({ ...createConfig(vm), vmNetwork: `${a}.${b}.${c}.0/24` }, vm, facts).vmm;
 				const { net = "", host = "", dns = "" } = optionsOf(argv, "-netdev")[0]?.values ?? {};
 				const [address = "", prefix = ""] = net.split("/");
 				const mask = (0xffffffff << (32 - Number(prefix))) >>> 0;
@@ -191,8 +192,8 @@ describe("names and paths are data", () => {
 
 	test("disks arrive as they were written, in their order, after the read-only root", () => {
 		fc.assert(
-			fc.property(anyPath, fc.array(anyPath, { maxLength: 24 }), (root, disks) => {
-				const { argv } = plan(createVm({ disks }), { image: { ...facts.image, root } }).vmm;
+			fc.property(anyPath, fc.array(anyPath, { maxLength: 20 }), (root, disks) => {
+				const { argv } = plan(createVm({ disks: toDisks(disks) }), { image: { ...imageFacts, root } }).vmm;
 				const drives = optionsOf(argv, "-drive").map((option) => option.values);
 				expect(drives.map((values) => values.file)).toEqual([root, ...disks]);
 				expect(drives.map((values) => values.readonly)).toEqual(["on", ...disks.map(() => undefined)]);
@@ -204,6 +205,10 @@ describe("names and paths are data", () => {
 				expect(drives.map((values) => values.id)).toEqual(names);
 				const devices = optionsOf(argv, "-device").filter((option) => option.head === "virtio-blk-pci");
 				expect(devices.map((device) => device.values.drive)).toEqual(names);
+				expect(devices.map((device) => device.values.serial)).toEqual([
+					"root",
+					...disks.map((_, index) => `disk${index}`),
+				]);
 			}),
 		);
 	});
@@ -215,7 +220,7 @@ describe("names and paths are data", () => {
 				fc.pre(Buffer.byteLength(runtimeDirectory) < 70);
 				const { vmm, helpers } = plan(createVm({ name }), {
 					runtimeDirectory,
-					image: { ...facts.image, kernel, initramfs },
+					image: { ...imageFacts, kernel, initramfs },
 				});
 				const sockets = optionsOf(vmm.argv, "-chardev").filter((option) => option.head === "socket");
 				expect(sockets.map((socket) => socket.values.path)).toEqual([

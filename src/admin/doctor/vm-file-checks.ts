@@ -2,11 +2,12 @@
 import { constants } from "node:fs";
 import { access, realpath, stat } from "node:fs/promises";
 import { dirname } from "node:path";
+import type { Disk } from "../../config/disks.ts";
 import type { VmConfig } from "../../config/schema.ts";
 import { errnoOf, QubesLiteError } from "../../errors.ts";
-import { missingDiskRemedy, newDiskRemedy } from "../../host/disks.ts";
 import { imageOf } from "../../host/gather-host-facts.ts";
 import { readImage } from "../../host/image-facts.ts";
+import { missingDiskRemedy, newDiskRemedy } from "../../host/vm-files.ts";
 import { shellWord } from "../../shell-word.ts";
 import { type Check, type Finding, fail, pass, warn } from "./check.ts";
 import { type DoctorHost, toEditCommand, vmsOf } from "./host.ts";
@@ -47,18 +48,19 @@ async function checkDisks(vm: VmConfig, vms: readonly VmConfig[]): Promise<Findi
 	return (
 		worst ??
 		(await findSharedDisk(vm, vms)) ??
-		pass(`${disks.length === 1 ? "its disk is" : `its ${disks.length} disks are`} there and writable`)
+		pass(`${disks.length === 1 ? "its disk is" : `its ${disks.length} disks are`} there, and can be used`)
 	);
 }
 
-async function checkDisk(path: string): Promise<Finding> {
+async function checkDisk({ path, readOnly }: Disk): Promise<Finding> {
 	const word = shellWord(path);
+	const verb = readOnly ? "read" : "read and write";
 	try {
 		const found = await stat(path);
 		if (!found.isFile() && !found.isBlockDevice()) {
 			return fail(`the disk ${path} is neither a file nor a block device`, `ls -ld ${word}`);
 		}
-		await access(path, constants.R_OK | constants.W_OK);
+		await access(path, readOnly ? constants.R_OK : constants.R_OK | constants.W_OK);
 		if (found.isFile() && found.size === 0) return warn(`the disk ${path} is empty`, newDiskRemedy(path));
 		return pass("");
 	} catch (cause) {
@@ -67,7 +69,7 @@ async function checkDisk(path: string): Promise<Finding> {
 			case "ENOTDIR":
 				return fail(`there is no disk ${path}`, missingDiskRemedy(path));
 			case "EACCES":
-				return fail(`the disk ${path} is not yours to read and write`, `namei -l ${word}`);
+				return fail(`the disk ${path} is not yours to ${verb}`, `namei -l ${word}`);
 			default:
 				return fail(`the disk ${path} can't be used (${errnoOf(cause)})`, `ls -l ${word}`);
 		}
@@ -76,10 +78,10 @@ async function checkDisk(path: string): Promise<Finding> {
 
 /** QEMU's lock lets only one of them boot at a time, and a device has none. */
 async function findSharedDisk(vm: VmConfig, vms: readonly VmConfig[]): Promise<Finding | undefined> {
-	const own = new Set(await Promise.all(vm.disks.map(resolvePath)));
+	const own = new Set(await resolveWritten(vm));
 	for (const other of vms) {
 		if (other.name === vm.name) continue;
-		const shared = (await Promise.all(other.disks.map(resolvePath))).find((path) => own.has(path));
+		const shared = (await resolveWritten(other)).find((path) => own.has(path));
 		if (shared === undefined) continue;
 		return warn(
 			`${vm.name} and ${other.name} both write the disk ${shared}: at the same time that would destroy what is on it`,
@@ -89,4 +91,6 @@ async function findSharedDisk(vm: VmConfig, vms: readonly VmConfig[]): Promise<F
 	return undefined;
 }
 
+const resolveWritten = ({ disks }: VmConfig): Promise<string[]> =>
+	Promise.all(disks.filter(({ readOnly }) => !readOnly).map(({ path }) => resolvePath(path)));
 const resolvePath = (path: string): Promise<string> => realpath(path).catch(() => path);

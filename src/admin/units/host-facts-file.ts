@@ -2,9 +2,10 @@
 import * as v from "valibot";
 import { formatValue } from "../../config/format-value.ts";
 import { isJsonObject, JsonSyntaxError, parseJson } from "../../config/json.ts";
+import { absolutePath as path } from "../../config/paths.ts";
 import type { VmConfig } from "../../config/schema.ts";
 import { QubesLiteError } from "../../errors.ts";
-import type { HostFacts, ImageFacts } from "../../vmm/host-facts.ts";
+import type { Binaries, HostFacts, ImageFacts } from "../../vmm/host-facts.ts";
 
 export interface FactsFile {
 	/** Throws BootFailed where the file has no image for it. */
@@ -14,11 +15,6 @@ export interface FactsFile {
 	readonly remedy: string | undefined;
 }
 
-/** 4096 bytes is PATH_MAX. */
-const isPath = (value: string): boolean =>
-	value.startsWith("/") && value.length < 4096 && !/[\p{Cc}\p{Cs}]/u.test(value);
-const pathRule = "an absolute path without control characters";
-const path = v.pipe(v.string(pathRule), v.check(isPath, pathRule));
 const tapRule = "the name of a TAP, ql-<vm>";
 const remedyRule = "one line of at most 200 characters";
 
@@ -28,7 +24,12 @@ const imageEntries = {
 	root: path,
 	rootFormat: v.picklist(["erofs", "ext4"], '"erofs" or "ext4"'),
 };
-const binaryEntries = { qemu: v.optional(path), vhostDeviceVsock: v.optional(path) };
+const binaryEntries = {
+	qemu: v.optional(path),
+	crosvm: v.optional(path),
+	vhostDeviceVsock: v.optional(path),
+	virtiofsd: v.optional(path),
+};
 const image = v.object(imageEntries, "an object");
 
 const entries = {
@@ -42,6 +43,8 @@ const entries = {
 		v.array(v.pipe(v.string(tapRule), v.regex(/^ql-[a-z][a-z0-9-]{0,11}$/, tapRule)), "a list of names"),
 		v.maxLength(127, "at most 127 names"),
 	),
+	/** The compositor's socket, which units name as %t/${WAYLAND_DISPLAY} where it is in the user's runtime directory; absent: none. */
+	wayland: v.optional(path),
 	image,
 	/** By the name of a vm, or by the path that its configuration has as "image". */
 	images: v.optional(v.record(v.string(), image, "an object"), {}),
@@ -62,18 +65,16 @@ export function parseFactsFile(text: string, source: string): FactsFile {
 		...(result.issues ?? []).map(formatIssue),
 	];
 	if (!result.success || problems.length > 0) throw badFacts(source, problems);
-	const { schema: _schema, shim, remedy, images, image: usual, binaries, ...facts } = result.output;
-	const found = {
-		...(binaries.qemu === undefined ? {} : { qemu: binaries.qemu }),
-		...(binaries.vhostDeviceVsock === undefined ? {} : { vhostDeviceVsock: binaries.vhostDeviceVsock }),
-	};
+	const { schema: _schema, shim, remedy, images, image: usual, binaries, wayland: socket, ...facts } = result.output;
+	const found: Binaries = Object.fromEntries(Object.entries(binaries).filter(([, file]) => file !== undefined));
+	const wayland = socket === undefined ? { missing: `${source} names no "wayland"` } : { socket };
 	const own = new Map<string, ImageFacts>(Object.entries(images));
 	return {
 		shim,
 		remedy,
 		of(vm) {
 			const named = own.get(vm.name) ?? (vm.image === undefined ? usual : own.get(vm.image));
-			if (named !== undefined) return { ...facts, binaries: found, image: named };
+			if (named !== undefined) return { ...facts, wayland, binaries: found, image: named };
 			throw new QubesLiteError("BootFailed", `${source} does not know the image of ${vm.name}, ${vm.image}`, {
 				remedy: `add it to "images" in ${source}, by that path`,
 			});

@@ -50,6 +50,7 @@ export function toUnitsHere(config: Config, env: Environment): UnitFile[] {
 		runtimeDirectory: join(runtimeHomeOf(env) ?? `/run/user/${process.getuid?.()}`, "qubes-lite"),
 		cacheDirectory: cacheDirectoryOf(env),
 		searchPath: env.PATH ?? "",
+		session: () => env,
 	};
 	return toAllUnits(config, (vm) => gatherHostFacts(places, vm), { shim: shimPath, remedy });
 }

@@ -1,17 +1,17 @@
 import { describe, expect, it } from "vitest";
 import { parseFactsFile } from "../../../src/admin/units/host-facts-file.ts";
-import { createVm, facts } from "../../vmm/facts.ts";
+import { createVm, facts, imageFacts } from "../../vmm/facts.ts";
 
-const { runtimeDirectory: _, ...rest } = facts;
+const { runtimeDirectory: _, wayland: _none, ...rest } = facts;
 const file = { schema: 1, ...rest };
-const other = { ...facts.image, root: "/images/other/root.erofs" };
+const other = { ...imageFacts, root: "/images/other/root.erofs" };
 const parse = (value: unknown) =>
 	parseFactsFile(typeof value === "string" ? value : JSON.stringify(value), "facts.json");
 
 describe("a file of host facts", () => {
 	it("has all that a vm needs, with a runtime directory as logind makes them", () => {
 		const parsed = parse(file);
-		expect(parsed.of(createVm())).toEqual(facts);
+		expect(parsed.of(createVm())).toEqual({ ...facts, wayland: { missing: 'facts.json names no "wayland"' } });
 		expect(parsed).toMatchObject({ shim: undefined, remedy: undefined });
 	});
 
@@ -19,6 +19,8 @@ describe("a file of host facts", () => {
 		const more = { shim: "/nix/store/x/vm-shim.sh", remedy: "nixos-rebuild switch", runtimeDirectory: "/run/x" };
 		expect(parse({ ...file, ...more })).toMatchObject({ shim: more.shim, remedy: more.remedy });
 		expect(parse({ ...file, ...more }).of(createVm()).runtimeDirectory).toBe("/run/x");
+		const wayland = "/run/user/1000/wayland-1";
+		expect(parse({ ...file, wayland }).of(createVm()).wayland).toEqual({ socket: wayland });
 	});
 
 	it("has an image for a vm by its name, else by the path in its configuration, else the usual one", () => {
@@ -45,9 +47,9 @@ describe("a file of host facts", () => {
 			schema: 2,
 			accelerator: "hvf",
 			runtimeDirectory: "run",
-			binaries: { qemu: "qemu", crosvm: "/bin/crosvm" },
+			binaries: { qemu: "qemu", xen: "/bin/xl" },
 			taps: ["eth0"],
-			image: { ...facts.image, kernel: undefined, root: "/a\nb" },
+			image: { ...imageFacts, kernel: undefined, root: "/a\nb" },
 			images: { vault: { ...other, rootFormat: "btrfs", extra: 1 } },
 			remedy: "two\nlines",
 			colour: "blue",
@@ -57,8 +59,8 @@ describe("a file of host facts", () => {
 				code: "BadRequest",
 				remedy: "correct facts.json and try again",
 				message: `facts.json has 12 problems:
-  colour: no such key; expected one of schema, accelerator, runtimeDirectory, binaries, taps, image, images, shim, remedy
-  binaries.crosvm: no such key; expected one of qemu, vhostDeviceVsock
+  colour: no such key; expected one of schema, accelerator, runtimeDirectory, binaries, taps, wayland, image, images, shim, remedy
+  binaries.xen: no such key; expected one of qemu, crosvm, vhostDeviceVsock, virtiofsd
   images.vault.extra: no such key; expected one of kernel, initramfs, root, rootFormat
   schema is 2; expected 1, the version of this format
   accelerator is "hvf"; expected "kvm" or "tcg"

@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
-import { checkDisks } from "../../src/host/disks.ts";
+import { checkFiles } from "../../src/host/vm-files.ts";
+import { createVm, toDisks } from "../vmm/facts.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "disks-"));
 const there = join(directory, "there.img");
@@ -12,7 +13,7 @@ afterAll(() => rmSync(directory, { recursive: true }));
 
 function problemWith(...paths: string[]): unknown {
 	try {
-		return checkDisks(paths);
+		return checkFiles(createVm({ disks: toDisks(paths) }));
 	} catch (cause) {
 		return cause;
 	}

@@ -1,0 +1,87 @@
+/**
+ * crosvm's control socket, through crosvm itself: the messages on it are no interface of its own making, and change with the version. Each
+ * command is a process that ends with 0 where the vmm has said that it did it, and else says why on its standard output.
+ */
+import { execa } from "execa";
+import { errnoOf, QubesLiteError } from "../errors.ts";
+import type { VmmControl } from "./vmm-control.ts";
+
+/** From the call to the answer. crosvm's client has no bound of its own. */
+const withinMs = 2_000;
+const outputMaxBytes = 64 * 1024;
+/** Of what crosvm says is wrong. */
+const reasonMaxLength = 200;
+
+type Command = "powerbtn" | "suspend" | "resume";
+
+export class CrosvmControl implements VmmControl {
+	readonly #path: string;
+	readonly #program: string;
+	/** Its loop serves one after the other; a resume that overtakes a suspend would be lost. */
+	#last: Promise<unknown> = Promise.resolve();
+
+	/** `program`: the crosvm that runs the vm, of the same version. */
+	constructor(path: string, program: string) {
+		this.#path = path;
+		this.#program = program;
+	}
+
+	async pressPowerButton(): Promise<void> {
+		await this.#tell("powerbtn");
+	}
+
+	async pause(): Promise<void> {
+		await this.#tell("suspend");
+	}
+
+	async resume(): Promise<void> {
+		await this.#tell("resume");
+	}
+
+	/** There is no asking; of one that runs a resume is nothing, so afterwards it is not paused in any case. */
+	async isPaused(boundMs = withinMs): Promise<boolean> {
+		await this.#tell("resume", boundMs);
+		return false;
+	}
+
+	#tell(command: Command, boundMs = withinMs): Promise<void> {
+		const told = this.#last.then(() => this.#run(command, boundMs));
+		this.#last = told.catch(() => {});
+		return told;
+	}
+
+	async #run(command: Command, boundMs: number): Promise<void> {
+		const { failed, timedOut, exitCode, code, stdout, stderr, cause } = await execa(
+			this.#program,
+			[command, this.#path],
+			{
+				...{ reject: false, stdin: "ignore", timeout: boundMs, killSignal: "SIGKILL", cleanup: false },
+				maxBuffer: outputMaxBytes,
+			},
+		);
+		if (!failed) return;
+		if (timedOut) {
+			throw new QubesLiteError("Unresponsive", `the vmm did not answer ${command} within ${boundMs / 1000} s`, {
+				remedy: "the vmm hangs: kill the vm",
+			});
+		}
+		if (exitCode === undefined) {
+			throw new QubesLiteError("Internal", `${this.#program} can't be run: ${errnoOf(cause) ?? code ?? "unknown"}`, {
+				remedy: "it must stay where it is while a vm runs: kill the vm",
+				cause,
+			});
+		}
+		const said = `${stdout}\n${stderr}`;
+		if (/No such file or directory|Connection refused|Connection reset|Broken pipe|tube was disconnected/.test(said)) {
+			throw new QubesLiteError("NotRunning", `no vmm serves ${this.#path}`);
+		}
+		throw new QubesLiteError("Internal", `the vmm refused ${command}: ${toReason(said)}`);
+	}
+}
+
+/** The last line that says something, as plain words. */
+function toReason(said: string): string {
+	const line = said.split("\n").findLast((one) => one.trim() !== "");
+	const words = line?.replace(/^.*unexpected response: (?:error: )?/, "") ?? "no reason given";
+	return words.slice(0, reasonMaxLength).replaceAll(/[^ -~]/g, "?");
+}
