@@ -6,6 +6,7 @@
 import { UsageError } from "../cli/commands/parse-command.ts";
 import { errnoOf, QubesLiteError } from "../errors.ts";
 import { endBy, Interrupted } from "./interruption.ts";
+import { sayError } from "./say-error.ts";
 
 /** Takes the words behind the command's name; resolves with the exit status. */
 export type AdminCommand = (words: readonly string[]) => Promise<number>;
@@ -17,6 +18,7 @@ const commands: Readonly<Record<string, () => Promise<AdminCommand>>> = {
 	units: async () => (await import("./units/write-units.ts")).units,
 	install: async () => (await import("./install/install.ts")).install,
 	uninstall: async () => (await import("./install/uninstall.ts")).uninstall,
+	"print-argv": async () => (await import("./print-argv.ts")).printArgv,
 	doctor: async () => (await import("./doctor/doctor.ts")).doctor,
 };
 
@@ -27,15 +29,10 @@ async function main([name = "", ...words]: readonly string[]): Promise<number> {
 	return await command(words);
 }
 
-function say(error: QubesLiteError): void {
-	const remedy = error.remedy === undefined ? "" : `  → ${error.remedy}\n`;
-	process.stderr.write(`qubes-lite: ${error.message}\n${remedy}`);
-}
-
 /** Whoever reads no further has what they wanted; a full disk has not. */
 process.stdout.on("error", (cause) => {
 	if (errnoOf(cause) === "EPIPE") return;
-	say(new QubesLiteError("Internal", `the output cannot be written: ${cause.message}`));
+	sayError(new QubesLiteError("Internal", `the output cannot be written: ${cause.message}`));
 	process.exitCode = 1;
 });
 main(process.argv.slice(2)).then(
@@ -44,7 +41,7 @@ main(process.argv.slice(2)).then(
 	},
 	(cause: unknown) => {
 		const error = QubesLiteError.from(cause);
-		say(error);
+		sayError(error);
 		if (error instanceof Interrupted) endBy(error);
 		process.exitCode = error instanceof UsageError ? 2 : 1;
 	},

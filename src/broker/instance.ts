@@ -30,6 +30,8 @@ export interface Ended {
 	readonly hypervisor: StartedPlan["hypervisor"];
 	/** We had told the vmm to end. */
 	readonly wasAsked: boolean;
+	/** What the guest's kernel said of its panic, if it did; the guest has the say of that. */
+	readonly panic: string | null;
 }
 
 export interface InstanceEvents {
@@ -274,9 +276,19 @@ export class Instance {
 		this.#vmm = vmm;
 		void vmm.stopping.then(() => this.#events.stopping());
 		const { hypervisor } = vmm.plan;
-		void vmm.exited.then((exit) => this.#events.exited({ exit, hypervisor, wasAsked: this.#wanted !== "running" }));
+		void vmm.exited.then(async (exit) => {
+			const wasAsked = this.#wanted !== "running";
+			const panic = wasAsked ? null : await this.#readPanic();
+			this.#events.exited({ exit, hypervisor, wasAsked, panic });
+		});
 		if (this.#wanted === "terminated") vmm.terminate();
 		if (this.#wanted === "killed") vmm.kill();
+	}
+
+	/** What makes the vmm end may be no more than a reboot to it. */
+	async #readPanic(): Promise<string | null> {
+		const console = await this.#adapters.readConsole(this.logs).catch(() => Buffer.of());
+		return /Kernel panic - not syncing: ([^\r\n]*)/.exec(console.toString("latin1"))?.[1] ?? null;
 	}
 
 	#greeted({ nonce, lastSession }: AgentHello): void {

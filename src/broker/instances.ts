@@ -13,7 +13,7 @@ import type { Reason, VmEvent } from "../statemachines/vm-events.ts";
 import type { Overrides } from "./effective-config.ts";
 import { type Ended, Instance, type InstanceEvents } from "./instance.ts";
 import type { InstanceAdapters } from "./instance-adapters.ts";
-import { exitFailure, hasRebooted, launchFailure } from "./vm-errors.ts";
+import { exitFailure, hasRebooted, launchFailure, panicFailure } from "./vm-errors.ts";
 
 export interface InstancesDependencies {
 	readonly supervisor: Supervisor;
@@ -203,8 +203,8 @@ export class Instances {
 	}
 }
 
-function toExited(boot: number, { exit, wasAsked, hypervisor }: Ended): VmEvent {
-	const failure = wasAsked ? null : exitFailure(exit, hypervisor);
+function toExited(boot: number, { exit, wasAsked, hypervisor, panic }: Ended): VmEvent {
+	const failure = wasAsked ? null : (exitFailure(exit, hypervisor) ?? panicFailure(panic));
 	const rebooted = !wasAsked && failure === null && hasRebooted(exit, hypervisor);
 	/** A vmm that could not even start (127 and 126, sh's own) would fail the same way again. */
 	const retriable = exit.code !== 127 && exit.code !== 126 && exit.lostHelper === null && exit.cause === null;

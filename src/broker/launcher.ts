@@ -3,11 +3,9 @@ import { shimPath } from "../activation/shim-script.ts";
 import type { VmUnit } from "../activation/systemd-supervisor.ts";
 import type { Config, VmConfig } from "../config/schema.ts";
 import { QubesLiteError } from "../errors.ts";
-import { checkCrosvmOptions } from "../host/crosvm-options.ts";
 import { gatherHostFacts, type HostPlaces } from "../host/gather-host-facts.ts";
-import { checkTap } from "../host/taps.ts";
-import { checkFiles } from "../host/vm-files.ts";
-import { planLaunch, toInstanceTemplate, toRunningUnit, toVmUnit } from "../launch/vm-units.ts";
+import { planHere } from "../host/plan-here.ts";
+import { toInstanceTemplate, toRunningUnit, toVmUnit } from "../launch/vm-units.ts";
 import type { LaunchPlan } from "../launch-plan.ts";
 
 const unitContext = { shim: shimPath, remedy: "qubes-lite install" };
@@ -23,11 +21,7 @@ export class Launcher {
 
 	/** Throws BootFailed where the host lacks something. */
 	plan(vm: VmConfig): LaunchPlan {
-		checkFiles(vm);
-		const plan = planLaunch(this.#config(), vm, gatherHostFacts(this.#places, vm));
-		for (const requirement of plan.requires) if (requirement.kind === "tap") checkTap(requirement.name);
-		if (plan.hypervisor === "crosvm") checkCrosvmOptions(plan.vmm.argv, vm.crosvm.extraArgs);
-		return plan;
+		return planHere(this.#config(), vm, this.#places);
 	}
 
 	/** The same for systemd. */

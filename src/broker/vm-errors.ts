@@ -116,7 +116,8 @@ export function failedBootRemedy(vm: VmConfig, reason: Reason, isEmulated: () =>
 	const isLate = reason.code === "BootTimeout";
 	if (!isLate && reason.code !== "BootFailed") return undefined;
 	/** What the vmm itself has said is in its log, and what the guest has is on the console. */
-	const isGuests = isLate || reason.sentence.startsWith(poweredOff.sentence);
+	const isGuests =
+		isLate || [poweredOff.sentence, panicked, "the guest rebooted"].some((words) => reason.sentence.startsWith(words));
 	const look = vm.disposable ? [] : [`qubes-lite logs ${isGuests ? "--console " : ""}${vm.name}`];
 	if (!isLate || !isEmulated()) return look[0];
 	return [...look, 'a larger "bootTimeout" may help: without KVM all is slow'].join("   # ");
@@ -150,6 +151,12 @@ export function exitFailure(exit: VmmExit, hypervisor: Hypervisor): Reason | nul
 		...(end.remedy !== undefined && { remedy: end.remedy }),
 	};
 }
+
+/** A guest whose kernel has panicked reboots, which a vmm may take for an end in good order. */
+export const panicFailure = (panic: string | null): Reason | null =>
+	panic === null ? null : { code: "BootFailed", sentence: `${panicked}: ${toSafeText(panic)}` };
+
+const panicked = "its guest's kernel panicked";
 
 /** The guest has rebooted, by its vmm's word. */
 export const hasRebooted = ({ code, signal, log }: VmmExit, hypervisor: Hypervisor): boolean =>

@@ -3,14 +3,17 @@ import { QubesLiteError } from "../errors.ts";
 import { type BrokerRequest, encodeRequest } from "../protocol/broker.ts";
 import { callBroker, monotonicMs } from "./broker-client.ts";
 import { formatError } from "./command-line.ts";
-import { parseCommand } from "./commands/parse-command.ts";
+import { parseCommand, UsageError } from "./commands/parse-command.ts";
 import { program } from "./commands/qubes-lite.ts";
+import { runOtherProgram } from "./other-program.ts";
 import { ProgressLine, type Task } from "./progress-line.ts";
 
 /** All resolve with the exit status: each failure is told, and one is enough for 1. */
 
 export function startAll(words: readonly string[]): Promise<number> {
-	const { operands } = parseCommand("start", words);
+	const { operands, has } = parseCommand("start", words);
+	if (has("print-argv") || has("explain")) return runOtherProgram("admin.mjs", ["print-argv", ...words]);
+	if (has("json")) throw new UsageError("--json goes with --print-argv or --explain", `${program} start --help`);
 	return forEach("Starting", operands, async (vm, ask) => ask(toStart(vm)));
 }
 

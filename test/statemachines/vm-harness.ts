@@ -252,9 +252,13 @@ export class VmUnderTest {
 
 	exit(
 		failure: Reason | null = null,
-		{ retriable = false, boot = this.context.boot }: { retriable?: boolean; boot?: number } = {},
+		{
+			retriable = false,
+			boot = this.context.boot,
+			rebooted = false,
+		}: { retriable?: boolean; boot?: number; rebooted?: boolean } = {},
 	): void {
-		this.send({ type: "vmm.exited", boot, failure, retriable });
+		this.send({ type: "vmm.exited", boot, failure, retriable, ...(rebooted && { rebooted }) });
 	}
 }
 

@@ -78,12 +78,12 @@ const steps = [
 		),
 	fc.constantFrom(...bootPhases).map((phase) => new Step(`phase ${phase}`, (world) => world.reach(phase), isAlive)),
 	fc
-		.record({ failure: fc.constantFrom(null, crash), retriable: fc.boolean() })
+		.record({ end: fc.constantFrom("power-off", "reboot", "crash"), retriable: fc.boolean() })
 		.map(
-			({ failure, retriable }) =>
+			({ end, retriable }) =>
 				new Step(
-					`${failure === null ? "power-off" : "crash"}${retriable ? ", retriable" : ""}`,
-					(world) => world.end(failure, retriable),
+					`${end}${retriable ? ", retriable" : ""}`,
+					(world) => world.end(end === "crash" ? crash : null, retriable, end === "reboot"),
 					isAlive,
 				),
 		),
@@ -100,6 +100,7 @@ const steps = [
 			idleTimeoutMs: fc.constantFrom(0, 10_000, 600_000),
 			bootTimeoutMs: fc.constantFrom(10_000, 60_000),
 			idleAction: fc.constantFrom("stop", "pause" as const),
+			rebootAction: fc.constantFrom("stop", "restart" as const),
 			pauseTimeoutMs: fc.constantFrom(0, 20_000),
 			maxLifetimeMs: fc.constantFrom(0, 0, 300_000),
 			dependsOn: fc.constantFrom<string[]>([], ["net"]),
@@ -150,6 +151,11 @@ test.each<[string, VmOptions]>([
 	["a vm that may not idle for long", { idleTimeoutMs: 10_000 }],
 	["a disposable", { disposable: true, idleTimeoutMs: 0 }],
 	["a vm that is paused when idle", { idleTimeoutMs: 10_000, idleAction: "pause", pauseTimeoutMs: 60_000 }],
+	["a vm that boots again when its guest reboots", { idleTimeoutMs: 600_000, rebootAction: "restart" }],
+	[
+		"a vm that boots again, and needs another one",
+		{ idleTimeoutMs: 10_000, rebootAction: "restart", dependsOn: ["net"] },
+	],
 	["a vm that stays paused", { idleTimeoutMs: 10_000, idleAction: "pause" }],
 	["a vm that needs another one", { idleTimeoutMs: 10_000, dependsOn: ["net"], maxLifetimeMs: 600_000 }],
 ])("%s has never two vmms, never stops in use, and answers each request once, whatever happens", (_title, options) => {

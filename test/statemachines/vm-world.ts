@@ -45,6 +45,8 @@ export class World extends VmUnderTest {
 	/** The last instant at which the vm was in use, as far as anybody outside can know. */
 	#usedAt = 0;
 	#sessions = 0;
+	/** The last boot has ended by a reboot, for which it was to boot again. */
+	#bootsAgain = false;
 	/** To power off, in this boot. */
 	#isAsked = false;
 	/** Its guest does not run. */
@@ -71,7 +73,7 @@ export class World extends VmUnderTest {
 			must(!this.vmmAlive, "a vmm is alive");
 			must(this.#unreleased === 0, "the last one was not released");
 			must(
-				this.waiting().some((id) => this.requests.get(id)?.kind !== "attach"),
+				this.#bootsAgain || this.waiting().some((id) => this.requests.get(id)?.kind !== "attach"),
 				"nobody waits for a boot",
 			);
 			this.vmmAlive = true;
@@ -224,14 +226,17 @@ export class World extends VmUnderTest {
 		this.disconnect();
 	}
 
-	end(failure: Reason | null, retriable: boolean): void {
+	end(failure: Reason | null, retriable: boolean, rebooted = false): void {
 		this.vmmAlive = false;
 		this.isConnected = false;
 		this.isPaused = false;
 		this.controls.length = 0;
 		this.tickets.clear();
 		this.#unreleased += 1;
-		this.exit(failure, { retriable });
+		const { rebootAction, disposable } = this.context;
+		const isTriedAgain = this.#bootsAgain && this.state === "booting" && retriable;
+		this.#bootsAgain = isTriedAgain || (rebooted && rebootAction === "restart" && !disposable);
+		this.exit(failure, { retriable, rebooted });
 	}
 
 	/** The vmm and the supervisor do what they are told, the guest says nothing: what is still waited for then? */

@@ -55,7 +55,14 @@ export const table: readonly Row[] = [
 	{ room: "src/vmm-control", ours: ["src/errors.ts", "src/launch-plan.ts"], node: ["net"], packages: ["execa"] },
 	{
 		room: "src/host",
-		ours: ["src/errors.ts", "src/config/schema.ts", "src/config/disks.ts", "src/shell-word.ts", "src/vmm"],
+		ours: [
+			"src/errors.ts",
+			"src/launch-plan.ts",
+			"src/config/schema.ts",
+			"src/config/disks.ts",
+			"src/shell-word.ts",
+			"src/vmm",
+		],
 		node: ["child_process", "fs", "os", "path"],
 	},
 	// Every program finds the user's own places alike.

@@ -45,7 +45,13 @@ export const commands = {
 	},
 	start: {
 		help: "boots vms without running anything in them",
-		options: { help },
+		more: "With --print-argv or --explain nothing is started, and no broker: what would be is said for this host as it is now, and so is what is in the way.",
+		options: {
+			"print-argv": { names: ["--print-argv"], value: "none", help: "prints the vmm's command line instead" },
+			explain: { names: ["--explain"], value: "none", help: "says why each word of it is there" },
+			json: { ...json, help: "with either: as JSON, for programs" },
+			help,
+		},
 		operand: vms,
 	},
 	stop: {
