@@ -13,11 +13,18 @@ const rooms =
 export default defineConfig({
 	test: {
 		projects: [
-			{ test: { name: "unit", include: [rooms, "test/*.test.ts"], testTimeout: 10_000 * patience, maxWorkers: 2 } },
+			{
+				test: {
+					name: "unit",
+					include: [rooms, "test/*.test.ts", "test/fixtures/crosvm-*.test.ts"],
+					testTimeout: 10_000 * patience,
+					maxWorkers: 2,
+				},
+			},
 			{
 				test: {
 					name: "integration",
-					include: ["test/integration/**/*.test.ts", "test/nix/mktuntap*.test.ts"],
+					include: ["test/integration/**/*.test.ts", "test/nix/mktuntap*.test.ts", "test/fixtures/fake-*.test.ts"],
 					testTimeout: 60_000 * patience,
 					hookTimeout: 60_000,
 					maxWorkers: waitingWorkers,
