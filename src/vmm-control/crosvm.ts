@@ -12,6 +12,10 @@ const outputMaxBytes = 64 * 1024;
 /** Of what crosvm says is wrong. */
 const reasonMaxLength = 200;
 
+/** Of the socket: by its client's own words, errno's and tube's (base/src/tube.rs). */
+const isGone =
+	/failed to (?:connect|send|recv)\b.*(?:No such file or directory|Connection refused|Connection reset|Broken pipe|disconnected)/;
+
 type Command = "powerbtn" | "suspend" | "resume";
 
 export class CrosvmControl implements VmmControl {
@@ -72,7 +76,7 @@ export class CrosvmControl implements VmmControl {
 			});
 		}
 		const said = `${stdout}\n${stderr}`;
-		if (/No such file or directory|Connection refused|Connection reset|Broken pipe|tube was disconnected/.test(said)) {
+		if (isGone.test(said)) {
 			throw new QubesLiteError("NotRunning", `no vmm serves ${this.#path}`);
 		}
 		throw new QubesLiteError("Internal", `the vmm refused ${command}: ${toReason(said)}`);

@@ -21,6 +21,17 @@ export const facts: HostFacts = {
 	image: imageFacts,
 };
 
+/** For crosvm, on a host without a session. */
+export const crosvmFacts: HostFacts = {
+	...facts,
+	accelerator: "kvm",
+	binaries: {
+		crosvm: "/usr/bin/crosvm",
+		vhostDeviceVsock: "/usr/bin/vhost-device-vsock",
+		virtiofsd: "/usr/libexec/virtiofsd",
+	},
+};
+
 /** As a file that names only their paths has them. */
 export const toDisks = (paths: readonly string[]): Disk[] =>
 	paths.map((path, index) => ({ path, readOnly: false, id: `disk${index}` }));
