@@ -59,8 +59,8 @@ export interface LaunchPlan {
 		| { readonly kind: "crosvm"; readonly path: string; readonly program: string };
 	/** Made in `directory` before the start, 0700, with nothing in it; null: none is needed. */
 	readonly emptyDirectory: string | null;
-	/** The compositor's socket, where the guest's windows go. */
-	readonly wayland: string | null;
+	/** The compositor's socket, where the guest's windows go. `isByName`: WAYLAND_DISPLAY is a name in the runtime directory. */
+	readonly wayland: { readonly path: string; readonly isByName: boolean } | null;
 	/** Its processes put themselves into user and mount namespaces of their own: confinement that must not be forbidden from outside. */
 	readonly makesNamespaces: boolean;
 	readonly requires: readonly HostRequirement[];

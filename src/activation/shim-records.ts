@@ -74,7 +74,7 @@ const bootRecordSchema = v.strictObject({
 			v.strictObject({ kind: v.literal("crosvm"), path, program: path }),
 		]),
 		emptyDirectory: v.optional(v.nullable(path), null),
-		wayland: v.optional(v.nullable(path), null),
+		wayland: v.optional(v.nullable(v.strictObject({ path, isByName: v.boolean() })), null),
 		makesNamespaces: v.optional(v.boolean(), false),
 		// Absent in the records of older brokers, and of no use once it runs.
 		requires: v.optional(v.array(requirement), []),

@@ -3,7 +3,6 @@
  * helpers: limits count for all of them together, and nothing of a vm outlives its unit. Pure.
  */
 import { createHash } from "node:crypto";
-import { dirname } from "node:path";
 import type { HostRequirement, LaunchPlan } from "../launch-plan.ts";
 import { shimDirectories, toPlanWords } from "./shim-script.ts";
 import { brokerUnits, toUnitName } from "./unit-names.ts";
@@ -67,9 +66,7 @@ function renderBody(plan: LaunchPlan, options: UnitOptions): string {
 	const name = instance === undefined ? plan.vm : "disp-%i";
 	const holes = new Map([[runtimeDirectory, "%t/qubes-lite"]]);
 	// Of another login it may have another name: the user manager knows it when the unit starts.
-	if (plan.wayland !== null && dirname(plan.wayland) === dirname(runtimeDirectory)) {
-		holes.set(plan.wayland, "%t/${WAYLAND_DISPLAY}");
-	}
+	if (plan.wayland?.isByName === true) holes.set(plan.wayland.path, "%t/${WAYLAND_DISPLAY}");
 	if (instance !== undefined) {
 		holes.set(`disp-${instance.tag}`, "disp-%i");
 		holes.set(String(instance.id), `\${${instanceVariables.id}}`);

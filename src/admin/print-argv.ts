@@ -80,7 +80,9 @@ function assumeWhatItNeeds(vm: VmConfig, facts: HostFacts): HostFacts {
 		accelerator: emulation ? facts.accelerator : "kvm",
 		taps: userNetwork ? facts.taps : [...facts.taps, `ql-${vm.name}`],
 		wayland:
-			vm.gpu !== "auto" && "missing" in facts.wayland ? { socket: "$XDG_RUNTIME_DIR/$WAYLAND_DISPLAY" } : facts.wayland,
+			vm.gpu !== "auto" && "missing" in facts.wayland
+				? { socket: "$XDG_RUNTIME_DIR/$WAYLAND_DISPLAY", isByName: true }
+				: facts.wayland,
 		binaries: { ...programs, ...facts.binaries },
 	};
 }

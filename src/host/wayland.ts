@@ -11,6 +11,7 @@ export function findWayland(env: NodeJS.ProcessEnv): WaylandFact {
 		return { missing: `WAYLAND_DISPLAY is ${display}, and XDG_RUNTIME_DIR is not set` };
 	}
 	const socket = isAbsolute(display) ? display : join(directory, display);
-	if (statSync(socket, { throwIfNoEntry: false })?.isSocket() === true) return { socket };
+	if (statSync(socket, { throwIfNoEntry: false })?.isSocket() === true)
+		return { socket, isByName: !isAbsolute(display) };
 	return { missing: `WAYLAND_DISPLAY is ${display}, and no compositor has a socket at ${socket}` };
 }

@@ -11,7 +11,7 @@ import type { Disk } from "../config/disks.ts";
 import type { Gpu } from "../config/hypervisor.ts";
 import type { Config, VmConfig } from "../config/schema.ts";
 import { QubesLiteError } from "../errors.ts";
-import { vmFiles } from "../launch-plan.ts";
+import { type LaunchPlan, vmFiles } from "../launch-plan.ts";
 import { toCrosvmEnd } from "./crosvm-end.ts";
 import { type KeyValue, toKeyValues } from "./crosvm-values.ts";
 import type { Argument, VmmDriver } from "./driver.ts";
@@ -41,7 +41,7 @@ export const crosvmDriver: VmmDriver = {
 			vmm: { name: "crosvm", argv: [program, ...words] },
 			control: { kind: "crosvm", path: parts.sockets.control, program },
 			emptyDirectory: vm.crosvm.sandbox ? toEmptyDirectory(vm, facts) : null,
-			wayland: gpu?.socket ?? null,
+			wayland: gpu?.wayland ?? null,
 			makesNamespaces: vm.crosvm.sandbox || vm.sharedDirectories.length > 0,
 		});
 	},
@@ -67,8 +67,7 @@ const toEmptyDirectory = (vm: VmConfig, { runtimeDirectory }: HostFacts): string
 
 interface ChosenGpu {
 	readonly contextTypes: string;
-	/** The compositor's. */
-	readonly socket: string;
+	readonly wayland: NonNullable<LaunchPlan["wayland"]>;
 }
 
 /** null: the vm has no screen. */
@@ -90,7 +89,10 @@ function toGpu({ name, gpu }: VmConfig, { wayland }: HostFacts): ChosenGpu | nul
 			},
 		);
 	}
-	return { contextTypes: contextTypes[gpu === "auto" ? "cross-domain" : gpu], socket: wayland.socket };
+	return {
+		contextTypes: contextTypes[gpu === "auto" ? "cross-domain" : gpu],
+		wayland: { path: wayland.socket, isByName: wayland.isByName },
+	};
 }
 
 function toArguments(config: Config, parts: PlanParts, facts: HostFacts, gpu: ChosenGpu | null): Argument[] {
@@ -155,6 +157,6 @@ function toScreen(gpu: ChosenGpu | null): Argument[] {
 			"--gpu",
 			`context-types=${gpu.contextTypes},displays=[[hidden=true]]`,
 		),
-		say("the compositor's socket, from WAYLAND_DISPLAY", "--wayland-sock", gpu.socket),
+		say("the compositor's socket, from WAYLAND_DISPLAY", "--wayland-sock", gpu.wayland.path),
 	];
 }

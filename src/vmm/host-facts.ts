@@ -16,8 +16,11 @@ export interface Binaries {
 	readonly virtiofsd?: string;
 }
 
-/** The compositor's socket, absolute; or why there is none, as a sentence without its full stop. */
-export type WaylandFact = { readonly socket: string } | { readonly missing: string };
+/**
+ * The compositor's socket, absolute; `isByName`: WAYLAND_DISPLAY is its name in the user's runtime directory. Or why there is none, as a
+ * sentence without its full stop.
+ */
+export type WaylandFact = { readonly socket: string; readonly isByName: boolean } | { readonly missing: string };
 
 export interface HostFacts {
 	/** kvm only where the processor has vmx or svm and /dev/kvm opens: an openable /dev/kvm alone proves nothing. */

@@ -81,7 +81,7 @@ export function toPlan(
 		vsock: sockets.vsock,
 		requires: [
 			...toRequirements(parts, facts, [...programs]),
-			...(own.wayland === null ? [] : [{ kind: "wayland", path: own.wayland } as const]),
+			...(own.wayland === null ? [] : [{ kind: "wayland", path: own.wayland.path } as const]),
 		],
 		limits: { memoryMaxMiB: vm.memoryMaxMiB ?? null, cpuWeight: vm.cpuWeight ?? null },
 		dependsOn: vm.dependsOn,

@@ -20,8 +20,8 @@ afterAll(() => {
 });
 
 it("is a name in the runtime directory, or a path", () => {
-	expect(findWayland({ WAYLAND_DISPLAY: "wayland-1", XDG_RUNTIME_DIR: directory })).toEqual({ socket });
-	expect(findWayland({ WAYLAND_DISPLAY: socket })).toEqual({ socket });
+	expect(findWayland({ WAYLAND_DISPLAY: "wayland-1", XDG_RUNTIME_DIR: directory })).toEqual({ socket, isByName: true });
+	expect(findWayland({ WAYLAND_DISPLAY: socket })).toEqual({ socket, isByName: false });
 });
 
 it.each([

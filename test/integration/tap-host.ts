@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, rmdirSync } from "node:fs";
+import { existsSync, mkdtempSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isRoot } from "./fake-user.ts";
@@ -18,24 +18,37 @@ mount --rbind /sys/fs/cgroup "$1"
 mount -t sysfs sysfs /sys
 mount --rbind "$1" /sys/fs/cgroup
 umount -l "$1"
+[ "$2" = / ] || mount --bind "$2" /proc/cpuinfo
 ip link set lo up
 echo ready
 exec cat
 `;
 
+export interface TapHostOptions {
+	/** Its processor is one for KVM, by its own word; /dev/kvm must be there. Real guests can't run on that. */
+	readonly hasKvm?: boolean;
+}
+
+/** As Linux has it of a processor with VT-x (arch/x86/kernel/cpu/proc.c). */
+const cpuinfo = "processor\t: 0\nflags\t\t: fpu vmx sse2\n";
+
 export class TapHost {
 	readonly #anchor: ChildProcess;
 	readonly #directory: string;
+	readonly #cpuinfo: string;
 
-	private constructor() {
+	private constructor({ hasKvm }: TapHostOptions) {
 		this.#directory = mkdtempSync(join(tmpdir(), "ql-taps-"));
-		const words = ["--mount", "--net", "--propagation", "private", "sh", "-c", script, "sh", this.#directory];
+		this.#cpuinfo = hasKvm === true ? `${this.#directory}.cpuinfo` : "/";
+		if (hasKvm === true) writeFileSync(this.#cpuinfo, cpuinfo);
+		const words = ["--mount", "--net", "--propagation", "private", "sh", "-c", script, "sh"];
+		words.push(this.#directory, this.#cpuinfo);
 		this.#anchor = spawn("unshare", words, { stdio: ["pipe", "pipe", "inherit"] });
 	}
 
 	/** With these TAPs, each as the vm of `id` in the default network needs it. */
-	static async start(taps: Readonly<Record<string, number>>): Promise<TapHost> {
-		const host = new TapHost();
+	static async start(taps: Readonly<Record<string, number>>, options: TapHostOptions = {}): Promise<TapHost> {
+		const host = new TapHost(options);
 		const { stdout } = host.#anchor;
 		if (stdout !== null) await once(stdout, "data");
 		for (const [tap, id] of Object.entries(taps)) host.add(tap, id);
@@ -66,5 +79,6 @@ export class TapHost {
 		this.#anchor.stdin?.end();
 		await ended;
 		rmdirSync(this.#directory);
+		if (this.#cpuinfo !== "/") rmSync(this.#cpuinfo);
 	}
 }

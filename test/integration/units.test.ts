@@ -22,6 +22,7 @@ const vms = [
 	{ id: 5, name: "shopping", memoryMax: 2048, cpuWeight: 50, autoStart: true },
 	{ id: 13, name: "vault", network: false },
 	{ id: 7, name: "work", disks },
+	{ id: 9, name: "windows", hypervisor: "crosvm", network: false, gpu: "virgl", disks: ["/data/a b,c.img"] },
 ];
 
 let root: string;
@@ -30,7 +31,9 @@ const at = (...parts: string[]) => join(root, ...parts);
 beforeEach(() => {
 	root = mkdtempSync(join(tmpdir(), "ql-"));
 	writeFileSync(at("config.json"), JSON.stringify({ version: 1, vms }));
-	writeFileSync(at("facts.json"), JSON.stringify({ schema: 1, ...rest, accelerator: "kvm", taps: ["ql-shopping"] }));
+	const binaries = { ...rest.binaries, crosvm: "/opt/50% $x/crosvm" };
+	const host = { ...rest, binaries, accelerator: "kvm", taps: ["ql-shopping"], wayland: true };
+	writeFileSync(at("facts.json"), JSON.stringify({ schema: 1, ...host }));
 });
 
 afterEach(() => rmSync(root, { recursive: true, force: true }));
@@ -45,7 +48,14 @@ async function units(...words: string[]) {
 const forFacts = () => units("--facts", at("facts.json"), "--out", at("out/units"));
 
 it("writes a unit for each vm and a template for its instances, of which systemd has nothing to say", async () => {
-	const names = ["shopping.service", "shopping@.service", "vault.service", "vault@.service", "work.service"];
+	const names = [
+		"shopping.service",
+		"shopping@.service",
+		"vault.service",
+		"vault@.service",
+		"work.service",
+		"windows.service",
+	];
 	const paths = names.map((name) => at("out/units", `qubes-lite-${name}`));
 	expect(await forFacts()).toEqual({ stdout: paths.join("\n"), stderr: "", exitCode: 0 });
 	expect(readdirSync(at("out/units")).sort()).toEqual(names.map((name) => `qubes-lite-${name}`).sort());
@@ -77,7 +87,7 @@ it("writes the same again, and what a change of the configuration makes of it", 
 it("writes them also where others write the same just now", async () => {
 	const outcomes = await Promise.all([forFacts(), forFacts(), forFacts(), forFacts()]);
 	for (const outcome of outcomes) expect(outcome).toMatchObject({ exitCode: 0, stderr: "" });
-	expect(readdirSync(at("out/units"))).toHaveLength(5);
+	expect(readdirSync(at("out/units"))).toHaveLength(6);
 });
 
 it.each([
@@ -99,6 +109,7 @@ it.each([
 });
 
 it("is for this host without a file of facts, and says what is missing", async () => {
+	writeFileSync(at("config.json"), JSON.stringify({ version: 1, vms: vms.slice(0, 3) }));
 	const { stderr, exitCode } = await units("--out", at("out"));
 	expect({ stderr, exitCode }).toMatchObject({
 		exitCode: 1,

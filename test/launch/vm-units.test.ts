@@ -1,8 +1,9 @@
 /** Goldens are whole units. After a wanted change: `vitest run --project unit test/launch -u`, then read the diff. */
 import { describe, expect, it } from "vitest";
 import { judgeUnit } from "../../src/activation/unit-file.ts";
+import type { VmConfig } from "../../src/config/schema.ts";
 import { toAllUnits, type UnitContext } from "../../src/launch/vm-units.ts";
-import { createConfig, createVm, facts, toDisks } from "../vmm/facts.ts";
+import { createConfig, createVm, crosvmFacts, facts, toDisks } from "../vmm/facts.ts";
 
 const context: UnitContext = { shim: "/opt/qubes-lite/dist/vm-shim.sh", remedy: "qubes-lite install" };
 const disks = [
@@ -57,6 +58,17 @@ describe("units", () => {
 		const odd = { ...context, shim: "/opt/50% $x/vm-shim.sh" };
 		const [unit] = toAllUnits(createConfig(createVm()), () => ({ ...facts, accelerator: "kvm" }), odd);
 		await expect(unit?.text).toMatchFileSnapshot("golden/shopping-kvm.service");
+	});
+
+	it("of crosvm leave it to its sandbox to make namespaces, and find the compositor when they start", async () => {
+		const wayland = { socket: "/run/user/1000/wayland-1", isByName: true };
+		const of = (changes: Partial<VmConfig>) => {
+			const vm = createVm({ hypervisor: "crosvm", gpu: "virgl", disks: toDisks(["/home.img"]), ...changes });
+			return toAllUnits(createConfig(vm), () => ({ ...crosvmFacts, taps: ["ql-shopping"], wayland }), context)[0]?.text;
+		};
+		await expect(of({})).toMatchFileSnapshot("golden/crosvm.service");
+		const confined = { extraArgs: [], sandbox: false };
+		await expect(of({ gpu: "none", crosvm: confined })).toMatchFileSnapshot("golden/crosvm-without-sandbox.service");
 	});
 
 	it("say nothing of where the runtime directory is", () => {

@@ -78,7 +78,7 @@ test("a vm of any configuration that is taken is the one that crosvm is told of"
 			const facts = {
 				...crosvmFacts,
 				taps: [`ql-${parsed.name}`],
-				wayland: socket === null && !needsSession ? { missing: "x" } : { socket: socket ?? "/run/w" },
+				wayland: socket === null && !needsSession ? { missing: "x" } : { socket: socket ?? "/run/w", isByName: false },
 			};
 			const { vmm, directory, helpers } = crosvmDriver.plan(config, parsed, facts);
 			const run = parseCrosvmRun(vmm.argv.slice(1));

@@ -12,7 +12,7 @@ import { parseCrosvmRun, toGuestCommandLine } from "../fixtures/crosvm-grammar.t
 import { createConfig, createVm, crosvmFacts, imageFacts, toDisks } from "./facts.ts";
 
 const runtime = "/run/user/1000/qubes-lite";
-const wayland = { socket: "/run/user/1000/wayland-1" };
+const wayland = { socket: "/run/user/1000/wayland-1", isByName: true };
 
 function plan(vm: VmConfig, changes: Partial<HostFacts> = {}, config: Config = createConfig(vm)) {
 	return crosvmDriver.plan(config, vm, { ...crosvmFacts, ...changes });
@@ -217,7 +217,7 @@ describe("the guest's windows", () => {
 				remedy: 'start it from within the session, or let it go without one: "gpu": "auto"',
 			}),
 		);
-		expect(() => plan(vm, { wayland: { socket: "/run/user/1000/way,land" } })).toThrow(
+		expect(() => plan(vm, { wayland: { socket: "/run/user/1000/way,land", isByName: false } })).toThrow(
 			"crosvm takes no Wayland socket with a comma: WAYLAND_DISPLAY is /run/user/1000/way,land",
 		);
 	});

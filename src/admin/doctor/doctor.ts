@@ -4,6 +4,7 @@ import { acceleratorCheck } from "./accelerator-check.ts";
 import { brokerCheck } from "./broker-check.ts";
 import { type Check, runChecks } from "./check.ts";
 import { configurationCheck } from "./configuration-check.ts";
+import { crosvmChecks } from "./crosvm-checks.ts";
 import { directoryChecks } from "./directory-checks.ts";
 import { type DoctorHost, lookAtHost } from "./host.ts";
 import { limitChecks } from "./limit-checks.ts";
@@ -36,6 +37,7 @@ const toChecks = (host: DoctorHost): Check[] => [
 	configurationCheck(host),
 	...imageChecks(host),
 	...diskChecks(host),
+	...crosvmChecks(host),
 	...tapChecks(host),
 	...managerChecks(host),
 	...unitChecks(host),

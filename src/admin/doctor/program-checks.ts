@@ -1,10 +1,11 @@
 /** The programs that a vm is made of, and those that its shim needs. */
 import { shimPrograms } from "../../activation/shim-script.ts";
-import { findQemu, findVhostDeviceVsock } from "../../host/gather-host-facts.ts";
+import type { Hypervisor } from "../../config/hypervisor.ts";
+import { findCrosvm, findQemu, findVhostDeviceVsock } from "../../host/gather-host-facts.ts";
 import { toInstallCommand } from "../../host/install-command.ts";
 import { findProgram } from "../../host/programs.ts";
 import { type Check, type Finding, fail, pass, warn } from "./check.ts";
-import type { DoctorHost } from "./host.ts";
+import { type DoctorHost, vmsOf } from "./host.ts";
 import { runProgram } from "./run-program.ts";
 
 /** Of a program's own version; QEMU takes 20 ms. */
@@ -20,10 +21,14 @@ const nodeOldest = 24;
 const neededPrograms = ["flock", "sh", ...shimPrograms.all, ...shimPrograms.unit];
 
 export function programChecks(host: DoctorHost): Check[] {
-	const crosvm = findProgram(host.searchPath, "crosvm");
+	const crosvm = findCrosvm(host);
+	const runs = (hypervisor: Hypervisor): string[] =>
+		vmsOf(host).flatMap((vm) => (vm.hypervisor === hypervisor ? [vm.name] : []));
+	const byCrosvm = runs("crosvm");
+	const needsQemu = runs("qemu").length > 0 || byCrosvm.length === 0;
 	return [
-		{ name: "qemu", run: () => checkQemu(host) },
-		...(crosvm === undefined ? [] : [{ name: "crosvm", run: () => checkCrosvm(host, crosvm) }]),
+		...(needsQemu ? [{ name: "qemu", run: () => checkQemu(host) }] : []),
+		...(crosvm === undefined ? [] : [{ name: "crosvm", run: () => checkCrosvm(host, crosvm, byCrosvm) }]),
 		{ name: "vhost-device-vsock", run: () => checkHelper(host) },
 		{ name: "shim-programs", run: () => checkShimPrograms(host) },
 		{ name: "node", run: checkNode },
@@ -49,9 +54,11 @@ async function checkQemu(host: DoctorHost): Promise<Finding> {
 	return pass(sentence);
 }
 
-async function checkCrosvm({ env }: DoctorHost, crosvm: string): Promise<Finding> {
+/** What its vms need of the host besides, is a check of each (crosvm-checks.ts). */
+async function checkCrosvm({ env }: DoctorHost, crosvm: string, vms: readonly string[]): Promise<Finding> {
 	const { stdout } = await runProgram([crosvm, "version"], env, versionWithinMs);
-	return pass(`${stdout.trim().split("\n")[0] || "crosvm"}: ${crosvm}; QEMU runs the guests`);
+	const use = vms.length === 0 ? "QEMU runs the guests" : `runs ${vms.join(", ")}`;
+	return pass(`${stdout.trim().split("\n")[0] || "crosvm"}: ${crosvm}; ${use}`);
 }
 
 async function checkHelper(host: DoctorHost): Promise<Finding> {

@@ -1,4 +1,5 @@
 /** Facts of the host that units are for, as a file: for units that are made on another machine than they run on. */
+import { dirname } from "node:path";
 import * as v from "valibot";
 import { formatValue } from "../../config/format-value.ts";
 import { isJsonObject, JsonSyntaxError, parseJson } from "../../config/json.ts";
@@ -43,8 +44,8 @@ const entries = {
 		v.array(v.pipe(v.string(tapRule), v.regex(/^ql-[a-z][a-z0-9-]{0,11}$/, tapRule)), "a list of names"),
 		v.maxLength(127, "at most 127 names"),
 	),
-	/** The compositor's socket, which units name as %t/${WAYLAND_DISPLAY} where it is in the user's runtime directory; absent: none. */
-	wayland: v.optional(path),
+	/** True: there is a session, whose compositor units find by WAYLAND_DISPLAY; or its socket; absent: none. */
+	wayland: v.optional(v.union([v.literal(true), path], "true, or an absolute path")),
 	image,
 	/** By the name of a vm, or by the path that its configuration has as "image". */
 	images: v.optional(v.record(v.string(), image, "an object"), {}),
@@ -67,7 +68,7 @@ export function parseFactsFile(text: string, source: string): FactsFile {
 	if (!result.success || problems.length > 0) throw badFacts(source, problems);
 	const { schema: _schema, shim, remedy, images, image: usual, binaries, wayland: socket, ...facts } = result.output;
 	const found: Binaries = Object.fromEntries(Object.entries(binaries).filter(([, file]) => file !== undefined));
-	const wayland = socket === undefined ? { missing: `${source} names no "wayland"` } : { socket };
+	const wayland = toWayland(socket, `${source} names no "wayland"`, dirname(facts.runtimeDirectory));
 	const own = new Map<string, ImageFacts>(Object.entries(images));
 	return {
 		shim,
@@ -80,6 +81,11 @@ export function parseFactsFile(text: string, source: string): FactsFile {
 			});
 		},
 	};
+}
+
+function toWayland(socket: true | string | undefined, missing: string, directory: string): HostFacts["wayland"] {
+	if (socket === undefined) return { missing };
+	return socket === true ? { socket: `${directory}/wayland-0`, isByName: true } : { socket, isByName: false };
 }
 
 function parse(text: string, source: string): ReturnType<typeof parseJson> {

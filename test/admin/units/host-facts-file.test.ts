@@ -20,7 +20,11 @@ describe("a file of host facts", () => {
 		expect(parse({ ...file, ...more })).toMatchObject({ shim: more.shim, remedy: more.remedy });
 		expect(parse({ ...file, ...more }).of(createVm()).runtimeDirectory).toBe("/run/x");
 		const wayland = "/run/user/1000/wayland-1";
-		expect(parse({ ...file, wayland }).of(createVm()).wayland).toEqual({ socket: wayland });
+		expect(parse({ ...file, wayland }).of(createVm()).wayland).toEqual({ socket: wayland, isByName: false });
+		expect(parse({ ...file, wayland: true }).of(createVm()).wayland).toEqual({
+			socket: "/run/user/1000/wayland-0",
+			isByName: true,
+		});
 	});
 
 	it("has an image for a vm by its name, else by the path in its configuration, else the usual one", () => {
