@@ -17,6 +17,7 @@ const commands: Readonly<Record<string, () => Promise<AdminCommand>>> = {
 	units: async () => (await import("./units/write-units.ts")).units,
 	install: async () => (await import("./install/install.ts")).install,
 	uninstall: async () => (await import("./install/uninstall.ts")).uninstall,
+	"host tap": async () => (await import("./host-tap.ts")).hostTap,
 	doctor: async () => (await import("./doctor/doctor.ts")).doctor,
 };
 
