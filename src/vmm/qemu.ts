@@ -7,7 +7,15 @@
  * by the gateway's address, and by 127.0.0.1 itself in a packet of its own making). QEMU has no option against it:
  * restrict=on cuts everything off. It is the fallback for hosts without TAPs.
  */
-import { poolIdOf, toAddresses, toAddressId, toPoolTap, type VmAddresses } from "../config/addresses.ts";
+import {
+	poolIdOf,
+	toAddresses,
+	toAddressId,
+	toPoolTap,
+	toTapRemedy,
+	toVmTap,
+	type VmAddresses,
+} from "../config/addresses.ts";
 import type { Config, VmConfig } from "../config/schema.ts";
 import { QubesLiteError } from "../errors.ts";
 import { type HostRequirement, type LaunchPlan, socketPathMaxBytes, vmFiles } from "../launch-plan.ts";
@@ -133,7 +141,7 @@ function toArguments(
 /** Of an instance: its own in the pool. */
 function toTapName({ id, name, instanceOf }: VmConfig): string {
 	const poolId = instanceOf === undefined ? null : poolIdOf(id);
-	return poolId === null ? `ql-${name}` : toPoolTap(poolId);
+	return poolId === null ? toVmTap(name) : toPoolTap(poolId);
 }
 
 function toNetworkKind(vm: VmConfig, facts: HostFacts): NetworkKind {
@@ -144,7 +152,7 @@ function toNetworkKind(vm: VmConfig, facts: HostFacts): NetworkKind {
 	if (facts.taps.includes(tap)) return "tap";
 	if (vm.instanceOf === undefined) return "user";
 	throw new QubesLiteError("BootFailed", `the TAP ${tap} of disposablePool, which ${vm.name} was given, is gone`, {
-		remedy: "qubes-lite doctor   # has the commands that make it",
+		remedy: toTapRemedy(),
 	});
 }
 
