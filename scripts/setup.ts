@@ -32,7 +32,7 @@ const requirements: readonly Requirement[] = [
 	{ file: "/usr/share/keyrings/debian-archive-keyring.gpg", debianPackage: "debian-archive-keyring" },
 ];
 
-/** What else is needed: by the tests a terminal to look at, a user manager with a bus, the shells that we complete for and who formats man pages, by the bench what we are compared with. */
+/** What else is needed: by the tests a terminal to look at, a user manager with a bus, the shells that we complete for, who formats man pages, and what makes TAPs and rules for them, by the bench what we are compared with. */
 const extras: Readonly<Record<Purpose, readonly Requirement[]>> = {
 	use: [],
 	tests: [
@@ -43,6 +43,8 @@ const extras: Readonly<Record<Purpose, readonly Requirement[]>> = {
 		{ file: "fish", debianPackage: "fish" },
 		{ file: "/usr/share/bash-completion/bash_completion", debianPackage: "bash-completion" },
 		{ file: "groff", debianPackage: "groff-base" },
+		{ file: "ip", debianPackage: "iproute2" },
+		{ file: "nft", debianPackage: "nftables" },
 	],
 	bench: [
 		{ file: "socat", debianPackage: "socat" },
