@@ -5,7 +5,7 @@ import { errnoOf, QubesLiteError } from "../errors.ts";
 import { shellWord } from "../shell-word.ts";
 
 export type Content =
-	| { readonly kind: "file"; readonly text: string }
+	| { readonly kind: "file"; readonly text: string /** 0o644 if absent. */; readonly mode?: number }
 	| { readonly kind: "link"; readonly target: string };
 
 export interface Change {
@@ -142,7 +142,7 @@ export async function changeFiles(
 /** At a path where nothing is. */
 export async function writeContent(path: string, content: Content): Promise<void> {
 	if (content.kind === "link") await symlink(content.target, path);
-	else await writeFile(path, content.text, { flag: "wx", mode: 0o644 });
+	else await writeFile(path, content.text, { flag: "wx", mode: content.mode ?? 0o644 });
 }
 
 /** False where somebody else has made it just now. A user's own places are closed to others, as the XDG specification has it. */

@@ -19,6 +19,7 @@ const commands: Readonly<Record<string, () => Promise<AdminCommand>>> = {
 	install: async () => (await import("./install/install.ts")).install,
 	uninstall: async () => (await import("./install/uninstall.ts")).uninstall,
 	"print-argv": async () => (await import("./print-argv.ts")).printArgv,
+	"host tap": async () => (await import("./host-tap.ts")).hostTap,
 	doctor: async () => (await import("./doctor/doctor.ts")).doctor,
 };
 

@@ -2,7 +2,7 @@
  * The TAPs of disposablePool: which of them a new instance gets, and how long somebody waits for one. An instance has its TAP from the
  * moment at which it is known until nothing of it is left; what holds one that is not known here shows in the TAP itself.
  */
-import { poolIdOf, toPoolTap } from "../config/addresses.ts";
+import { poolIdOf, toPoolTap, toTapRemedy } from "../config/addresses.ts";
 import { poolIdsOf } from "../config/disposable-pool.ts";
 import type { Config, VmConfig } from "../config/schema.ts";
 import { QubesLiteError } from "../errors.ts";
@@ -132,6 +132,6 @@ function toLimit(taps: readonly PoolTap[]): QubesLiteError {
 	const all = taps.length === 1 ? "the one TAP of disposablePool is" : `all ${taps.length} TAPs of disposablePool are`;
 	const end = names[0] === undefined ? "" : `qubes-lite stop ${names[0]}   # or `;
 	return new QubesLiteError("Limit", `${all} in use, by ${by}`, {
-		remedy: `${end}add ids to disposablePool; qubes-lite doctor has the commands that make their TAPs`,
+		remedy: `${end}add ids to disposablePool, and make their TAPs: ${toTapRemedy()}`,
 	});
 }

@@ -1,5 +1,6 @@
 /** What clients are told when a vm is not there for them: each failure of a machine, a vmm or a boot as a sentence with a remedy. */
 import type { VmmExit } from "../activation/supervisor.ts";
+import { toTapRemedy } from "../config/addresses.ts";
 import type { Hypervisor } from "../config/hypervisor.ts";
 import type { VmConfig } from "../config/schema.ts";
 import { QubesLiteError } from "../errors.ts";
@@ -108,6 +109,9 @@ export function refusedError(vm: VmConfig, refusal: Reason, remains: BootRemains
 	return new RefusedError(refusal, lines.join("\n"), remedy, refusal.fault ?? { vm: vm.name, words });
 }
 
+/** QEMU's words (7.2) for a TAP that is another user's, without the name in them. */
+const foreignTap = /could not configure \/dev\/net\/tun \(ql-[a-z0-9-]+\): Operation not permitted/;
+
 /**
  * What there is to look at, and to try, after a boot that failed for a reason without a remedy of its own; undefined: nothing. Nothing is
  * kept of a disposable.
@@ -115,6 +119,7 @@ export function refusedError(vm: VmConfig, refusal: Reason, remains: BootRemains
 export function failedBootRemedy(vm: VmConfig, reason: Reason, isEmulated: () => boolean): string | undefined {
 	const isLate = reason.code === "BootTimeout";
 	if (!isLate && reason.code !== "BootFailed") return undefined;
+	if (foreignTap.test(reason.sentence)) return toTapRemedy(...(vm.instanceOf === undefined ? [vm.name] : []));
 	/** What the vmm itself has said is in its log, and what the guest has is on the console. */
 	const isGuests =
 		isLate || [poweredOff.sentence, panicked, "the guest rebooted"].some((words) => reason.sentence.startsWith(words));

@@ -41,6 +41,7 @@ const runners: Readonly<Record<CommandName, Runner>> = {
 	units: other("units", "admin.mjs"),
 	install: other("install", "admin.mjs"),
 	uninstall: other("uninstall", "admin.mjs"),
+	"host tap": other("host tap", "admin.mjs"),
 	doctor: other("doctor", "admin.mjs"),
 	completion,
 };
@@ -60,8 +61,8 @@ async function main(words: readonly string[]): Promise<number> {
 
 /** A command of another program's, which looks at the words itself; that they are right we know. */
 function other(name: CommandName, bundle: "image.mjs" | "admin.mjs"): Runner {
-	const before = name.split(" ").slice(bundle === "image.mjs" ? 1 : 0);
-	return (words) => runOtherProgram(bundle, [...before, ...words]);
+	const its = bundle === "image.mjs" ? name.slice("image ".length) : name;
+	return (words) => runOtherProgram(bundle, [its, ...words]);
 }
 
 async function logs(words: readonly string[]): Promise<number> {

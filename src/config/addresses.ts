@@ -12,8 +12,15 @@ export interface VmAddresses {
 	readonly mac: string;
 }
 
+/** The TAP of a configured vm. */
+export const toVmTap = (name: string): string => `ql-${name}`;
+
 /** Of disposablePool, by the id whose address it has. */
 export const toPoolTap = (id: number): string => `ql-d${id}`;
+
+/** The remedy for a TAP that is not there, or not as it should be: those of these vms, or, without a name, all. */
+export const toTapRemedy = (...names: readonly string[]): string =>
+	`${["qubes-lite host tap --print", ...names].join(" ")} | sudo sh`;
 
 /**
  * Which TAP of the pool an instance has is in its own id, which all know who know the instance: its broker, one that adopts it, and

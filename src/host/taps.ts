@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { userInfo } from "node:os";
 import { join } from "node:path";
+import { toTapRemedy } from "../config/addresses.ts";
 import { errnoOf, QubesLiteError } from "../errors.ts";
 
 const network = "/sys/class/net";
@@ -34,7 +35,7 @@ export function checkTap(name: string): void {
 	const tap = readTap(name);
 	if (tap === undefined || mayOpen(tap)) return;
 	throw new QubesLiteError("BootFailed", `the TAP ${name} is there, and not yours to open`, {
-		remedy: "qubes-lite host tap --print | sudo sh",
+		remedy: toTapRemedy(),
 	});
 }
 

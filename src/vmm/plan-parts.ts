@@ -1,5 +1,5 @@
 /** What plans of all drivers have in common: helpers, network, what is booted, and what the host must have for it. Pure. */
-import { poolIdOf, toPoolTap } from "../config/addresses.ts";
+import { poolIdOf, toPoolTap, toTapRemedy, toVmTap } from "../config/addresses.ts";
 import type { Disk } from "../config/disks.ts";
 import { rootDiskId } from "../config/disks.ts";
 import { capabilities } from "../config/hypervisor.ts";
@@ -180,7 +180,7 @@ function checkSocketPath(path: string): void {
 /** Of an instance: its own in the pool. */
 function toTapName({ id, name, instanceOf }: VmConfig): string {
 	const poolId = instanceOf === undefined ? null : poolIdOf(id);
-	return poolId === null ? `ql-${name}` : toPoolTap(poolId);
+	return poolId === null ? toVmTap(name) : toPoolTap(poolId);
 }
 
 function toNetworkKind(vm: VmConfig, facts: HostFacts): NetworkKind {
@@ -192,13 +192,13 @@ function toNetworkKind(vm: VmConfig, facts: HostFacts): NetworkKind {
 	if (facts.taps.includes(tap)) return "tap";
 	if (vm.instanceOf !== undefined) {
 		throw new QubesLiteError("BootFailed", `the TAP ${tap} of disposablePool, which ${vm.name} was given, is gone`, {
-			remedy: "qubes-lite doctor   # has the commands that make it",
+			remedy: toTapRemedy(),
 		});
 	}
 	if (userNetwork) return "user";
 	throw new QubesLiteError(
 		"BootFailed",
 		`${vm.name} has a network, and for that ${title} needs the TAP ${tap}, which is not there`,
-		{ remedy: `qubes-lite host tap --print | sudo sh   # or "network": false` },
+		{ remedy: `${toTapRemedy(vm.name)}   # or "network": false` },
 	);
 }

@@ -50,7 +50,7 @@ test("instances have one each, and one more than there are is told who has them"
 	expect(third?.outcome).toMatchObject({
 		code: "Limit",
 		message: `all 2 TAPs of disposablePool are in use, by ${nameOf(first)}, ${nameOf(second)}`,
-		remedy: `qubes-lite stop ${nameOf(first)}   # or add ids to disposablePool; qubes-lite doctor has the commands that make their TAPs`,
+		remedy: `qubes-lite stop ${nameOf(first)}   # or add ids to disposablePool, and make their TAPs: qubes-lite host tap --print | sudo sh`,
 	});
 	first?.leave();
 	await world.endAll();

@@ -54,6 +54,8 @@ describe("after a boot that failed for a reason without a remedy", () => {
 	const slow = 'a larger "bootTimeout" may help: without KVM all is slow';
 	const exited = { code: "BootFailed", sentence: "its vmm ended with status 1" } as const;
 	const poweredOff = { code: "BootFailed", sentence: "the guest powered off while booting; reached init" } as const;
+	const refused = "could not configure /dev/net/tun (ql-shopping): Operation not permitted";
+	const foreign = { code: "BootFailed", sentence: `its vmm ended with status 1: qemu: ${refused}` } as const;
 	const stopped = { code: "Stopped", sentence: "stopped by request" } as const;
 
 	test.each([
@@ -70,6 +72,7 @@ describe("after a boot that failed for a reason without a remedy", () => {
 		["nothing is left of a disposable", disposable, timeout, false, undefined],
 		["nothing is left of a disposable's vmm", disposable, exited, false, undefined],
 		["more time may help a disposable", disposable, timeout, true, slow],
+		["a TAP of another's is made anew", createVm(), foreign, true, "qubes-lite host tap --print shopping | sudo sh"],
 		["who was stopped needs none", createVm(), stopped, true, undefined],
 	] as const)("%s", (_, vm, reason, isEmulated, remedy) => {
 		expect(failedBootRemedy(vm, reason, () => isEmulated)).toBe(remedy);

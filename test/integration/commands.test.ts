@@ -53,6 +53,7 @@ describe("a command of another program's", () => {
 		["completion zsh", 'admin ["completion","zsh"]'],
 		["completion --vms", 'admin ["vm-names"]'],
 		["image build --force", 'image ["build","--force"]'],
+		["host tap --print --nat eth0 vault", 'admin ["host tap","--print","--nat","eth0","vault"]'],
 		["image path", 'image ["path"]'],
 	])("is started with its words: %s", async (line, stdout) => {
 		expect(await run(line)).toEqual({ stdout, stderr: "", exitCode: 0 });
@@ -72,6 +73,8 @@ describe("a command of another program's", () => {
 		["units"],
 		["image"],
 		["image biuld"],
+		["host"],
+		["host tab --print"],
 		["completion"],
 		["completion --vms zsh"],
 	])("is not started where its words are wrong: %s", async (line) => {

@@ -398,7 +398,7 @@ describe.runIf(isRoot && existsSync("/dev/net/tun"))("a TAP", () => {
 		expect(some.of("disposable-pool")).toMatchObject({
 			status: "WARN",
 			sentence: "disposablePool: 1 of 3 TAPs are there, without ql-d101, ql-d105: so many networked instances at once",
-			remedy: expect.stringMatching(/^for id in 101 105; do /),
+			remedy: expect.stringMatching(/^qubes-lite host tap --print \| sudo sh/),
 		});
 		expect(some.of("tap:d103")).toMatchObject({ status: "FAIL", sentence: expect.stringContaining("is down") });
 		await user.cure("tap:d103", some, seeded("ip tuntap add dev ql-d103 mode tap"), namespaces);
@@ -415,6 +415,7 @@ describe.runIf(isRoot && existsSync("/dev/net/tun"))("a TAP", () => {
 		const foreign = await diagnoseAsOther(namespaces, seeded(`${make} user root && ${up}`));
 		expect(foreign.of("tap:shopping")).toMatchObject({
 			...{ status: "FAIL", sentence: expect.stringContaining("belongs to uid 0") },
+			remedy: "qubes-lite host tap --print shopping | sudo sh",
 		});
 		const free = await diagnoseAsOther(namespaces, seeded(`${make} && ${up}`));
 		expect(free.of("tap:shopping").status).toBe("PASS");

@@ -129,13 +129,15 @@ export const table: readonly Row[] = [
 				"host/xdg.ts",
 				"launch",
 			].map((name) => `src/${name}`),
-			...["activation", "dbus", "cli/options.ts", "cli/commands", "admin/completion", "admin/man"].map(
+			...["activation", "dbus", "cli/options.ts", "cli/commands", "admin/completion", "admin/man", "admin/host"].map(
 				(name) => `src/${name}`,
 			),
 		],
 		packages: ["execa", "valibot"],
 		node: "all",
 	},
+	// What a host is told so that vms have a network.
+	{ room: "src/admin/host", ours: [...bottom, ...vmNames, "src/config"], pure: true },
 	// Texts made of the tables of commands: scripts for shells, roff.
 	{ room: "src/admin/completion", ours: ["src/cli/commands", "src/cli/options.ts"], pure: true },
 	{ room: "src/admin/man", ours: ["src/cli/commands", "src/cli/options.ts"], pure: true },

@@ -235,7 +235,7 @@ describe("the network", () => {
 			expect.objectContaining({
 				code: "BootFailed",
 				message: "shopping has a network, and for that crosvm needs the TAP ql-shopping, which is not there",
-				remedy: 'qubes-lite host tap --print | sudo sh   # or "network": false',
+				remedy: 'qubes-lite host tap --print shopping | sudo sh   # or "network": false',
 			}),
 		);
 	});

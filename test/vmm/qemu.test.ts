@@ -144,7 +144,7 @@ describe("the network", () => {
 			expect.objectContaining({
 				code: "BootFailed",
 				message: "the TAP ql-d103 of disposablePool, which disp-ff67 was given, is gone",
-				remedy: "qubes-lite doctor   # has the commands that make it",
+				remedy: "qubes-lite host tap --print | sudo sh",
 			}),
 		);
 		const offline = { ...instance, network: false };

@@ -27,7 +27,7 @@ export function membersOf(path: string): { word: string; help: string }[] {
 	return [...members].map(([word, help]) => ({ word, help }));
 }
 
-const familyHelp: Readonly<Record<string, string>> = { image: "guest images" };
+const familyHelp: Readonly<Record<string, string>> = { image: "guest images", host: "what vms need of this host" };
 
 /** First words of commands that have two. */
 export const families: readonly string[] = [

@@ -2,7 +2,7 @@
  * The network of each vm that has one: user-mode, or its TAP: whose it is, whether it is up, and whether its host end has the address
  * that the guest's gateway is. The same for the TAPs of disposablePool.
  */
-import { toAddresses, toPoolTap } from "../../config/addresses.ts";
+import { toAddresses, toPoolTap, toTapRemedy, toVmTap } from "../../config/addresses.ts";
 import { poolIdsOf } from "../../config/disposable-pool.ts";
 import type { VmConfig } from "../../config/schema.ts";
 import { QubesLiteError } from "../../errors.ts";
@@ -20,6 +20,8 @@ const qemuWithinMs = 1000;
 interface Place {
 	readonly tap: string;
 	readonly id: number;
+	/** null: the pool's. */
+	readonly vm: string | null;
 }
 
 /** Each TAP that is there by itself, and in one check the vms that have none, and in another the pool's that are missing. */
@@ -36,31 +38,25 @@ export function tapChecks(host: DoctorHost): Check[] {
 		...networked.flatMap(({ vm, tap }) => check(vm.name, toPlace(vm), tap)),
 		...(without.length === 0 ? [] : [{ name: "user-network", run: () => checkUserNetwork(host, without) }]),
 		...pool.flatMap(({ place, tap }) => check(place.tap.slice("ql-".length), place, tap)),
-		...(pool.length === 0 ? [] : [{ name: "disposable-pool", run: () => checkPool(host, pool.length, missing) }]),
+		...(pool.length === 0 ? [] : [{ name: "disposable-pool", run: () => checkPool(pool.length, missing) }]),
 	];
 }
 
-const toPlace = ({ id, name }: VmConfig): Place => ({ id, tap: `ql-${name}` });
+const toPlace = ({ id, name }: VmConfig): Place => ({ id, tap: toVmTap(name), vm: name });
 
 const poolOf = ({ config }: DoctorHost): Place[] =>
-	config instanceof QubesLiteError ? [] : poolIdsOf(config.config).map((id) => ({ id, tap: toPoolTap(id) }));
+	config instanceof QubesLiteError ? [] : poolIdsOf(config.config).map((id) => ({ id, tap: toPoolTap(id), vm: null }));
 
 /** Not a fault: what is there is used. */
-function checkPool(host: DoctorHost, count: number, missing: readonly Place[]): Finding {
+function checkPool(count: number, missing: readonly Place[]): Finding {
 	const are = `disposablePool: ${count - missing.length} of ${count} TAPs are there`;
 	if (missing.length === 0) return pass(`${are}, for as many networked instances at once`);
 	const isNone = missing.length === count;
 	const so = isNone ? "networked instances have user-mode network" : "so many networked instances at once";
-	return warn(`${are}, without ${missing.map(({ tap }) => tap).join(", ")}: ${so}`, toPoolCommand(host, missing));
-}
-
-/** One loop, however many they are: $id is the shell's own. */
-function toPoolCommand(host: DoctorHost, places: readonly Place[]): string {
-	const tap = "ql-d$id";
-	const gateway = toAddresses(vmNetworkOf(host), 3).host.replace(/2$/, "$((id - 1))");
-	const make = `sudo ip tuntap add dev ${tap} mode tap user "$(id -un)"`;
-	const configure = `sudo ip address replace ${gateway}/31 dev ${tap} && sudo ip link set ${tap} up`;
-	return `for id in ${places.map(({ id }) => id).join(" ")}; do ${make} && ${configure}; done`;
+	return warn(
+		`${are}, without ${missing.map(({ tap }) => tap).join(", ")}: ${so}`,
+		`${toTapRemedy()}   # makes those of the vms as well`,
+	);
 }
 
 /** It needs no set-up, but QEMU can be built without it. */
@@ -70,43 +66,38 @@ async function checkUserNetwork(host: DoctorHost, vms: readonly VmConfig[]): Pro
 	const { stdout } =
 		qemu === undefined ? { stdout: "" } : await runProgram([qemu, "-netdev", "help"], host.env, qemuWithinMs);
 	if (/^tap$/m.test(stdout) && !/^user$/m.test(stdout)) {
-		const commands = vms
-			.map((vm) => toCommands(host, toPlace(vm)))
-			.map(({ make, configure }) => `${make} && ${configure}`);
 		return fail(
 			`${names}: there is no TAP, and this QEMU has no user-mode network: they can't boot`,
-			`${commands.join(" && ")}   # or "network": false`,
+			`${toTapRemedy(...vms.map(({ name }) => name))}   # or "network": false`,
 		);
 	}
 	return pass(
-		`${names}: user-mode network, which reaches the services on this host's loopback, too; a TAP ql-<vm> would be used instead, but has no NAT or forwarding of its own`,
+		`${names}: user-mode network, which reaches the services on this host's loopback, too; TAPs, by which they don't, are made by: ${toTapRemedy()}`,
 	);
 }
 
-function toCommands(host: DoctorHost, { tap: name, id }: Place) {
+async function checkTap(host: DoctorHost, { tap: name, id, vm }: Place, tap: Tap): Promise<Finding> {
 	const address = `${toAddresses(vmNetworkOf(host), id).host}/31`;
-	return {
-		...{ name, address },
-		make: `sudo ip tuntap add dev ${name} mode tap user "$(id -un)"`,
-		configure: `sudo ip address replace ${address} dev ${name} && sudo ip link set ${name} up`,
-	};
-}
-
-async function checkTap(host: DoctorHost, place: Place, tap: Tap): Promise<Finding> {
-	const { name, address, make, configure } = toCommands(host, place);
+	const remedy = vm === null ? toTapRemedy() : toTapRemedy(vm);
 	if (!mayOpen(tap)) {
 		return fail(
 			`${name} belongs to ${tap.owner === null ? `group ${tap.group}` : `uid ${tap.owner}`}: QEMU can't open it as you`,
-			`sudo ip tuntap del dev ${name} mode tap && ${make} && ${configure}`,
+			`${remedy}${ownerNote(host)}`,
 		);
 	}
-	if (!tap.isUp) return fail(`${name} is down: the guest has no network`, configure);
+	if (!tap.isUp) return fail(`${name} is down: the guest has no network`, remedy);
 	const addresses = await readAddresses(host, name);
 	if (addresses !== undefined && !addresses.includes(address)) {
 		const has = addresses.length === 0 ? "no address" : addresses.join(", ");
-		return fail(`${name} has ${has} instead of ${address}, the guest's gateway`, configure);
+		return fail(`${name} has ${has} instead of ${address}, the guest's gateway`, remedy);
 	}
 	return pass(`${name} is yours, up, and has ${address}`);
+}
+
+/** Who asks may be somebody else. */
+function ownerNote({ config }: DoctorHost): string {
+	const user = config instanceof QubesLiteError ? undefined : config.config.user;
+	return user === undefined ? "" : `   # makes it ${user}'s, who is the configuration's "user"`;
 }
 
 /** "172.16.200.4/31"; undefined where ip(8) is not to be had. Node lists only interfaces that somebody is at. */

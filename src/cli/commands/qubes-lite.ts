@@ -145,6 +145,31 @@ export const commands = {
 			help,
 		},
 	},
+	"host tap": {
+		help: "prints what gives networked vms their TAPs on this host, with NAT",
+		more: "It changes nothing; qubes-lite host tap --print | sudo sh does, until the next boot of this host, and may be run again. Without VM it is for all vms that have a network, and for disposablePool. The TAPs belong to the configuration's user, else to who asks. What the output begins with says what vms then reach.",
+		options: {
+			print: { names: ["--print"], value: "none", help: "has to be there, so that nobody takes it for more" },
+			undo: { names: ["--undo"], value: "none", help: "what takes all of it away again" },
+			nat: {
+				...{ names: ["--nat"], value: "required", arg: "IFACE", wants: "a network interface" },
+				help: "vms reach the outside by this interface only; else by any that the host's routes lead to",
+			},
+			format: {
+				...{ names: ["--format"], value: "required", arg: "FORMAT", wants: "shell, networkd or networkmanager" },
+				...{ words: ["shell", "networkd", "networkmanager"] },
+				help: "shell: commands for root's; networkd, networkmanager: files for those, which last",
+			},
+			out: {
+				...{ names: ["--out"], value: "required", arg: "DIR", wants: "a directory" },
+				...{ help: "writes such files there, and prints their paths", completes: "directory" },
+			},
+			json: { ...json, help: "the TAPs, their owner and the rules as JSON, for programs" },
+			help,
+		},
+		operand: { ...vms, least: 0 },
+		usages: ["--print [--undo] [--nat IFACE] [--format FORMAT] [VM…]"],
+	},
 	install: {
 		help: "puts units, completion, man pages and commands that start vms into their places",
 		more: "Run it again when vms have come or gone, or start with the session or no longer: what else changes in the configuration, the broker puts into the units itself. Where systemd would give the broker another QUBES_LITE_CONFIG, XDG_CONFIG_HOME, XDG_CACHE_HOME or XDG_STATE_HOME than this shell has, or a PATH that leads to other programs, its unit gets the shell's, until the next run.",
