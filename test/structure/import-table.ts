@@ -56,12 +56,8 @@ export const table: readonly Row[] = [
 	{
 		room: "src/host",
 		ours: [
-			"src/errors.ts",
-			"src/launch-plan.ts",
-			"src/config/schema.ts",
-			"src/config/disks.ts",
-			"src/shell-word.ts",
-			"src/vmm",
+			...["errors.ts", "launch-plan.ts", "shell-word.ts", "vmm"].map((name) => `src/${name}`),
+			...["schema", "disks", "addresses"].map((name) => `src/config/${name}.ts`),
 		],
 		node: ["child_process", "fs", "os", "path"],
 	},
