@@ -5,6 +5,7 @@ import type { Binaries, HostFacts } from "../vmm/host-facts.ts";
 import { cachePaths } from "../vmm/image-manifest.ts";
 import { readImage } from "./image-facts.ts";
 import { lookAtKvm } from "./kvm.ts";
+import { findNameServer } from "./name-server.ts";
 import { executable, findProgram } from "./programs.ts";
 import { listTaps } from "./taps.ts";
 import { findWayland } from "./wayland.ts";
@@ -28,6 +29,7 @@ export function gatherHostFacts(places: HostPlaces, vm: VmConfig): HostFacts {
 		binaries: findBinaries(places),
 		taps: listTaps(),
 		wayland: findWayland(places.session()),
+		nameServer: findNameServer(),
 		image: hasOwnFiles(vm)
 			? null
 			: readImage(imageOf(places, vm), vm.image === undefined ? null : (vm.instanceOf?.name ?? vm.name)),

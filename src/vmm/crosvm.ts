@@ -97,7 +97,7 @@ function toGpu({ name, gpu }: VmConfig, { wayland }: HostFacts): ChosenGpu | nul
 
 function toArguments(config: Config, parts: PlanParts, facts: HostFacts, gpu: ChosenGpu | null): Argument[] {
 	const { vm, boot, sockets } = parts;
-	const { accelerator } = facts;
+	const { accelerator, nameServer } = facts;
 	return [
 		say("the exit status tells a reboot, a crash and a panic from a power-off", "--extended-status"),
 		say("its words go to standard error, and from there to the vm's log, alone", "--no-syslog", "--log-level", "info"),
@@ -127,9 +127,13 @@ function toArguments(config: Config, parts: PlanParts, facts: HostFacts, gpu: Ch
 		say("memory that the guest has freed goes back to the host", "--balloon-page-reporting"),
 		say("nobody plugs USB devices into it, and with them it could not be suspended as a whole", "--no-usb"),
 		...(vm.crosvm.extraArgs.length === 0 ? [] : [say('"crosvm": {"extraArgs": …}', ...vm.crosvm.extraArgs)]),
-		...toKernelWords(config, vm, { accelerator, network: parts.network, root: boot.root, hypervisor: "crosvm" }).map(
-			({ word, why }) => say(`kernel: ${why}`, "--params", word),
-		),
+		...toKernelWords(config, vm, {
+			accelerator,
+			nameServer,
+			network: parts.network,
+			root: boot.root,
+			hypervisor: "crosvm",
+		}).map(({ word, why }) => say(`kernel: ${why}`, "--params", word)),
 		say("the kernel", boot.kernel),
 	];
 }

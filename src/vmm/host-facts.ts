@@ -31,6 +31,8 @@ export interface HostFacts {
 	/** Names of the network interfaces of the host that are TAPs. */
 	readonly taps: readonly string[];
 	readonly wayland: WaylandFact;
+	/** IPv4, for guests on a TAP; null: none is known that they could reach. */
+	readonly nameServer: string | null;
 	/** The vm's guest image; null where the vm has all three files of its own. */
 	readonly image: ImageFacts | null;
 }

@@ -12,6 +12,7 @@ import type { NetworkKind } from "./plan-parts.ts";
 
 export interface KernelFacts {
 	readonly accelerator: HostFacts["accelerator"];
+	readonly nameServer: HostFacts["nameServer"];
 	readonly network: NetworkKind;
 	readonly root: Disk;
 	readonly hypervisor: Hypervisor;
@@ -64,7 +65,7 @@ export function toKernelWords(config: Config, vm: VmConfig, facts: KernelFacts):
 		say(`qubeslite.disposable=${vm.disposable ? 1 : 0}`, '"disposable"'),
 		say(`qubeslite.idle_timeout=${vm.idleTimeoutMs / 1000}`, '"idleTimeout", s'),
 		...vm.sharedDirectories.map(({ tag }) => say(`qubeslite.share=${tag}`, `"sharedDirectories": mounts /mnt/${tag}`)),
-		...toNetworkWords(config, vm, facts.network),
+		...toNetworkWords(config, vm, facts),
 		...vm.kernelParams.map((word) => say(word, '"kernelParams"')),
 	];
 	const words = [...before, ...own, ...after(facts.root)];
@@ -86,14 +87,15 @@ function checkLine(vm: VmConfig, words: readonly string[]): void {
 	);
 }
 
-function toNetworkWords(config: Config, vm: VmConfig, network: NetworkKind): KernelWord[] {
+function toNetworkWords(config: Config, vm: VmConfig, { network, nameServer }: KernelFacts): KernelWord[] {
 	if (network === "none") return [];
 	const { guest, host, dns, mac } = toAddresses(config.vmNetwork, toAddressId(vm));
 	const words = [
 		say(`ifname=vm0:${mac}`, "the network card's name in the guest"),
 		say(`ip=${guest}::${host}:255.255.255.254::vm0:none`, "its address and gateway: they follow from the id"),
 	];
-	return network === "user" ? [...words, say(`qubeslite.dns=${dns}`, "the name server of QEMU's own network")] : words;
+	if (network === "user") return [...words, say(`qubeslite.dns=${dns}`, "the name server of QEMU's own network")];
+	return nameServer === null ? words : [...words, say(`qubeslite.dns=${nameServer}`, "the host's name server")];
 }
 
 /** A space or a control character would end the field and begin another of the guest's choosing. */

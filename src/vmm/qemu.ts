@@ -40,9 +40,15 @@ export const qemuDriver: VmmDriver = {
 
 function toArguments(config: Config, parts: PlanParts, facts: HostFacts): Argument[] {
 	const { vm, boot, network, tap, sockets } = parts;
-	const { accelerator } = facts;
+	const { accelerator, nameServer } = facts;
 	const memory = `${vm.memoryMiB}M`;
-	const kernelWords = toKernelWords(config, vm, { accelerator, network, root: boot.root, hypervisor: "qemu" });
+	const kernelWords = toKernelWords(config, vm, {
+		accelerator,
+		nameServer,
+		network,
+		root: boot.root,
+		hypervisor: "qemu",
+	});
 	return [
 		// The process's name has 15 bytes at most (TASK_COMM_LEN, prctl(2)).
 		say("its name, also among the processes", "-name", toOption(`qubes-lite-${vm.name}`, { process: `ql-${vm.name}` })),

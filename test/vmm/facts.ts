@@ -18,6 +18,7 @@ export const facts: HostFacts = {
 	binaries: { qemu: "/usr/bin/qemu-system-x86_64", vhostDeviceVsock: "/usr/bin/vhost-device-vsock" },
 	taps: [],
 	wayland: { missing: "WAYLAND_DISPLAY is not set" },
+	nameServer: null,
 	image: imageFacts,
 };
 

@@ -7,8 +7,12 @@ import { createConfig, createVm } from "./facts.ts";
 const root = { path: "/root.img", readOnly: true, id: "root" };
 
 /** As QEMU has it. */
-function toKernelCommandLine(config: Config, vm: VmConfig, facts: Omit<KernelFacts, "root" | "hypervisor">): string {
-	const words = toKernelWords(config, vm, { root, hypervisor: "qemu", ...facts });
+function toKernelCommandLine(
+	config: Config,
+	vm: VmConfig,
+	facts: Pick<KernelFacts, "accelerator" | "network"> & Partial<KernelFacts>,
+): string {
+	const words = toKernelWords(config, vm, { root, hypervisor: "qemu", nameServer: null, ...facts });
 	return words.map(({ word }) => word).join(" ");
 }
 
@@ -28,6 +32,13 @@ test("ends with the contract's fields, whatever the accelerator", () => {
 test("names QEMU's name server on its user-mode network only", () => {
 	const line = toKernelCommandLine(createConfig(vm), vm, { accelerator: "kvm", network: "user" });
 	expect(line).toMatch(`${contract} ${network} qubeslite.dns=172.16.200.1`);
+});
+
+test("names the host's name server to a guest on a TAP, where it has one", () => {
+	const facts = { accelerator: "kvm", network: "tap", nameServer: "192.168.1.1" } as const;
+	const line = toKernelCommandLine(createConfig(vm), vm, facts);
+	expect(line).toMatch(`${contract} ${network} qubeslite.dns=192.168.1.1`);
+	expect(toKernelCommandLine(createConfig(vm), vm, { ...facts, network: "none" })).not.toMatch("dns");
 });
 
 test("an offline vm is told of no interface and no address", () => {
@@ -64,7 +75,7 @@ test("refuses what the kernel would cut off", () => {
 });
 
 test("what crosvm says by itself, it is not told", () => {
-	const facts = { accelerator: "kvm", network: "tap", root } as const;
+	const facts = { accelerator: "kvm", network: "tap", nameServer: null, root } as const;
 	const [qemu, crosvm] = (["qemu", "crosvm"] as const).map((hypervisor) =>
 		toKernelWords(createConfig(vm), vm, { ...facts, hypervisor }).map(({ word }) => word),
 	);

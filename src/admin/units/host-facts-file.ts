@@ -16,6 +16,7 @@ export interface FactsFile {
 	readonly remedy: string | undefined;
 }
 
+const addressRule = "an IPv4 address";
 const tapRule = "the name of a TAP, ql-<vm>";
 const remedyRule = "one line of at most 200 characters";
 
@@ -46,6 +47,8 @@ const entries = {
 	),
 	/** True: there is a session, whose compositor units find by WAYLAND_DISPLAY; or its socket; absent: none. */
 	wayland: v.optional(v.union([v.literal(true), path], "true, or an absolute path")),
+	/** IPv4, for guests on a TAP; absent: they are told of none. */
+	nameServer: v.optional(v.pipe(v.string(addressRule), v.ipv4(addressRule))),
 	image,
 	/** By the name of a vm, or by the path that its configuration has as "image". */
 	images: v.optional(v.record(v.string(), image, "an object"), {}),
@@ -66,7 +69,17 @@ export function parseFactsFile(text: string, source: string): FactsFile {
 		...(result.issues ?? []).map(formatIssue),
 	];
 	if (!result.success || problems.length > 0) throw badFacts(source, problems);
-	const { schema: _schema, shim, remedy, images, image: usual, binaries, wayland: socket, ...facts } = result.output;
+	const {
+		schema: _schema,
+		shim,
+		remedy,
+		images,
+		image: usual,
+		binaries,
+		wayland: socket,
+		nameServer = null,
+		...facts
+	} = result.output;
 	const found: Binaries = Object.fromEntries(Object.entries(binaries).filter(([, file]) => file !== undefined));
 	const wayland = toWayland(socket, `${source} names no "wayland"`, dirname(facts.runtimeDirectory));
 	const own = new Map<string, ImageFacts>(Object.entries(images));
@@ -75,7 +88,7 @@ export function parseFactsFile(text: string, source: string): FactsFile {
 		remedy,
 		of(vm) {
 			const named = own.get(vm.name) ?? (vm.image === undefined ? usual : own.get(vm.image));
-			if (named !== undefined) return { ...facts, wayland, binaries: found, image: named };
+			if (named !== undefined) return { ...facts, wayland, nameServer, binaries: found, image: named };
 			throw new QubesLiteError("BootFailed", `${source} does not know the image of ${vm.name}, ${vm.image}`, {
 				remedy: `add it to "images" in ${source}, by that path`,
 			});

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { parseFactsFile } from "../../../src/admin/units/host-facts-file.ts";
 import { createVm, facts, imageFacts } from "../../vmm/facts.ts";
 
-const { runtimeDirectory: _, wayland: _none, ...rest } = facts;
+const { runtimeDirectory: _, wayland: _none, nameServer: _unknown, ...rest } = facts;
 const file = { schema: 1, ...rest };
 const other = { ...imageFacts, root: "/images/other/root.erofs" };
 const parse = (value: unknown) =>
@@ -25,6 +25,8 @@ describe("a file of host facts", () => {
 			socket: "/run/user/1000/wayland-0",
 			isByName: true,
 		});
+		expect(parse({ ...file, nameServer: "9.9.9.9" }).of(createVm()).nameServer).toBe("9.9.9.9");
+		expect(() => parse({ ...file, nameServer: "fd00::1" })).toThrow("expected an IPv4 address");
 	});
 
 	it("has an image for a vm by its name, else by the path in its configuration, else the usual one", () => {
@@ -63,7 +65,7 @@ describe("a file of host facts", () => {
 				code: "BadRequest",
 				remedy: "correct facts.json and try again",
 				message: `facts.json has 12 problems:
-  colour: no such key; expected one of schema, accelerator, runtimeDirectory, binaries, taps, wayland, image, images, shim, remedy
+  colour: no such key; expected one of schema, accelerator, runtimeDirectory, binaries, taps, wayland, nameServer, image, images, shim, remedy
   binaries.xen: no such key; expected one of qemu, crosvm, vhostDeviceVsock, virtiofsd
   images.vault.extra: no such key; expected one of kernel, initramfs, root, rootFormat
   schema is 2; expected 1, the version of this format
