@@ -30,9 +30,12 @@ export function createUnitJudge(host: DoctorHost): UnitJudge {
 		const now = rendered.get(name);
 		// Its variables are another check's (service-checks.ts).
 		const plain = name === brokerUnits.service ? markUnit(removeVariables(bodyOf(text))) : text;
-		return now === undefined || now === plain ? "ours" : "stale";
+		return now === undefined || essenceOf(now) === essenceOf(plain) ? "ours" : "stale";
 	};
 }
+
+/** Without the name server, which is another in each network, and which the broker puts in before a start. */
+const essenceOf = (text: string): string => bodyOf(text).replaceAll(/ qubeslite\.dns=[\d.]+/g, "");
 
 /** All units as this version, configuration and host make them now; none that can't be made, of which other checks have the reason. */
 function render({ config, env, programs, searchPath }: DoctorHost): Map<string, string> {
