@@ -1,4 +1,5 @@
 /** `qubes-lite console` and the FIFO behind it, against a guest that writes back what is typed on its console. */
+import { execFileSync } from "node:child_process";
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -186,8 +187,9 @@ describe("on a terminal", () => {
 		for (const pid of client()) process.kill(pid, "SIGSTOP");
 		await terminal.shows(/Stopped/);
 		terminal.type("fg");
-		const isUp = (pid: number): boolean => !/\) T/.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
-		await user.until("it goes on", () => client().every(isUp));
+		const tty = terminal.fact("#{pane_tty}");
+		const isRaw = (): boolean => execFileSync("stty", ["-F", tty, "-a"], { encoding: "utf8" }).includes("-isig");
+		await user.until("it goes on", isRaw);
 		terminal.press("o", "n", "c", "e");
 		await terminal.shows(/once/);
 		/** In a terminal that is only half raw it is typed twice. */
