@@ -3,7 +3,7 @@ import { type Lifecycle, lifecycleOf, type Settable } from "../config/lifecycle.
 import type { VmConfig } from "../config/schema.ts";
 
 /** What `qubes-lite set` may change of a vm that runs. */
-export type Overrides = Partial<Settable>;
+export type Overrides = Partial<Settable & Pick<VmConfig, "memoryMiB">>;
 
 export class EffectiveConfig {
 	/** As the vmm that runs was started, but for what changes under it. */
@@ -22,6 +22,11 @@ export class EffectiveConfig {
 	/** As its machine goes by it, and as a vmm that runs was started. */
 	get current(): VmConfig {
 		return { ...this.#current, ...this.#kept, ...this.#overrides };
+	}
+
+	/** Its memory as the vmm that runs was started, whatever it gives back. */
+	get bootedMemoryMiB(): number {
+		return this.#current.memoryMiB;
 	}
 
 	/** As its next boot will be. */

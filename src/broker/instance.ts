@@ -9,7 +9,7 @@ import type { AgentHello, Expect, SessionFacts } from "../protocol/control.ts";
 import { toBootTag } from "../protocol/session-id.ts";
 import type { Reason } from "../statemachines/vm-events.ts";
 import { lastLines } from "../terminal/safe-text.ts";
-import type { VmmControl } from "../vmm-control/vmm-control.ts";
+import type { GuestMemory, VmmControl } from "../vmm-control/vmm-control.ts";
 import { AwaitedClients } from "./awaited-clients.ts";
 import { type Accelerator, acceleratorOf } from "./boot-history.ts";
 import { BootMarks } from "./boot-marks.ts";
@@ -22,6 +22,8 @@ import { type Client, SessionBook } from "./session-book.ts";
 /** What a guest's random pool is mixed with: as much as seeds it. */
 const entropyBytes = 32;
 const consoleLines = 20;
+/** Somebody looks at a status meanwhile. */
+const memoryWithinMs = 500;
 
 type Link = ReturnType<InstanceAdapters["guestLink"]>;
 
@@ -224,6 +226,16 @@ export class Instance {
 		this.marks.isPaused = false;
 	}
 
+	/** From its guest, for the host; rejects where the vmm can't. */
+	async takeMemory(takenMiB: number): Promise<void> {
+		await this.#control().takeMemory(takenMiB * 2 ** 20);
+	}
+
+	/** What its guest has of memory, as far as the vmm can tell; null: it can't. Never rejects. */
+	async memory(): Promise<GuestMemory | null> {
+		return (async () => this.#control().memory(memoryWithinMs))().catch(() => null);
+	}
+
 	/** Who can't be told is ended all the same, by the next step. */
 	pressPowerButton(): void {
 		this.#wanted = "terminated";
@@ -235,10 +247,12 @@ export class Instance {
 		this.#link?.powerOff(graceMs);
 	}
 
+	/** In good order where the vmm has a way to that which is not SIGTERM: what it still holds of disks is written. */
 	terminate(): void {
 		this.#wanted = "terminated";
-		if (this.#vmm === undefined) this.#cancel.abort();
-		else this.#vmm.terminate();
+		const vmm = this.#vmm;
+		if (vmm === undefined) this.#cancel.abort();
+		else void (async () => this.#control().stop())().catch(() => vmm.terminate());
 	}
 
 	kill(): void {

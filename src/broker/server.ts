@@ -158,7 +158,7 @@ export class BrokerServer {
 				await serveHold(client, request, vm);
 				return;
 			case "status":
-				this.#reply(client, { schema: 1, vm: this.#status(vm, await countProcesses(vm)) });
+				this.#reply(client, { schema: 1, vm: this.#status(vm, await askOf(vm)) });
 				return;
 			case "console":
 				this.#reply(client, { schema: 1, directory: directoryOf(vm) });
@@ -174,7 +174,7 @@ export class BrokerServer {
 				return;
 			}
 			case "set":
-				setVm(vm, request.settings);
+				await setVm(vm, request.settings);
 				this.#dependencies.log.info({ event: "vm.set", vm: vm.config.name, ...request.settings });
 				this.#reply(client, { schema: 1, vm: this.#status(vm) });
 				return;
@@ -194,12 +194,23 @@ export class BrokerServer {
 		return { ...(await about()), pid: process.pid, vms: vms.length, running: vms.filter((vm) => vm.isUp).length };
 	}
 
-	#status(vm: Vm, processes?: ReadonlyMap<number, number>): ReturnType<typeof toStatus> {
+	#status(vm: Vm, asked: Asked = {}): ReturnType<typeof toStatus> {
 		const { registry, now, wallNow } = this.#dependencies;
 		const [isConfigured, isPreloaded] = [registry.isConfigured(vm), registry.isPreloaded(vm)];
-		const facts = { isConfigured, isPreloaded, now: now(), wallMs: wallNow() };
-		return toStatus(vm, processes === undefined ? facts : { ...facts, processes });
+		return toStatus(vm, { isConfigured, isPreloaded, now: now(), wallMs: wallNow(), ...asked });
 	}
+}
+
+/** What a guest and its vmm are asked for, where it is about one vm. */
+type Asked = Pick<Parameters<typeof toStatus>[1], "processes" | "memory">;
+
+/** Never rejects. */
+async function askOf(vm: Vm): Promise<Asked> {
+	const { context, instance } = vm.snapshot();
+	/** The figures are the guest's own, and a vmm may wait for them. */
+	const isHeard = context.linked && !context.paused && !context.unresponsive;
+	const [processes, memory] = await Promise.all([countProcesses(vm), isHeard ? (instance?.memory() ?? null) : null]);
+	return { processes, memory };
 }
 
 /** From CLOCK_MONOTONIC, which hrtime() counts, to the machines' clock, which begins elsewhere. */

@@ -7,6 +7,7 @@ import { formatSessionId } from "../protocol/session-id.ts";
 import { describeLease, type Lease, type Leases, leasesOf, unknownCommand } from "../statemachines/leases.ts";
 import { nextDue, nextStop, type VmContext } from "../statemachines/vm-context.ts";
 import type { Reason } from "../statemachines/vm-events.ts";
+import type { GuestMemory } from "../vmm-control/vmm-control.ts";
 import type { Instance } from "./instance.ts";
 import type { Vm } from "./vm.ts";
 import { failedBootRemedy } from "./vm-errors.ts";
@@ -23,11 +24,13 @@ export interface StatusFacts {
 	readonly wallMs: number;
 	/** Of sessions, by their numbers, as the guest has just said. */
 	readonly processes?: ReadonlyMap<number, number>;
+	/** What its vmm says of its guest's memory. */
+	readonly memory?: GuestMemory | null;
 }
 
 export function toStatus(vm: Vm, facts: StatusFacts): VmStatus {
 	const { state, context, instance } = vm.snapshot();
-	const { now, wallMs, processes } = facts;
+	const { now, wallMs, processes, memory = null } = facts;
 	const toWall = (time: number): string => new Date(wallMs - now + time).toISOString();
 	const isServing = state === "ready" || state === "idle";
 	const isAtRest = state === "stopped" || state === "failed";
@@ -57,6 +60,7 @@ export function toStatus(vm: Vm, facts: StatusFacts): VmStatus {
 		...toLifecycleStatus(vm.config),
 		set: { ...toSettings(vm.configuration.overrides) },
 		memoryMiB: vm.config.memoryMiB,
+		availableMiB: toMiB(memory?.availableBytes ?? null),
 		cpus: vm.config.cpus,
 		next: toNextBoot(vm),
 		hypervisor: plan?.hypervisor ?? null,
@@ -68,6 +72,8 @@ export function toStatus(vm: Vm, facts: StatusFacts): VmStatus {
 		usualBootMs: vm.usualBootMs,
 	};
 }
+
+const toMiB = (bytes: number | null): number | null => (bytes === null ? null : Math.floor(bytes / 2 ** 20));
 
 function remedyOf(vm: VmConfig, reason: Reason | null): string | null {
 	return reason?.remedy ?? (reason === null ? null : (failedBootRemedy(vm, reason, isEmulated) ?? null));

@@ -30,6 +30,10 @@ export class VmConfiguration {
 		return this.#config.next;
 	}
 
+	get bootedMemoryMiB(): number {
+		return this.#config.bootedMemoryMiB;
+	}
+
 	get lifecycle(): Lifecycle {
 		return this.#config.lifecycle;
 	}
@@ -47,12 +51,17 @@ export class VmConfiguration {
 
 	/** Holds at once, and until what runs has ended; also under a broker that comes later. Throws NotRunning. */
 	override(overrides: Overrides): void {
-		if (this.#vm.instance() === undefined) {
-			throw notRunning(this.current, "so there is nothing to set until its stop");
-		}
+		this.running();
 		this.#config.override(overrides);
 		this.#markOverrides();
 		this.#changed();
+	}
+
+	/** What there is something to set of. Throws NotRunning. */
+	running(): Instance {
+		const instance = this.#vm.instance();
+		if (instance !== undefined) return instance;
+		throw notRunning(this.current, "so there is nothing to set until its stop");
 	}
 
 	/** Before it boots: nobody asks for it yet, and it is paused as soon as it is up. */

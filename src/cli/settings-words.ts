@@ -4,8 +4,13 @@ import { toSafeText } from "../terminal/safe-text.ts";
 
 export const formatSettings = (settings: WireSettings): string =>
 	Object.entries(settings)
-		.map(([key, value]) => `${toSafeText(key)} ${typeof value === "number" ? formatExactly(value) : toSafeText(value)}`)
+		.map(([key, value]) => `${toSafeText(key)} ${format(key, value)}`)
 		.join(", ");
+
+function format(key: string, value: string | number): string {
+	if (typeof value === "string") return toSafeText(value);
+	return key === "memory" ? `${value} MiB` : formatExactly(value);
+}
 
 /** "10 min", "1 h 30 s": who has set something wants to see all of it. 0 is for ever. */
 function formatExactly(seconds: number): string {

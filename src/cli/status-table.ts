@@ -38,7 +38,7 @@ export function formatStatus(vm: VmStatus, look: Look): string {
 		["pauses", vm.pausesAt === null ? null : `in ${formatSeconds(Date.parse(vm.pausesAt) - look.now)}`],
 		["boot", formatBooting(vm) ?? formatBooted(vm)],
 		["id", String(vm.id)],
-		["memory", vm.memoryMiB === 0 ? null : nextToo(`${vm.memoryMiB} MiB`, vm.next && `${vm.next.memoryMiB} MiB`)],
+		["memory", memoryWords(vm)],
 		["cpus", vm.cpus === 0 ? null : nextToo(String(vm.cpus), vm.next && String(vm.next.cpus))],
 		["network", nextToo(network(vm), vm.next && network(vm.next))],
 		["disposable", vm.disposable ? "yes: what it writes is gone when it stops" : "no"],
@@ -67,6 +67,11 @@ const stateWords = (vm: VmStatus): string =>
 	[vm.state, ...vm.flags.map((flag) => (Object.hasOwn(flagWords, flag) ? flagWords[flag] : flag))].join(", ");
 const nextToo = (now: string, next: string | null): string =>
 	next === null || next === now ? now : `${now}, ${next} from its next boot`;
+const memoryWords = ({ memoryMiB, availableMiB, next }: VmStatus): string | null => {
+	if (memoryMiB === 0) return null;
+	const words = nextToo(`${memoryMiB} MiB`, next && `${next.memoryMiB} MiB`);
+	return availableMiB === null ? words : `${words}; ${availableMiB} MiB of it available`;
+};
 const network = (vm: Pick<VmStatus, "network">): string => (vm.network ? "yes" : "offline");
 
 const untilStop = "until its stop";

@@ -126,12 +126,13 @@ export function toSettable({ idleTimeout, idleAction, pauseTimeout, maxLifetime 
 }
 
 /** And back. */
-export function toSettings(settable: Partial<Settable>): Settings {
-	const { idleTimeoutMs, idleAction, pauseTimeoutMs, maxLifetimeMs } = settable;
+export function toSettings(settable: Partial<Settable> & { readonly memoryMiB?: number }): Settings {
+	const { idleTimeoutMs, idleAction, pauseTimeoutMs, maxLifetimeMs, memoryMiB } = settable;
 	return {
 		...(idleTimeoutMs !== undefined && { idleTimeout: idleTimeoutMs / 1000 }),
 		...(idleAction !== undefined && { idleAction }),
 		...(pauseTimeoutMs !== undefined && { pauseTimeout: pauseTimeoutMs / 1000 }),
 		...(maxLifetimeMs !== undefined && { maxLifetime: maxLifetimeMs / 1000 }),
+		...(memoryMiB !== undefined && { memory: memoryMiB }),
 	};
 }

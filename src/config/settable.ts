@@ -19,6 +19,8 @@ export interface Settings {
 	readonly idleAction?: (typeof idleActions)[number];
 	readonly pauseTimeout?: number;
 	readonly maxLifetime?: number;
+	/** MiB. */
+	readonly memory?: number;
 }
 
 const isSeconds = (value: unknown): boolean =>
@@ -29,6 +31,13 @@ const seconds = {
 	expected: `${secondsRule.what} from ${secondsRule.least} to ${secondsRule.most}`,
 };
 
+/** What it was booted with is the most, and known to whoever runs it. */
+const memoryLeastMiB = 128;
+const memory = {
+	isGood: (value: unknown): boolean => Number.isInteger(value) && Number(value) >= memoryLeastMiB,
+	expected: `a whole number of MiB, at least ${memoryLeastMiB}`,
+};
+
 const rules = {
 	idleTimeout: seconds,
 	idleAction: {
@@ -37,6 +46,7 @@ const rules = {
 	},
 	pauseTimeout: seconds,
 	maxLifetime: seconds,
+	memory,
 } as const satisfies Record<keyof Settings, { isGood(value: unknown): boolean; expected: string }>;
 
 export const settableKeys = Object.keys(rules) as (keyof Settings)[];

@@ -48,6 +48,8 @@ export interface VmStatus {
 	readonly set: WireSettings;
 	/** Of what runs; 0: not known. */
 	readonly memoryMiB: number;
+	/** What its guest could still give to programs; null: nobody knows, or nobody has asked. */
+	readonly availableMiB: number | null;
 	readonly cpus: number;
 	/** The same and `network` as the configuration has them for its next boot; null where nothing differs. */
 	readonly next: NextBoot | null;
@@ -241,6 +243,10 @@ function parseStatus(item: unknown): VmStatus {
 		// A broker of before has none.
 		set: fields.has("set") ? parseWireSettings(fields, "set") : {},
 		memoryMiB: fields.integer("memoryMiB", 0, 2 ** 32),
+		/** A broker of before has none. */
+		availableMiB: fields.has("availableMiB")
+			? orNull("availableMiB", () => fields.integer("availableMiB", 0, 2 ** 32))
+			: null,
 		// An older broker says neither.
 		cpus: fields.has("cpus") ? fields.integer("cpus", 0, cpusMax) : 0,
 		next: fields.has("next") ? orNull("next", () => parseNextBoot(fields.object("next"))) : null,

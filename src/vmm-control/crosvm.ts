@@ -3,8 +3,9 @@
  * command is a process that ends with 0 where the vmm has said that it did it, and else says why on its standard output.
  */
 import { execa } from "execa";
+import * as v from "valibot";
 import { errnoOf, QubesLiteError } from "../errors.ts";
-import type { VmmControl } from "./vmm-control.ts";
+import type { GuestMemory, VmmControl } from "./vmm-control.ts";
 
 /** From the call to the answer. crosvm's client has no bound of its own. */
 const withinMs = 2_000;
@@ -16,7 +17,15 @@ const reasonMaxLength = 200;
 const isGone =
 	/failed to (?:connect|send|recv)\b.*(?:No such file or directory|Connection refused|Connection reset|Broken pipe|disconnected)/;
 
-type Command = "powerbtn" | "suspend" | "resume";
+type Command = "powerbtn" | "suspend" | "resume" | "stop" | "balloon" | "balloon_stats";
+
+/** Of what balloon_stats prints (vm_control's VmResponse, as serde has it). */
+const statsSchema = v.object({
+	BalloonStats: v.object({
+		balloon_actual: v.pipe(v.number(), v.minValue(0)),
+		stats: v.object({ available_memory: v.optional(v.nullable(v.pipe(v.number(), v.minValue(0))), null) }),
+	}),
+});
 
 export class CrosvmControl implements VmmControl {
 	readonly #path: string;
@@ -34,6 +43,19 @@ export class CrosvmControl implements VmmControl {
 		await this.#tell("powerbtn");
 	}
 
+	async stop(): Promise<void> {
+		await this.#tell("stop");
+	}
+
+	async takeMemory(takenBytes: number): Promise<void> {
+		await this.#tell("balloon", withinMs, String(takenBytes));
+	}
+
+	async memory(boundMs = withinMs): Promise<GuestMemory> {
+		const { BalloonStats } = parseStats(await this.#tell("balloon_stats", boundMs));
+		return { takenBytes: BalloonStats.balloon_actual, availableBytes: BalloonStats.stats.available_memory };
+	}
+
 	async pause(): Promise<void> {
 		await this.#tell("suspend");
 	}
@@ -48,22 +70,23 @@ export class CrosvmControl implements VmmControl {
 		return false;
 	}
 
-	#tell(command: Command, boundMs = withinMs): Promise<void> {
-		const told = this.#last.then(() => this.#run(command, boundMs));
+	/** Resolves with what it has printed. */
+	#tell(command: Command, boundMs = withinMs, ...words: readonly string[]): Promise<string> {
+		const told = this.#last.then(() => this.#run(command, words, boundMs));
 		this.#last = told.catch(() => {});
 		return told;
 	}
 
-	async #run(command: Command, boundMs: number): Promise<void> {
+	async #run(command: Command, words: readonly string[], boundMs: number): Promise<string> {
 		const { failed, timedOut, exitCode, code, stdout, stderr, cause } = await execa(
 			this.#program,
-			[command, this.#path],
+			[command, ...words, this.#path],
 			{
 				...{ reject: false, stdin: "ignore", timeout: boundMs, killSignal: "SIGKILL", cleanup: false },
 				maxBuffer: outputMaxBytes,
 			},
 		);
-		if (!failed) return;
+		if (!failed) return stdout;
 		if (timedOut) {
 			throw new QubesLiteError("Unresponsive", `the vmm did not answer ${command} within ${boundMs / 1000} s`, {
 				remedy: "the vmm hangs: kill the vm",
@@ -80,6 +103,17 @@ export class CrosvmControl implements VmmControl {
 			throw new QubesLiteError("NotRunning", `no vmm serves ${this.#path}`);
 		}
 		throw new QubesLiteError("Internal", `the vmm refused ${command}: ${toReason(said)}`);
+	}
+}
+
+/** A guest has the say of its figures: what is not as it must be is none. */
+function parseStats(text: string): v.InferOutput<typeof statsSchema> {
+	try {
+		return v.parse(statsSchema, JSON.parse(text));
+	} catch (cause) {
+		throw new QubesLiteError("Internal", "the vmm says nothing of its guest's memory that could be understood", {
+			cause,
+		});
 	}
 }
 

@@ -41,6 +41,18 @@ export class QmpControl implements VmmControl {
 		await this.#tell("cont");
 	}
 
+	async stop(): Promise<never> {
+		throw new QubesLiteError("Unsupported", "QEMU ends in good order by SIGTERM");
+	}
+
+	async takeMemory(): Promise<never> {
+		throw noBalloon();
+	}
+
+	async memory(): Promise<never> {
+		throw noBalloon();
+	}
+
 	async isPaused(boundMs = withinMs): Promise<boolean> {
 		const status = await this.#tell("query-status", boundMs);
 		if (typeof status !== "object" || status === null || !("status" in status)) throw strange(this.#path);
@@ -137,6 +149,11 @@ function parseLine(path: string, line: string): Answer {
 	if (typeof value !== "object" || value === null) throw strange(path);
 	return value as Answer;
 }
+
+const noBalloon = (): QubesLiteError =>
+	new QubesLiteError("Unsupported", "QEMU's vms keep their memory while they run", {
+		remedy: 'give the vm less "memory" in the configuration, or "hypervisor": "crosvm"',
+	});
 
 function unresponsive(path: string, command: Command, boundMs: number): QubesLiteError {
 	return new QubesLiteError("Unresponsive", `the vmm did not answer ${command} within ${boundMs / 1000} s`, {

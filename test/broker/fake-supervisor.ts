@@ -127,6 +127,9 @@ export function toFakeControl(directory: string, places: FakePlaces, life: Broke
 		return life.only(promise);
 	};
 	return {
+		stop: () => Promise.reject(new QubesLiteError("Unsupported", "SIGTERM does it")),
+		takeMemory: () => Promise.reject(new QubesLiteError("Unsupported", "it keeps its memory")),
+		memory: () => Promise.reject(new QubesLiteError("Unsupported", "it keeps its memory")),
 		pressPowerButton: () => told("power button", ({ guest }) => guest.powerOff()),
 		pause: () => told("pause", ({ guest }) => guest.pause()),
 		resume: () => told("resume", ({ guest }) => guest.resume()),

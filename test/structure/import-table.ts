@@ -52,7 +52,12 @@ export const table: readonly Row[] = [
 		pure: true,
 	},
 	// A vmm that runs, spoken to. Who starts one is activation/.
-	{ room: "src/vmm-control", ours: ["src/errors.ts", "src/launch-plan.ts"], node: ["net"], packages: ["execa"] },
+	{
+		room: "src/vmm-control",
+		ours: ["src/errors.ts", "src/launch-plan.ts"],
+		node: ["net"],
+		packages: ["execa", "valibot"],
+	},
 	{
 		room: "src/host",
 		ours: [

@@ -34,6 +34,31 @@ describe("crosvm", () => {
 		expect(lines()).toEqual([`powerbtn ${path}`, `suspend ${path}`, `resume ${path}`]);
 	});
 
+	it("ends, and takes memory from its guest, when it is told to", async () => {
+		const crosvm = control();
+		await crosvm.takeMemory(256 * 2 ** 20);
+		await crosvm.stop();
+		expect(lines()).toEqual([`balloon 268435456 ${path}`, `stop ${path}`]);
+	});
+
+	it("says what its guest has of memory", async () => {
+		answer(`echo '{"BalloonStats":{"stats":{"available_memory":1000,"swap_in":null},"balloon_actual":7}}'`);
+		expect(await control().memory()).toEqual({ takenBytes: 7, availableBytes: 1000 });
+		answer(`echo '{"BalloonStats":{"stats":{},"balloon_actual":0}}'`);
+		expect(await control().memory()).toEqual({ takenBytes: 0, availableBytes: null });
+	});
+
+	it.each(["", "{}", '{"Err":107}', '{"BalloonStats":{"stats":{"available_memory":-1},"balloon_actual":0}}'])(
+		"says nothing of it that could be understood: %s",
+		async (text) => {
+			answer(`echo '${text}'`);
+			await expect(control().memory()).rejects.toMatchObject({
+				code: "Internal",
+				message: "the vmm says nothing of its guest's memory that could be understood",
+			});
+		},
+	);
+
 	it("is told one thing after the other, also when the first takes its time", async () => {
 		answer(`[ "$1" != suspend ] || sleep 0.2\necho done-$1 >>${told}`);
 		const crosvm = control();

@@ -78,7 +78,7 @@ export const commands = {
 	},
 	set: {
 		help: "changes the idleTimeout and the like of a running vm, until it stops",
-		more: "idleTimeout, pauseTimeout and maxLifetime are seconds, 0 is never; idleAction is stop or pause. It holds at once. For every boot these stand in the configuration.",
+		more: "idleTimeout, pauseTimeout and maxLifetime are seconds, 0 is never; idleAction is stop or pause; memory is MiB, at most what the vm was booted with, and on crosvm only. It holds at once. For every boot these stand in the configuration.",
 		options: { json, help },
 		operand: { ...vms, isFirstOnly: true },
 		usages: ["[--json] VM KEY=VALUE…"],
