@@ -18,14 +18,18 @@ mount --rbind /sys/fs/cgroup "$1"
 mount -t sysfs sysfs /sys
 mount --rbind "$1" /sys/fs/cgroup
 umount -l "$1"
-[ "$2" = / ] || mount --bind "$2" /proc/cpuinfo
+if [ "$2" != / ]; then
+	mount --bind "$2" /proc/cpuinfo
+	mknod -m 666 "$2.kvm" c 10 232
+	mount --bind "$2.kvm" /dev/kvm
+fi
 ip link set lo up
 echo ready
 exec cat
 `;
 
 export interface TapHostOptions {
-	/** Its processor is one for KVM, by its own word; /dev/kvm must be there. Real guests can't run on that. */
+	/** Its processor is one for KVM, by its own word, and /dev/kvm anybody's, which must be there. Real guests can't run on that. */
 	readonly hasKvm?: boolean;
 }
 
@@ -79,6 +83,8 @@ export class TapHost {
 		this.#anchor.stdin?.end();
 		await ended;
 		rmdirSync(this.#directory);
-		if (this.#cpuinfo !== "/") rmSync(this.#cpuinfo);
+		if (this.#cpuinfo === "/") return;
+		rmSync(this.#cpuinfo);
+		rmSync(`${this.#cpuinfo}.kvm`);
 	}
 }
