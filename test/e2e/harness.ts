@@ -179,7 +179,7 @@ export class TestUser {
 
 	vmmPids(): number[] {
 		return this.processes()
-			.filter(({ words }) => /^\S*qemu-system-x86_64 |fake-guest/.test(words))
+			.filter(({ words }) => /^\S*qemu-system-x86_64 |fake-guest|fake-crosvm\.mjs/.test(words))
 			.map(({ pid }) => pid);
 	}
 

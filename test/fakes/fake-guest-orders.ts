@@ -13,7 +13,7 @@ export interface Orders {
 	readonly deafConsole?: true;
 	/** Not a word on the console, and no hello. */
 	readonly silent?: true;
-	/** Ends before it says hello: QEMU's own words on stderr, and its status. */
+	/** Ends before it says hello: the vmm's own words on stderr, and its status. */
 	readonly exitAtBoot?: { readonly words: string; readonly status: number };
 	/** From one phase to the next; without this all are told at once. */
 	readonly phaseDelayMs?: number;
@@ -39,9 +39,30 @@ export interface Orders {
 	readonly ignoresPowerOff?: true;
 	/** From the request to power off to the end. */
 	readonly powerOffDelayMs?: number;
-	/** QEMU that does not end on SIGTERM. */
+	/** Does not power off when its power button is pressed. */
+	readonly ignoresPowerButton?: true;
+	/** A vmm that does not end on SIGTERM. */
 	readonly ignoresSigterm?: true;
+	/** crosvm that fails after its control socket is there: the words behind "exiting with error 1". */
+	readonly failsToStart?: string;
+	/** crosvm that ends otherwise than by its guest's powering off: so long after the guest began, or else in place of that. */
+	readonly ends?: { readonly by: CrosvmEnd; readonly afterMs?: number };
+	/** crosvm some of whose children are still there at an orderly end: it kills its whole process group then. */
+	readonly killsItsGroup?: true;
 }
+
+export type CrosvmEnd =
+	/** 32. */
+	| "reset"
+	/** 33: of a processor, or of a device whose vhost-user back end has gone. */
+	| "crash"
+	| "backEnd"
+	/** 34. */
+	| "panic"
+	/** 36. */
+	| "watchdog"
+	/** Signal 6: crosvm itself has panicked. */
+	| "abort";
 
 export type SessionOrder =
 	/** Refusals; the first session only, or each. */
@@ -89,7 +110,7 @@ export function readStarts(directory: string, vm: string): number[] {
 /** Notes this start down, and whether the vmm of an earlier one still runs, which would share its disks. Returns its number. */
 export function noteStart(directory: string, vm: string): number {
 	const earlier = readStarts(directory, vm);
-	for (const pid of earlier.filter(isFakeGuest)) {
+	for (const pid of earlier.filter(isFakeVmm)) {
 		appendFileSync(join(directory, "violations"), `${vm} was started as ${process.pid} while ${pid} ran\n`);
 	}
 	appendFileSync(join(directory, `${vm}.starts`), `${process.pid}\n`);
@@ -99,9 +120,9 @@ export function noteStart(directory: string, vm: string): number {
 export const readViolations = (directory: string): string[] => readLines(join(directory, "violations"));
 
 /** A zombie has no words. */
-function isFakeGuest(pid: number): boolean {
+function isFakeVmm(pid: number): boolean {
 	try {
-		return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("fake-guest");
+		return /fake-guest|fake-crosvm/.test(readFileSync(`/proc/${pid}/cmdline`, "utf8"));
 	} catch {
 		return false;
 	}
