@@ -32,7 +32,7 @@ const requirements: readonly Requirement[] = [
 	{ file: "/usr/share/keyrings/debian-archive-keyring.gpg", debianPackage: "debian-archive-keyring" },
 ];
 
-/** What else is needed: by the tests a terminal to look at, a user manager with a bus, the shells that we complete for, who formats man pages, what makes TAPs and rules for them and what compiles nix/mktuntap, by the bench what we are compared with. */
+/** What else is needed: by the tests a terminal to look at, a user manager with a bus, the shells that we complete for, who formats man pages, what makes TAPs and rules for them, what compiles nix/mktuntap and who knows SOCK_SEQPACKET, by the bench what we are compared with. */
 const extras: Readonly<Record<Purpose, readonly Requirement[]>> = {
 	use: [],
 	tests: [
@@ -48,6 +48,7 @@ const extras: Readonly<Record<Purpose, readonly Requirement[]>> = {
 		{ file: "/usr/include/stdio.h", debianPackage: "libc6-dev" },
 		{ file: "make", debianPackage: "make" },
 		{ file: "nft", debianPackage: "nftables" },
+		{ file: "python3", debianPackage: "python3" },
 	],
 	bench: [
 		{ file: "socat", debianPackage: "socat" },
