@@ -80,6 +80,12 @@ export function describeVmm({ hypervisor, start }: VmmUnderTest): void {
 	const configure = (...wanted: readonly string[]): void =>
 		user.configure(vmsOf(user.directory).filter((vm) => wanted.includes((vm as { name: string }).name)));
 	const stateOf = async (vm: string): Promise<string> => (await user.status(vm)).state;
+	/** Never 0, which would be our own process group. */
+	const vmmPid = async (vm: string): Promise<number> => {
+		const { pid } = await user.status(vm);
+		if (pid === null) throw new Error(`${vm} has no vmm`);
+		return pid;
+	};
 	const until = (vm: string, state: string): Promise<void> =>
 		user.until(`${vm} is ${state}`, async () => (await stateOf(vm)) === state);
 	const why = async (vm: string): Promise<string> => (await user.sh(`qubes-lite why ${vm}`)).stdout;
@@ -156,7 +162,7 @@ export function describeVmm({ hypervisor, start }: VmmUnderTest): void {
 		it("is named where its vmm is killed, to who runs something, and the next one is as the first", async () => {
 			const running = user.start("run-in-vm", ["plain", "sh", "-c", "echo up; sleep 1000"]);
 			await user.until("it runs", () => running.stdout() === "up\n");
-			process.kill((await user.status("plain")).pid ?? 0, "SIGKILL");
+			process.kill(await vmmPid("plain"), "SIGKILL");
 			expect(await running.done).toMatchObject({
 				status: 125,
 				stderr: expect.stringContaining("plain ended while the command ran: its vmm was ended by SIGKILL"),
@@ -165,10 +171,10 @@ export function describeVmm({ hypervisor, start }: VmmUnderTest): void {
 		});
 
 		it("leaves nothing that is in the way, whoever was killed with it", async () => {
-			const { pid } = await user.status("plain");
+			const pid = await vmmPid("plain");
 			for (const process_ of user.processes().filter(({ words }) => /broker\.cjs|vm-shim\.sh/.test(words)))
 				process.kill(process_.pid, "SIGKILL");
-			process.kill(pid ?? 0, "SIGKILL");
+			process.kill(pid, "SIGKILL");
 			await user.until("all are gone", () => !user.processes().some(({ pid: one }) => one === pid));
 			expect(readdirSync(join(user.runtime, "plain"))).toContain("vhost-vsock.sock");
 			expect(await user.run("plain", "echo", "anew")).toMatchObject({ status: 0, stdout: "anew\n", stderr: "" });

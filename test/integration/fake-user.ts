@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { buildSync } from "esbuild";
 import { fakeCache, type Running, TestUser, type TestUserOptions } from "../e2e/harness.ts";
 import { type Orders, order, readStarts, readViolations } from "../fakes/fake-guest-orders.ts";
+import { installFakeCrosvm } from "../fixtures/install-fake-crosvm.ts";
 import { isSoak } from "../rounds.ts";
 
 export const isRoot = process.getuid?.() === 0;
@@ -44,6 +45,7 @@ export class FakeUser extends TestUser {
 		this.env.PATH = `${this.fakes}:${this.env.PATH}`;
 		symlinkSync(koffi, join(this.fakes, "koffi.node"));
 		this.#install("qemu-system-x86_64", "fake-guest", this.fakes);
+		if (JSON.stringify([options.config, options.vms]).includes('"hypervisor":"crosvm"')) installFakeCrosvm(this.fakes);
 		this.#install("vhost-device-vsock", "fake-vhost-device-vsock", "");
 		if (options.uid !== undefined) chownAll(this.directory, options.uid);
 	}
