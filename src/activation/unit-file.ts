@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { dirname } from "node:path";
-import type { HostRequirement, LaunchPlan } from "../launch-plan.ts";
+import { type HostRequirement, idMapWord, type LaunchPlan } from "../launch-plan.ts";
 import { shimDirectories, toPlanWords } from "./shim-script.ts";
 import { brokerUnits, toUnitName } from "./unit-names.ts";
 import { formatUnitVariable, quoteUnitWord, type UnitHoles } from "./unit-quoting.ts";
@@ -65,7 +65,7 @@ const hash = (body: string): string => createHash("sha256").update(body).digest(
 function renderBody(plan: LaunchPlan, options: UnitOptions): string {
 	const { instance, runtimeDirectory, shim } = options;
 	const name = instance === undefined ? plan.vm : "disp-%i";
-	const holes = new Map([[runtimeDirectory, "%t/qubes-lite"]]);
+	const holes = new Map([[runtimeDirectory, "%t/qubes-lite"], ...toIdHoles(plan)]);
 	// Of another login it may have another name: the user manager knows it when the unit starts.
 	if (plan.wayland !== null && dirname(plan.wayland) === dirname(runtimeDirectory)) {
 		holes.set(plan.wayland, "%t/${WAYLAND_DISPLAY}");
@@ -124,6 +124,14 @@ function renderBody(plan: LaunchPlan, options: UnitOptions): string {
 		...(options.autoStart ? ["", "[Install]", "WantedBy=default.target"] : []),
 	];
 	return `${lines.join("\n")}\n`;
+}
+
+/** Whose the files of shared directories are, its user manager says: the unit is the same for every user. */
+function toIdHoles({ helpers }: LaunchPlan): [string, string][] {
+	const words = helpers.flatMap(({ argv }) => argv);
+	const toHoles = (kind: "uid" | "gid", specifier: string): [string, string][] =>
+		words.filter((word) => word.startsWith(`--${kind}-map=`)).map((word) => [word, idMapWord(kind, specifier)]);
+	return [...toHoles("uid", "%U"), ...toHoles("gid", "%G")];
 }
 
 /**

@@ -48,9 +48,18 @@ function checkDisk({ path, readOnly }: Disk, hypervisor: VmConfig["hypervisor"])
 function checkDirectory(path: string, readOnly: boolean): void {
 	const mode = constants.R_OK | constants.X_OK | (readOnly ? 0 : constants.W_OK);
 	const what = `the shared directory ${path}`;
-	check(path, mode, what, `mkdir -p ${shellWord(path)}`, readOnly ? "read" : "read and write");
-	if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === false) {
+	if (isOther(path)) {
 		throw new QubesLiteError("BootFailed", `${what} is no directory`, { remedy: `ls -ld ${shellWord(path)}` });
+	}
+	check(path, mode, what, `mkdir -p ${shellWord(path)}`, readOnly ? "read" : "read and write");
+}
+
+/** It is there, and is no directory. */
+function isOther(path: string): boolean {
+	try {
+		return !statSync(path).isDirectory();
+	} catch {
+		return false;
 	}
 }
 

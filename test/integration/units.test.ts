@@ -9,7 +9,7 @@ import { fakeCache } from "../e2e/harness.ts";
 import { facts } from "../vmm/facts.ts";
 
 const qubesLite = fileURLToPath(new URL("../../bin/qubes-lite", import.meta.url));
-const { runtimeDirectory: _, wayland: _none, ...rest } = facts;
+const { runtimeDirectory: _, user: _user, wayland: _none, ...rest } = facts;
 const disks = [
 	"/data/a b.qcow2",
 	"/data/50%n.img",
