@@ -158,6 +158,7 @@ async function unpack(
 				if (library !== undefined) await unpackPackage(apt, library, tree, signal);
 			}
 			await bringLibraries(join(tree, file), tree, kept, signal);
+			await writeFile(join(kept, name), toLauncher(name, basename(directory)), { mode: 0o755 });
 		} else {
 			await rename(join(tree, file), join(kept, name));
 		}
@@ -177,7 +178,7 @@ async function unpackPackage(apt: PrivateApt, wanted: DebianPackage, tree: strin
 }
 
 /**
- * Puts the program, its libraries and their loader into `kept`, and what starts it by these. Throws Internal where one of them is not in
+ * Puts the program, its libraries and their loader into `kept`/lib. Throws Internal where one of them is not in
  * `tree`: with another release's it might not run.
  */
 async function bringLibraries(program: string, tree: string, kept: string, signal: AbortSignal): Promise<void> {
@@ -193,13 +194,17 @@ async function bringLibraries(program: string, tree: string, kept: string, signa
 		await copyFile(await realpath(path), join(lib, basename(path)));
 	}
 	await rename(program, join(lib, basename(program)));
-	await writeFile(join(kept, basename(program)), toLauncher(basename(program)), { mode: 0o755 });
 }
 
-/** From within its directory, wherever that is by now: a path in --library-path must have no colon. */
-const toLauncher = (name: string): string => `#!/bin/sh
+/**
+ * From within its directory, wherever that is by now: a path in --library-path must have no colon. A copy of the cache may have a copy of it
+ * in the place of the symlink, beside the directory.
+ */
+const toLauncher = (name: string, directory: string): string => `#!/bin/sh
 # ${name} with the libraries of its own release, which are newer than this machine's.
-program=$(readlink -f "$0") && cd "\${program%/*}/lib" && exec ./${loader} --inhibit-cache --library-path . ./${name} "$@"
+program=$(readlink -f "$0") && cd "\${program%/*}" || exit
+[ -d lib ] || cd ${directory} || exit
+cd lib && exec ./${loader} --inhibit-cache --library-path . ./${name} "$@"
 `;
 
 async function pointTo(program: string, link: string): Promise<void> {
