@@ -119,7 +119,7 @@ function renderBody(plan: LaunchPlan, options: UnitOptions): string {
 		`TimeoutStopSec=${stopWithinS + stopMarginS}`,
 		...toLimits(plan),
 		...hardening,
-		...(plan.makesNamespaces ? [] : forbidNamespaces),
+		...toRestrictions(plan),
 		`RestrictAddressFamilies=AF_UNIX${plan.opensInternetSockets ? " AF_INET AF_INET6" : ""}`,
 		...(options.autoStart ? ["", "[Install]", "WantedBy=default.target"] : []),
 	];
@@ -151,14 +151,20 @@ const hardening = [
 	"SystemCallArchitectures=native",
 ];
 
-/** Not where a device's process, or virtiofsd, shuts itself into namespaces of its own: that confines more, and by calls that are none of a service's. */
-const forbidNamespaces = [
-	"RestrictNamespaces=yes",
-	// seccomp: QEMU restricts itself further, the resources included.
-	"SystemCallFilter=@system-service seccomp",
-	"SystemCallFilter=~@resources",
-	"SystemCallErrorNumber=EPERM",
-];
+/**
+ * virtiofsd shuts itself into namespaces of its own, which confines it more, and makes its mounts there. Not said of crosvm's devices, which do so
+ * by more calls than are a service's.
+ */
+function toRestrictions({ makesNamespaces, hypervisor }: LaunchPlan): string[] {
+	if (makesNamespaces && hypervisor !== "qemu") return [];
+	return [
+		`RestrictNamespaces=${makesNamespaces ? "user mnt net pid" : "yes"}`,
+		// seccomp: QEMU restricts itself further, the resources included.
+		`SystemCallFilter=@system-service seccomp${makesNamespaces ? " @mount" : ""}`,
+		"SystemCallFilter=~@resources",
+		"SystemCallErrorNumber=EPERM",
+	];
+}
 
 function toLimits({ limits }: LaunchPlan): string[] {
 	return [

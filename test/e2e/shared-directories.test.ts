@@ -241,6 +241,11 @@ describe.runIf(isRoot)("a unit of nobody's with a shared directory", () => {
 		const { pid, status } = serverOf(user, "shopping", "docs");
 		expect(readFileSync(`/proc/${pid}/mountinfo`, "utf8").trim().split("\n")).toHaveLength(1);
 		expect(status).toMatch(/^CapEff:\t0+$/m);
+		/** Of the others, none but QEMU makes a filter of its own. */
+		const vsock = user
+			.processes()
+			.find(({ words }) => words.startsWith("/") && words.includes("vhost-device-vsock --"));
+		expect(readFileSync(`/proc/${vsock?.pid}/status`, "utf8")).toMatch(/^NoNewPrivs:\t1\nSeccomp:\t2$/m);
 	});
 
 	it("ends with its virtiofsd, and says so", async () => {
