@@ -185,7 +185,7 @@ describe("a directory that several vms share", () => {
 	});
 
 	it("is the same in all at once, and keeps what a disposable instance has written", async () => {
-		const wait = "until [ -e /mnt/docs/$1 ]; do sleep 0.1; done; cat /mnt/docs/$1";
+		const wait = "until [ -s /mnt/docs/$1 ]; do sleep 0.1; done; cat /mnt/docs/$1";
 		const [one, instance] = await Promise.all([
 			user.run("one", "sh", "-c", `echo one >/mnt/docs/one; set instance; ${wait}`),
 			user.run("--disposable", "sh", "-c", `echo instance >/mnt/docs/instance; set one; ${wait}`),
@@ -246,6 +246,14 @@ describe.runIf(isRoot)("a unit of nobody's with a shared directory", () => {
 			.processes()
 			.find(({ words }) => words.startsWith("/") && words.includes("vhost-device-vsock --"));
 		expect(readFileSync(`/proc/${vsock?.pid}/status`, "utf8")).toMatch(/^NoNewPrivs:\t1\nSeccomp:\t2$/m);
+	});
+
+	it("is had by an instance of its template as well, whose user systemd fills in", async () => {
+		expect(await user.run("--disposable=shopping", "sh", "-c", "echo gone >/mnt/docs/instance")).toMatchObject({
+			stderr: "",
+			status: 0,
+		});
+		expect(ownerOf("docs/instance")).toBe(otherUid);
 	});
 
 	it("ends with its virtiofsd, and says so", async () => {
