@@ -10,7 +10,7 @@ import { hashFile, hashStrings } from "./sha256.ts";
 import type { XzDecompress } from "./vmlinux.ts";
 
 /** Raised whenever this file changes what it makes of the same inputs. */
-const initramfsVersion = "1";
+const initramfsVersion = "2";
 
 /** Loaded in every guest: the bus, the root disk and its file systems, vsock, entropy, the power button. */
 const baseModules = [
@@ -24,8 +24,8 @@ const baseModules = [
 	"button",
 	"evdev",
 ];
-/** Loaded where the kernel command line names a network interface. */
-const networkModules = ["virtio_net"];
+/** What only some guests need: loaded where the kernel command line names a network interface, or a shared directory. */
+const otherModules = { network: ["virtio_net"], shares: ["virtiofs"] } as const;
 
 /** Hash of all that the initramfs depends on; `kernelHash` stands for the modules. */
 export async function hashInitramfsInputs(inputs: GuestInputs, kernelHash: string): Promise<string> {
@@ -34,8 +34,7 @@ export async function hashInitramfsInputs(inputs: GuestInputs, kernelHash: strin
 		initramfsVersion,
 		kernelHash,
 		...baseModules,
-		"",
-		...networkModules,
+		...Object.values(otherModules).flatMap((names) => ["", ...names]),
 		...(await Promise.all(files.map(hashFile))),
 	]);
 }
@@ -48,7 +47,12 @@ export async function buildInitramfs(
 ): Promise<Buffer> {
 	const modules = await createModuleSource(kernel.modules, decompressXz);
 	const base = await orderModules(baseModules, modules.dependenciesOf);
-	const network = (await orderModules(networkModules, modules.dependenciesOf)).filter((name) => !base.includes(name));
+	const others = await Promise.all(
+		Object.entries(otherModules).map(async ([directory, wanted]) => {
+			const order = await orderModules(wanted, modules.dependenciesOf);
+			return { directory: `modules/${directory}`, names: order.filter((name) => !base.includes(name)) };
+		}),
+	);
 
 	const toEntries = async (directory: string, names: readonly string[]): Promise<CpioEntry[]> =>
 		await Promise.all(
@@ -65,7 +69,7 @@ export async function buildInitramfs(
 		"lower",
 		"modules",
 		"modules/base",
-		"modules/network",
+		...others.map(({ directory }) => directory),
 		"newroot",
 		"overlay",
 		"proc",
@@ -78,7 +82,7 @@ export async function buildInitramfs(
 		{ kind: "symlink", path: "bin/sh", target: "busybox" },
 		{ kind: "file", path: "init", data: await readFile(`${inputs.scripts}init`), executable: true },
 		...(await toEntries("modules/base", base)),
-		...(await toEntries("modules/network", network)),
+		...(await Promise.all(others.map(({ directory, names }) => toEntries(directory, names)))).flat(),
 	]);
 }
 

@@ -7,10 +7,11 @@ import { isAbsolute, join } from "node:path";
 import { parseArgs } from "node:util";
 import { QubesLiteError } from "../src/errors.ts";
 import { buildImage, megabytes } from "./build-image.ts";
+import { findHelper } from "./debian-helper.ts";
 import { explainStorageError } from "./disk-room.ts";
 import { createImageStore } from "./image-store.ts";
 import { createProgress } from "./progress.ts";
-import { findVhostDeviceVsock } from "./vhost-device-vsock.ts";
+import { vhostDeviceVsock, virtiofsd } from "./vm-helpers.ts";
 
 const usage = `Usage: qubes-lite image build [--force]
        qubes-lite image ls [--json]
@@ -39,8 +40,18 @@ async function build(cacheDirectory: string, force: boolean, signal: AbortSignal
 	try {
 		await buildImage({ cacheDirectory, force, progress, signal });
 		await progress.step("vsock", async (note) =>
-			note((await findVhostDeviceVsock(cacheDirectory, signal, note)).origin),
+			note((await findHelper(vhostDeviceVsock, cacheDirectory, signal, note)).origin),
 		);
+		await progress.step("virtiofsd", async (note) => {
+			try {
+				note((await findHelper(virtiofsd, cacheDirectory, signal, note)).origin);
+			} catch (error) {
+				if (!(error instanceof QubesLiteError) || error.code !== "Unsupported") throw error;
+				// Most vms do without it.
+				note("not to be had");
+				progress.say(`${error.message}\n${error.remedy}`);
+			}
+		});
 	} catch (error) {
 		throw explainStorageError(error, cacheDirectory);
 	}

@@ -15,17 +15,38 @@ export interface LaunchHelper extends LaunchProcess {
 	readonly socket: string;
 }
 
+/** Who runs the vm's processes, by number. */
+export interface HostUser {
+	readonly uid: number;
+	readonly gid: number;
+}
+
+/** virtiofsd's word by which one user, or group, of the host is 0 in its namespace. */
+export const idMapWord = (kind: "uid" | "gid", id: number | string): string => `--${kind}-map=:0:${id}:1:`;
+
+/** Kinds of what a plan requires by its path. */
+export const requiredPaths = [
+	"program",
+	"file",
+	"disk",
+	"directory",
+	"read-only-directory",
+	"raw-image",
+	"qcow2-image",
+	"wayland",
+] as const;
+
 /** Something that the plan was made for: where the host is not so any more, another plan is right. */
 export type HostRequirement =
 	| { readonly kind: "kvm" | "tcg" }
 	/** A TAP device of this name is there, or is not. */
 	| { readonly kind: "tap" | "no-tap"; readonly name: string }
 	/**
-	 * A file is of the guest's image; a disk is the user's; a directory is shared with the guest. `raw-image` and `qcow2-image`: what a disk
+	 * A file is of the guest's image; a disk is the user's; a directory is shared with the guest, which may write in it or not. `raw-image` and `qcow2-image`: what a disk
 	 * holds is of that format, since the vmm believes its content and not its name. `wayland`: the compositor's socket.
 	 */
 	| {
-			readonly kind: "program" | "file" | "disk" | "directory" | "raw-image" | "qcow2-image" | "wayland";
+			readonly kind: (typeof requiredPaths)[number];
 			readonly path: string;
 	  };
 

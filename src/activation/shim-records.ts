@@ -4,7 +4,7 @@ import { open, rename } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
 import { errnoOf } from "../errors.ts";
-import type { LaunchPlan } from "../launch-plan.ts";
+import { type LaunchPlan, requiredPaths } from "../launch-plan.ts";
 import type { ProcessIdentity } from "./process-identity.ts";
 import { shimDirectories, shimFiles } from "./shim-script.ts";
 
@@ -46,10 +46,7 @@ export const bootTokenPattern = /^[0-9A-Za-z]{8,64}$/;
 const requirement = v.variant("kind", [
 	v.strictObject({ kind: v.picklist(["kvm", "tcg"]) }),
 	v.strictObject({ kind: v.picklist(["tap", "no-tap"]), name: v.string() }),
-	v.strictObject({
-		kind: v.picklist(["program", "file", "disk", "directory", "raw-image", "qcow2-image", "wayland"]),
-		path,
-	}),
+	v.strictObject({ kind: v.picklist(requiredPaths), path }),
 ]);
 const limits = v.strictObject({ memoryMaxMiB: v.nullable(naturalNumber), cpuWeight: v.nullable(naturalNumber) });
 

@@ -3,7 +3,7 @@
  * helpers: limits count for all of them together, and nothing of a vm outlives its unit. Pure.
  */
 import { createHash } from "node:crypto";
-import type { HostRequirement, LaunchPlan } from "../launch-plan.ts";
+import { type HostRequirement, idMapWord, type LaunchPlan } from "../launch-plan.ts";
 import { shimDirectories, toPlanWords } from "./shim-script.ts";
 import { brokerUnits, toUnitName } from "./unit-names.ts";
 import { formatUnitVariable, quoteUnitWord, type UnitHoles } from "./unit-quoting.ts";
@@ -64,7 +64,7 @@ const hash = (body: string): string => createHash("sha256").update(body).digest(
 function renderBody(plan: LaunchPlan, options: UnitOptions): string {
 	const { instance, runtimeDirectory, shim } = options;
 	const name = instance === undefined ? plan.vm : "disp-%i";
-	const holes = new Map([[runtimeDirectory, "%t/qubes-lite"]]);
+	const holes = new Map([[runtimeDirectory, "%t/qubes-lite"], ...toIdHoles(plan)]);
 	// Of another login it may have another name: the user manager knows it when the unit starts.
 	if (plan.wayland?.isByName === true) holes.set(plan.wayland.path, "%t/${WAYLAND_DISPLAY}");
 	if (instance !== undefined) {
@@ -116,11 +116,19 @@ function renderBody(plan: LaunchPlan, options: UnitOptions): string {
 		`TimeoutStopSec=${stopWithinS + stopMarginS}`,
 		...toLimits(plan),
 		...hardening,
-		...(plan.makesNamespaces ? [] : forbidNamespaces),
+		...toRestrictions(plan),
 		`RestrictAddressFamilies=AF_UNIX${plan.opensInternetSockets ? " AF_INET AF_INET6" : ""}`,
 		...(options.autoStart ? ["", "[Install]", "WantedBy=default.target"] : []),
 	];
 	return `${lines.join("\n")}\n`;
+}
+
+/** Whose the files of shared directories are, its user manager says: the unit is the same for every user. */
+function toIdHoles({ helpers }: LaunchPlan): [string, string][] {
+	const words = helpers.flatMap(({ argv }) => argv);
+	const toHoles = (kind: "uid" | "gid", specifier: string): [string, string][] =>
+		words.filter((word) => word.startsWith(`--${kind}-map=`)).map((word) => [word, idMapWord(kind, specifier)]);
+	return [...toHoles("uid", "%U"), ...toHoles("gid", "%G")];
 }
 
 /**
@@ -140,14 +148,20 @@ const hardening = [
 	"SystemCallArchitectures=native",
 ];
 
-/** Not where a device's process, or virtiofsd, shuts itself into namespaces of its own: that confines more, and by calls that are none of a service's. */
-const forbidNamespaces = [
-	"RestrictNamespaces=yes",
-	// seccomp: QEMU restricts itself further, the resources included.
-	"SystemCallFilter=@system-service seccomp",
-	"SystemCallFilter=~@resources",
-	"SystemCallErrorNumber=EPERM",
-];
+/**
+ * virtiofsd shuts itself into namespaces of its own, which confines it more, and makes its mounts there. Not said of crosvm's devices, which do so
+ * by more calls than are a service's.
+ */
+function toRestrictions({ makesNamespaces, hypervisor }: LaunchPlan): string[] {
+	if (makesNamespaces && hypervisor !== "qemu") return [];
+	return [
+		`RestrictNamespaces=${makesNamespaces ? "user mnt net pid" : "yes"}`,
+		// seccomp: QEMU restricts itself further, the resources included.
+		`SystemCallFilter=@system-service seccomp${makesNamespaces ? " @mount" : ""}`,
+		"SystemCallFilter=~@resources",
+		"SystemCallErrorNumber=EPERM",
+	];
+}
 
 function toLimits({ limits }: LaunchPlan): string[] {
 	return [

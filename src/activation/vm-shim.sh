@@ -239,6 +239,16 @@ check_disk() {
 	refuse "the disk $1 is not there"
 }
 
+# check_directory PATH VERB: a shared one that can be read, and, unless VERB is "read", written.
+check_directory() {
+	remedy="mkdir -p '$1'"
+	[ -e "$1" ] || refuse "the shared directory $1 is not there"
+	remedy="ls -ld '$1'"
+	[ -d "$1" ] || refuse "the shared directory $1 is no directory"
+	remedy="namei -l '$1'"
+	[ -r "$1" ] && [ -x "$1" ] && { [ "$2" = read ] || [ -w "$1" ]; } || refuse "the shared directory $1 is not yours to $2"
+}
+
 # What crosvm takes an image for, it reads from its first bytes (src/host/disk-formats.ts), which the guest of a raw disk writes.
 check_image() {
 	LC_ALL=C
@@ -279,7 +289,8 @@ check() {
 		program=*) has_program "${1#*=}" || refuse "this unit was made for ${1#*=}, which is not there any more" ;;
 		disk=*) check_disk "${1#*=}" ;;
 		file=*) [ -r "${1#*=}" ] || refuse "this unit was made for ${1#*=}, which is not there any more" ;;
-		directory=*) [ -d "${1#*=}" ] && [ -r "${1#*=}" ] || refuse "the shared directory ${1#*=} is not there, or not yours to read" ;;
+		directory=*) check_directory "${1#*=}" "read and write" ;;
+		read-only-directory=*) check_directory "${1#*=}" read ;;
 		raw-image=* | qcow2-image=*) check_image "${1%%-*}" "${1#*=}" ;;
 		wayland=*) [ -S "${1#*=}" ] || refuse "it requires a Wayland session, and WAYLAND_DISPLAY of the user manager names none" ;;
 		empty=*) mkdir "${1#*=}" || exit 1 ;;

@@ -24,7 +24,7 @@ const places: Readonly<Record<string, (env: Environment) => string>> = {
 };
 
 /** What the broker looks for on PATH. What the shim needs is looked for by the vms' units, which have the manager's PATH. */
-const brokerPrograms = ["qemu-system-x86_64", "vhost-device-vsock"];
+const brokerPrograms = ["qemu-system-x86_64", "vhost-device-vsock", "virtiofsd"];
 
 /**
  * What a service with the environment `service` lacks to look where `shell` does. PATH is among it only where it leads to other

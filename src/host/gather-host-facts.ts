@@ -8,6 +8,7 @@ import { lookAtKvm } from "./kvm.ts";
 import { findNameServer } from "./name-server.ts";
 import { executable, findProgram } from "./programs.ts";
 import { listTaps } from "./taps.ts";
+import { findVirtiofsd } from "./virtiofsd.ts";
 import { findWayland } from "./wayland.ts";
 
 export interface HostPlaces {
@@ -26,7 +27,8 @@ export function gatherHostFacts(places: HostPlaces, vm: VmConfig): HostFacts {
 	return {
 		accelerator: lookAtKvm().works ? "kvm" : "tcg",
 		runtimeDirectory: places.runtimeDirectory,
-		binaries: findBinaries(places),
+		user: { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 },
+		binaries: findBinaries(places, vm),
 		taps: listTaps(),
 		wayland: findWayland(places.session()),
 		nameServer: findNameServer(),
@@ -40,12 +42,13 @@ export function gatherHostFacts(places: HostPlaces, vm: VmConfig): HostFacts {
 const hasOwnFiles = ({ kernel, initramfs, rootDisk }: VmConfig): boolean =>
 	kernel !== undefined && initramfs !== undefined && rootDisk !== undefined;
 
-function findBinaries(places: HostPlaces): Binaries {
+function findBinaries(places: HostPlaces, { sharedDirectories }: VmConfig): Binaries {
 	const found = {
 		qemu: findQemu(places),
 		crosvm: findCrosvm(places),
 		vhostDeviceVsock: findVhostDeviceVsock(places),
-		virtiofsd: findVirtiofsd(places),
+		// It is asked what it can do, which takes it milliseconds.
+		virtiofsd: sharedDirectories.length === 0 ? undefined : findVirtiofsd(places),
 	};
 	return Object.fromEntries(Object.entries(found).filter(([, path]) => path !== undefined));
 }
@@ -57,10 +60,6 @@ export const findQemu = ({ searchPath }: Pick<HostPlaces, "searchPath">): string
 
 export const findCrosvm = ({ searchPath }: Pick<HostPlaces, "searchPath">): string | undefined =>
 	findProgram(searchPath, "crosvm");
-
-/** Distributions keep it out of PATH; QEMU's own of before 8.0, which is in one of these places, needs root. */
-export const findVirtiofsd = ({ cacheDirectory, searchPath }: Search): string | undefined =>
-	findProgram(`${searchPath}:/usr/libexec`, "virtiofsd") ?? executable(join(cacheDirectory, cachePaths.virtiofsd));
 
 /** An installed one comes before the one that was unpacked with the image. */
 export const findVhostDeviceVsock = ({ cacheDirectory, searchPath }: Search): string | undefined =>

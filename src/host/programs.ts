@@ -3,12 +3,15 @@ import { accessSync, constants, statSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
 
 /** Absolute path of the first executable `name` in `searchPath` (`$PATH`). Relative directories are passed over. */
-export function findProgram(searchPath: string, name: string): string | undefined {
+export const findProgram = (searchPath: string, name: string): string | undefined =>
+	listPrograms(searchPath, name).next().value;
+
+/** Of all, in their order. */
+export function* listPrograms(searchPath: string, name: string): Generator<string, undefined> {
 	for (const directory of searchPath.split(":")) {
 		const found = isAbsolute(directory) ? executable(join(directory, name)) : undefined;
-		if (found !== undefined) return found;
+		if (found !== undefined) yield found;
 	}
-	return undefined;
 }
 
 /** `path` where it is a file that we may execute. */

@@ -7,6 +7,7 @@ import { errnoOf, QubesLiteError } from "../errors.ts";
 import { shellWord } from "../shell-word.ts";
 import { toFormat } from "../vmm/plan-parts.ts";
 import { readFormat } from "./disk-formats.ts";
+import { checkUserNamespaces } from "./user-namespaces.ts";
 
 /** What helps where there is no disk at `path`. */
 export function missingDiskRemedy(path: string): string {
@@ -27,7 +28,13 @@ export function checkFiles(vm: VmConfig): void {
 		if (path !== undefined) check(path, constants.R_OK, `the ${name} ${path}`, `ls -l ${shellWord(path)}`);
 	}
 	for (const disk of [...(vm.rootDisk === undefined ? [] : [vm.rootDisk]), ...vm.disks]) checkDisk(disk, vm.hypervisor);
-	for (const { path, readOnly } of vm.sharedDirectories) checkDirectory(path, readOnly);
+	checkShares(vm);
+}
+
+/** The same for its shared directories, and whether this user's virtiofsd can be confined to them. */
+export function checkShares({ sharedDirectories }: VmConfig): void {
+	for (const { path, readOnly } of sharedDirectories) checkDirectory(path, readOnly);
+	if (sharedDirectories.length > 0) checkUserNamespaces(process.getuid?.() ?? 0);
 }
 
 function checkDisk({ path, readOnly }: Disk, hypervisor: VmConfig["hypervisor"]): void {
@@ -48,9 +55,18 @@ function checkDisk({ path, readOnly }: Disk, hypervisor: VmConfig["hypervisor"])
 function checkDirectory(path: string, readOnly: boolean): void {
 	const mode = constants.R_OK | constants.X_OK | (readOnly ? 0 : constants.W_OK);
 	const what = `the shared directory ${path}`;
-	check(path, mode, what, `mkdir -p ${shellWord(path)}`, readOnly ? "read" : "read and write");
-	if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === false) {
+	if (isOther(path)) {
 		throw new QubesLiteError("BootFailed", `${what} is no directory`, { remedy: `ls -ld ${shellWord(path)}` });
+	}
+	check(path, mode, what, `mkdir -p ${shellWord(path)}`, readOnly ? "read" : "read and write");
+}
+
+/** It is there, and is no directory. */
+function isOther(path: string): boolean {
+	try {
+		return !statSync(path).isDirectory();
+	} catch {
+		return false;
 	}
 }
 

@@ -1,4 +1,5 @@
 /** What a launch plan depends on besides the configuration. Found out live by the broker, or read from a file. */
+import type { HostUser } from "../launch-plan.ts";
 
 export interface ImageFacts {
 	/** Absolute paths. */
@@ -13,6 +14,7 @@ export interface Binaries {
 	readonly qemu?: string;
 	readonly crosvm?: string;
 	readonly vhostDeviceVsock?: string;
+	/** One that can do what vmm/virtiofsd.ts asks of it. */
 	readonly virtiofsd?: string;
 }
 
@@ -27,6 +29,7 @@ export interface HostFacts {
 	readonly accelerator: "kvm" | "tcg";
 	/** `$XDG_RUNTIME_DIR/qubes-lite`, absolute. */
 	readonly runtimeDirectory: string;
+	readonly user: HostUser;
 	readonly binaries: Binaries;
 	/** Names of the network interfaces of the host that are TAPs. */
 	readonly taps: readonly string[];

@@ -4,6 +4,7 @@ import type { Disk } from "../config/disks.ts";
 import { rootDiskId } from "../config/disks.ts";
 import { capabilities } from "../config/hypervisor.ts";
 import type { VmConfig } from "../config/schema.ts";
+import type { SharedDirectory } from "../config/shared-directories.ts";
 import { QubesLiteError } from "../errors.ts";
 import {
 	type HostRequirement,
@@ -13,6 +14,7 @@ import {
 	vmFiles,
 } from "../launch-plan.ts";
 import type { HostFacts } from "./host-facts.ts";
+import { toVirtiofsdWords } from "./virtiofsd.ts";
 
 /** `tap`: a pre-made TAP of the host. `user`: the vmm itself speaks TCP and UDP for the guest. */
 export type NetworkKind = "none" | "tap" | "user";
@@ -33,7 +35,7 @@ export interface PlanParts {
 	/** In the vm's directory. */
 	readonly sockets: { readonly vsock: string; readonly vhostVsock: string; readonly control: string };
 	/** One for each of the vm's shared directories, in their order. */
-	readonly shares: readonly { readonly tag: string; readonly socket: string }[];
+	readonly shares: readonly (SharedDirectory & { readonly socket: string })[];
 }
 
 /**
@@ -56,7 +58,7 @@ export function toParts(vm: VmConfig, facts: HostFacts, control: string): PlanPa
 		tap: toTapName(vm),
 		// The longest of them is the second: also with the port of a connection, "vsock_4294967295" has no more characters.
 		sockets: { vsock: at(vmFiles.vsock), vhostVsock: at(vmFiles.vhostVsock), control: at(control) },
-		shares: vm.sharedDirectories.map(({ tag }) => ({ tag, socket: at(`fs-${tag}.sock`) })),
+		shares: vm.sharedDirectories.map((share) => ({ ...share, socket: at(`fs-${share.tag}.sock`) })),
 	};
 }
 
@@ -105,7 +107,7 @@ function toBootFiles(vm: VmConfig, { image }: HostFacts): BootFiles {
 	});
 }
 
-function toHelpers({ vm, sockets, shares }: PlanParts, { binaries }: HostFacts): LaunchHelper[] {
+function toHelpers({ vm, sockets, shares }: PlanParts, { binaries, user }: HostFacts): LaunchHelper[] {
 	const vsock = need(
 		binaries.vhostDeviceVsock,
 		"vhost-device-vsock",
@@ -122,20 +124,17 @@ function toHelpers({ vm, sockets, shares }: PlanParts, { binaries }: HostFacts):
 			],
 			socket: sockets.vhostVsock,
 		},
-		...shares.map(({ tag, socket }, index): LaunchHelper => {
-			const { path = "", readOnly = false } = vm.sharedDirectories[index] ?? {};
+		...shares.map(({ socket, ...share }): LaunchHelper => {
 			const virtiofsd = need(
 				binaries.virtiofsd,
-				"virtiofsd, which sharedDirectories need,",
+				"virtiofsd 1.13 or newer, which sharedDirectories need,",
 				"qubes-lite image build   # gets it from Debian, or says what else helps",
 			);
+			// crosvm asks it for the tag. QEMU is told itself, and of 7.1 to 8.0 it crashes where virtiofsd offers one (its --help).
+			const tag = vm.hypervisor === "crosvm" ? share.tag : null;
 			return {
-				name: `virtiofsd-${tag}`,
-				argv: [
-					virtiofsd,
-					...["--socket-path", socket, "--shared-dir", path, "--tag", tag, "--sandbox", "namespace"],
-					...(readOnly ? ["--readonly"] : []),
-				],
+				name: `virtiofsd-${share.tag}`,
+				argv: [virtiofsd, ...toVirtiofsdWords(share, socket, user, tag)],
 				socket,
 			};
 		}),
@@ -158,7 +157,9 @@ function toRequirements(parts: PlanParts, facts: HostFacts, programs: readonly s
 		...(vm.hypervisor === "crosvm"
 			? [...own, ...vm.disks].map(({ path }) => ({ kind: `${toFormat(path)}-image`, path }) as const)
 			: []),
-		...vm.sharedDirectories.map(({ path }) => ({ kind: "directory", path }) as const),
+		...vm.sharedDirectories.map(
+			({ path, readOnly }) => ({ kind: readOnly ? "read-only-directory" : "directory", path }) as const,
+		),
 	];
 }
 

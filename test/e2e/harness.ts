@@ -1,6 +1,17 @@
 /** A user of their own for each test file: directories, configuration, and the real programs run as a person would. */
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+	chmodSync,
+	existsSync,
+	lchownSync,
+	mkdirSync,
+	mkdtempSync,
+	readdirSync,
+	readFileSync,
+	realpathSync,
+	rmSync,
+	writeFileSync,
+} from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -39,6 +50,8 @@ export interface TestUserOptions {
 	readonly config?: object;
 	/** It gets a user manager. */
 	readonly hasManager?: boolean;
+	/** Who this user is; the tests' own user if absent. Needs root. */
+	readonly uid?: number;
 }
 
 export class TestUser {
@@ -48,6 +61,7 @@ export class TestUser {
 	readonly state: string;
 
 	readonly within: readonly string[];
+	readonly uid: number | undefined;
 	readonly #config: string;
 	readonly #others: object;
 	readonly #supervisor: string;
@@ -59,6 +73,7 @@ export class TestUser {
 		this.state = join(this.directory, "state/qubes-lite");
 		const config = join(this.directory, "config.json");
 		this.within = options.within ?? [];
+		this.uid = options.uid;
 		this.#config = config;
 		this.#others = options.config ?? {};
 		this.#supervisor = options.supervisor ?? "auto";
@@ -74,6 +89,7 @@ export class TestUser {
 			XDG_CACHE_HOME: options.cache ?? process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"),
 			...options.env,
 		};
+		if (options.uid !== undefined) chownAll(this.directory, options.uid);
 	}
 
 	/** Writes the configuration; a broker that runs reads it soon, or when it is asked for something. */
@@ -95,7 +111,9 @@ export class TestUser {
 	}
 
 	start(program: string, words: readonly string[]): Running {
-		return this.startAsTester(program, words);
+		if (this.uid === undefined) return this.startAsTester(program, words);
+		const become = [`--reuid=${this.uid}`, `--regid=${this.uid}`, "--clear-groups"];
+		return this.startAsTester("setpriv", [...become, program, ...words]);
 	}
 
 	/** With the tests' own rights, and this user's environment. */
@@ -202,6 +220,14 @@ export class TestUser {
 	}
 }
 
+/** A directory with all that is in it; links themselves, not what they lead to. */
+export function chownAll(path: string, uid: number): void {
+	lchownSync(path, uid, uid);
+	for (const entry of readdirSync(path, { withFileTypes: true, recursive: true })) {
+		lchownSync(join(entry.parentPath, entry.name), uid, uid);
+	}
+}
+
 export const nothingLeft = { processes: [], files: [] };
 
 /** An XDG cache whose image directory is a stand-in: enough for a fake vmm, which never reads it. */
@@ -224,3 +250,22 @@ export function fakeCache(directory: string): string {
 }
 
 export const sha256Of = (path: string): string => spawnSync("sha256sum", [path]).stdout.toString().slice(0, 64);
+
+/** The tests' own image and tools, where any user can read them: links, or copies where it is another file system. Remove it afterwards. */
+export function openCache(): string {
+	const from = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "qubes-lite");
+	const cache = mkdtempSync(join(tmpdir(), "ql-cache-"));
+	const to = join(cache, "qubes-lite");
+	mkdirSync(join(to, "images"), { recursive: true });
+	for (const [source, target] of [
+		[realpathSync(join(from, "images/current")), "images/current"],
+		[join(from, "tools"), "tools"],
+	] as const) {
+		const copy = ["-R", "-P", "--preserve=mode,timestamps", source, join(to, target)];
+		if (spawnSync("cp", ["--link", ...copy]).status === 0) continue;
+		rmSync(join(to, target), { recursive: true, force: true });
+		spawnSync("cp", copy);
+	}
+	for (const directory of [cache, to, join(to, "images"), join(to, "tools")]) chmodSync(directory, 0o755);
+	return cache;
+}

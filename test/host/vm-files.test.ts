@@ -35,3 +35,28 @@ it.each([
 		remedy: expect.stringContaining(remedy),
 	});
 });
+
+function problemSharing(path: string, readOnly = false): unknown {
+	try {
+		return checkFiles(createVm({ sharedDirectories: [{ tag: "docs", path, readOnly }] }));
+	} catch (cause) {
+		return cause;
+	}
+}
+
+it("a directory that is there is no problem", () => {
+	expect(problemSharing(directory)).toBeUndefined();
+	expect(problemSharing(directory, true)).toBeUndefined();
+});
+
+it.each([
+	[join(directory, "none"), "is not there", `mkdir -p ${join(directory, "none")}`],
+	[join(there, "below-a-file"), "is not there", `mkdir -p ${join(there, "below-a-file")}`],
+	[there, "is no directory", `ls -ld ${there}`],
+])("a shared directory that is none is named with what helps: %s", (path, what, remedy) => {
+	expect(problemSharing(path)).toMatchObject({
+		code: "BootFailed",
+		message: `the shared directory ${path} ${what}`,
+		remedy,
+	});
+});

@@ -10,7 +10,7 @@ import {
 	truncateSync,
 	writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { nothingLeft } from "../e2e/harness.ts";
@@ -222,6 +222,29 @@ describe("files of vms", () => {
 			remedy: "namei -l /etc/shadow",
 		});
 		expect(await other.leave(["vault"])).toEqual(nothingLeft);
+	});
+
+	it("a shared directory that is missing is named, and made by its remedy; virtiofsd is looked for where one is shared", async () => {
+		expect((await user.diagnose()).checks.map(({ name }) => name)).not.toContain("virtiofsd");
+		const path = join(user.directory, "shared docs");
+		configure({ sharedDirectories: [{ tag: "docs", path }] });
+		const sick = await user.diagnose();
+		expect(sick.of("virtiofsd")).toMatchObject({ status: "PASS" });
+		expect(sick.of("shares:vault")).toMatchObject({
+			status: "FAIL",
+			sentence: `the shared directory ${path} is not there`,
+		});
+		await user.cure("shares:vault", sick);
+		configure({ sharedDirectories: [{ tag: "docs", path: dirname(user.directory) }] });
+		expect((await user.diagnose()).of("shares:vault")).toMatchObject({
+			status: "WARN",
+			sentence: expect.stringMatching(/^vault may write all of .*no boundary is left$/),
+		});
+		user.fake("virtiofsd", "echo 'usage: virtiofsd [options]'");
+		expect((await user.diagnose()).of("virtiofsd")).toMatchObject({
+			status: "FAIL",
+			sentence: "virtiofsd 1.13 or newer, which sharedDirectories need, is not there",
+		});
 	});
 
 	it("a missing image, and a damaged one", async () => {

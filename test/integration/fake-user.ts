@@ -1,10 +1,10 @@
-/** A user whose PATH leads to fakes of QEMU and its helper: the real client, broker and supervisor, and boots of milliseconds. */
-import { chownSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+/** A user whose PATH leads to fakes of QEMU and its helpers: the real client, broker and supervisor, and boots of milliseconds. */
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildSync } from "esbuild";
-import { fakeCache, type Running, TestUser, type TestUserOptions } from "../e2e/harness.ts";
+import { chownAll, fakeCache, TestUser, type TestUserOptions } from "../e2e/harness.ts";
 import { type Orders, order, readStarts, readViolations } from "../fakes/fake-guest-orders.ts";
 import { installFakeCrosvm } from "../fixtures/install-fake-crosvm.ts";
 import { isSoak } from "../rounds.ts";
@@ -19,27 +19,25 @@ export const otherUid = 65534;
  */
 export const managerUids = isRoot ? (isSoak ? [undefined, otherUid] : [otherUid]) : [undefined];
 
-export interface FakeUserOptions extends TestUserOptions {
-	/** Who this user is; the tests' own user if absent. Needs root. */
-	readonly uid?: number;
-}
+export type FakeUserOptions = TestUserOptions;
 
 /** The fake guest runs the agent's own sessions, which look for it beside their bundle. */
 const koffi = fileURLToPath(
 	new URL("../../node_modules/@koromix/koffi-linux-x64/linux_x64/koffi.node", import.meta.url),
 );
 
+/** By which a virtiofsd that can do what is asked of it is known (vmm/virtiofsd.ts). */
+const help = "--translate-uid";
+
 export class FakeUser extends TestUser {
 	/** First on PATH. All that runs has it in its environment, which is how the census knows it. */
 	readonly fakes: string;
 	readonly cache: string;
-	readonly #uid: number | undefined;
 
 	constructor(options: FakeUserOptions) {
 		super(options);
 		this.fakes = join(this.directory, "fakes");
 		this.cache = join(this.directory, "cache");
-		this.#uid = options.uid;
 		mkdirSync(this.fakes);
 		this.env.XDG_CACHE_HOME = options.env?.XDG_CACHE_HOME ?? fakeCache(this.cache);
 		this.env.PATH = `${this.fakes}:${this.env.PATH}`;
@@ -47,6 +45,7 @@ export class FakeUser extends TestUser {
 		this.#install("qemu-system-x86_64", "fake-guest", this.fakes);
 		if (JSON.stringify([options.config, options.vms]).includes('"hypervisor":"crosvm"')) installFakeCrosvm(this.fakes);
 		this.#install("vhost-device-vsock", "fake-vhost-device-vsock", "");
+		this.#install("virtiofsd", "fake-virtiofsd", "");
 		if (options.uid !== undefined) chownAll(this.directory, options.uid);
 	}
 
@@ -63,12 +62,6 @@ export class FakeUser extends TestUser {
 	/** The vmm's process, as it noted itself down. */
 	vmmPid(vm: string): number {
 		return readStarts(this.fakes, vm).at(-1) ?? 0;
-	}
-
-	override start(program: string, words: readonly string[]): Running {
-		if (this.#uid === undefined) return super.start(program, words);
-		const become = [`--reuid=${this.#uid}`, `--regid=${this.#uid}`, "--clear-groups"];
-		return super.start("setpriv", [...become, program, ...words]);
 	}
 
 	/** Connects to a socket below the runtime directory, as any process of the user's, or of the guest's, could. */
@@ -108,15 +101,9 @@ export class FakeUser extends TestUser {
 		const words = [process.execPath, bundle, firstWord].filter((word) => word !== "").map((word) => `'${word}'`);
 		const script = `#!/bin/sh
 [ "$1" != --version ] || { echo '${program} (fake) version 9.9.9'; exit; }
+[ "$1" != --help ] || { echo '${help}'; exit; }
 exec ${words.join(" ")} "$@"
 `;
 		writeFileSync(join(this.fakes, program), script, { mode: 0o755 });
-	}
-}
-
-function chownAll(path: string, uid: number): void {
-	chownSync(path, uid, uid);
-	for (const entry of readdirSync(path, { withFileTypes: true, recursive: true })) {
-		chownSync(join(entry.parentPath, entry.name), uid, uid);
 	}
 }

@@ -190,6 +190,27 @@ describe.each(shells)("in %s", (shell) => {
 		expect(verdict(`file=${path}`)).toEqual(gone(path));
 	});
 
+	it.runIf(isRoot)("a shared directory is one that its user can enter, and write where the guest may", () => {
+		const at = (name: string) => join(directory, name);
+		mkdirSync(at("a = d"), { mode: 0o700 });
+		mkdirSync(at("sealed"), { mode: 0o500 });
+		writeFileSync(at("text"), "");
+		for (const name of ["a = d", "sealed"]) chownSync(at(name), otherUid, otherUid);
+		/** As nobody, since root may all. */
+		const verdicts = (name: string) =>
+			["directory", "read-only-directory"].map((kind) => said(on(":", check(shell, `${kind}=${at(name)}`))));
+		const no = (name: string, what: string, help: string) => ({
+			status: 1,
+			said: `qubes-lite: the shared directory ${at(name)} ${what}. Try: ${help} '${at(name)}'\n`,
+		});
+		expect(verdicts("a = d")).toEqual([accepted, accepted]);
+		expect(verdicts("sealed")).toEqual([no("sealed", "is not yours to read and write", "namei -l"), accepted]);
+		expect(verdicts("none")).toEqual([no("none", "is not there", "mkdir -p"), no("none", "is not there", "mkdir -p")]);
+		expect(verdicts("text")[0]).toEqual(no("text", "is no directory", "ls -ld"));
+		chownSync(at("a = d"), 0, 0);
+		expect(verdicts("a = d")[1]).toEqual(no("a = d", "is not yours to read", "namei -l"));
+	});
+
 	it("a fact that a later version has is refused", () => {
 		expect(verdict("moon=full")).toEqual(refused("this unit names a fact that this version does not know: moon=full"));
 	});

@@ -15,6 +15,7 @@ it.each([
 	["the broker's", "units/qubes-lite-broker.service", 6.8],
 	["a networked vm's", "test/launch/golden/qubes-lite-shopping.service", 6.3],
 	["an offline vm's", "test/launch/golden/qubes-lite-vault.service", 6.0],
+	["a vm's that shares a directory", "test/launch/golden/shares-qubes-lite-shopping.service", 7],
 	["a disposable instance's", "test/launch/golden/qubes-lite-disp@.service", 6.3],
 ])("%s unit, %s, is exposed by at most %f", (_, unit, bound) => {
 	const directory = mkdtempSync(join(tmpdir(), "qubes-lite-test-"));

@@ -9,7 +9,7 @@ import { fakeCache } from "../e2e/harness.ts";
 import { facts } from "../vmm/facts.ts";
 
 const qubesLite = fileURLToPath(new URL("../../bin/qubes-lite", import.meta.url));
-const { runtimeDirectory: _, wayland: _none, nameServer: _unknown, ...rest } = facts;
+const { runtimeDirectory: _, user: _user, wayland: _none, nameServer: _unknown, ...rest } = facts;
 const disks = [
 	"/data/a b.qcow2",
 	"/data/50%n.img",

@@ -76,6 +76,16 @@ describe("units", () => {
 		expect(toAllUnits(createConfig(...vms), () => elsewhere, context)).toEqual(all);
 	});
 
+	it("share directories of whoever's user manager has them", async () => {
+		const vm = createVm({ sharedDirectories: [{ tag: "docs", path: "/home/me/50% $x", readOnly: false }] });
+		const of = (uid: number) => {
+			const binaries = { ...facts.binaries, virtiofsd: "/usr/libexec/virtiofsd" };
+			return toAllUnits(createConfig(vm), () => ({ ...facts, binaries, user: { uid, gid: uid + 1 } }), context);
+		};
+		await expect(of(1000)[0]?.text).toMatchFileSnapshot("golden/shares-qubes-lite-shopping.service");
+		expect(of(1234)).toEqual(of(1000));
+	});
+
 	it("leave it to the caller to say that a vm can't be launched", () => {
 		const refuse = () => {
 			throw new Error("no image");

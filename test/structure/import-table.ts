@@ -47,7 +47,10 @@ export const table: readonly Row[] = [
 	},
 	{
 		room: "src/vmm",
-		ours: [...bottom, ...["schema", "addresses", "disks", "hypervisor"].map((name) => `src/config/${name}.ts`)],
+		ours: [
+			...bottom,
+			...["schema", "addresses", "disks", "hypervisor", "shared-directories"].map((name) => `src/config/${name}.ts`),
+		],
 		packages: ["valibot"],
 		pure: true,
 	},
@@ -144,7 +147,7 @@ export const table: readonly Row[] = [
 	{ room: "src/admin/man", ours: ["src/cli/commands", "src/cli/options.ts"], pure: true },
 	{
 		room: "guest-image",
-		ours: [...bottom, "src/vmm/image-manifest.ts"],
+		ours: [...bottom, "src/vmm/image-manifest.ts", "src/vmm/virtiofsd.ts"],
 		packages: ["execa", "valibot"],
 		node: "all",
 	},

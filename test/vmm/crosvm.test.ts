@@ -38,10 +38,10 @@ const examples: Record<string, readonly [vm: VmConfig, facts: Partial<HostFacts>
 	banking: [
 		configure({
 			...{ id: 3, name: "banking", memory: 4096, cpus: 4, gpu: "virgl" },
-			rootDisk: { path: "/home/david/.local/share/qubes-lite/banking/overlay.qcow2", readOnly: false },
+			rootDisk: { path: "/home/user/.local/share/qubes-lite/banking/overlay.qcow2", readOnly: false },
 			...{ kernel: `${store}-banking/bzImage`, initramfs: `${store}-banking/initrd` },
 			disks: ["/dev/mapper/main-banking-home", { path: "/srv/vm/data.qcow2", readOnly: true }],
-			sharedDirectories: [{ tag: "shared", path: "/home/david/Shared" }],
+			sharedDirectories: [{ tag: "shared", path: "/home/user/Shared" }],
 			kernelParams: ["init=/nix/store/xyz/init", "loglevel=4"],
 		}),
 		{ taps: ["ql-banking"], wayland },
@@ -158,7 +158,7 @@ describe("the plan around it", () => {
 		expect(helpers[1]).toMatchObject({ name: "virtiofsd-docs", socket });
 		expect(helpers[1]?.argv).toEqual(expect.arrayContaining(["/home/me/a b", "--readonly"]));
 		expect(stale).toContain(socket);
-		expect(requires).toContainEqual({ kind: "directory", path: "/home/me/a b" });
+		expect(requires).toContainEqual({ kind: "read-only-directory", path: "/home/me/a b" });
 		expect(parseCrosvmRun(argumentsOf(vm)).vhostUser).toMatchObject([{ type: "fs", socket }, { type: "vsock" }]);
 	});
 
@@ -282,7 +282,7 @@ describe("what can't be run is said before it is tried", () => {
 	test("virtiofsd is missing, and shared directories are wanted", () => {
 		const { virtiofsd: _, ...binaries } = crosvmFacts.binaries;
 		const sharing = crosvm({ network: false, sharedDirectories: [{ tag: "a", path: "/a", readOnly: false }] });
-		expect(() => plan(sharing, { binaries })).toThrow("virtiofsd, which sharedDirectories need, is not installed");
+		expect(() => plan(sharing, { binaries })).toThrow("virtiofsd 1.13 or newer, which sharedDirectories need, is not installed");
 		expect(() => plan(vm, { binaries })).not.toThrow();
 	});
 });

@@ -15,6 +15,7 @@ export const imageFacts: ImageFacts = {
 export const facts: HostFacts = {
 	accelerator: "tcg",
 	runtimeDirectory: "/run/user/1000/qubes-lite",
+	user: { uid: 1000, gid: 1000 },
 	binaries: { qemu: "/usr/bin/qemu-system-x86_64", vhostDeviceVsock: "/usr/bin/vhost-device-vsock" },
 	taps: [],
 	wayland: { missing: "WAYLAND_DISPLAY is not set" },

@@ -14,7 +14,7 @@ import { formatJson, formatReport } from "./report.ts";
 import { serviceChecks } from "./service-checks.ts";
 import { tapChecks } from "./tap-checks.ts";
 import { unitChecks } from "./unit-checks.ts";
-import { diskChecks, imageChecks } from "./vm-file-checks.ts";
+import { diskChecks, imageChecks, shareChecks } from "./vm-file-checks.ts";
 
 /** Resolves with 0 where nothing FAILs, else 1. */
 export async function doctor(words: readonly string[]): Promise<number> {
@@ -37,6 +37,7 @@ const toChecks = (host: DoctorHost): Check[] => [
 	configurationCheck(host),
 	...imageChecks(host),
 	...diskChecks(host),
+	...shareChecks(host),
 	...crosvmChecks(host),
 	...tapChecks(host),
 	...managerChecks(host),

@@ -4,6 +4,8 @@ import type { Hypervisor } from "../../config/hypervisor.ts";
 import { findCrosvm, findQemu, findVhostDeviceVsock } from "../../host/gather-host-facts.ts";
 import { toInstallCommand } from "../../host/install-command.ts";
 import { findProgram } from "../../host/programs.ts";
+import { isLeftToProfiles, withoutProfilesRemedy } from "../../host/user-namespaces.ts";
+import { findVirtiofsd } from "../../host/virtiofsd.ts";
 import { type Check, type Finding, fail, pass, warn } from "./check.ts";
 import { type DoctorHost, vmsOf } from "./host.ts";
 import { runProgram } from "./run-program.ts";
@@ -30,6 +32,9 @@ export function programChecks(host: DoctorHost): Check[] {
 		...(needsQemu ? [{ name: "qemu", run: () => checkQemu(host) }] : []),
 		...(crosvm === undefined ? [] : [{ name: "crosvm", run: () => checkCrosvm(host, crosvm, byCrosvm) }]),
 		{ name: "vhost-device-vsock", run: () => checkHelper(host) },
+		...(vmsOf(host).some(({ sharedDirectories }) => sharedDirectories.length > 0)
+			? [{ name: "virtiofsd", run: () => checkVirtiofsd(host) }]
+			: []),
 		{ name: "shim-programs", run: () => checkShimPrograms(host) },
 		{ name: "node", run: checkNode },
 	];
@@ -71,6 +76,22 @@ async function checkHelper(host: DoctorHost): Promise<Finding> {
 	const { status, stdout } = await runProgram([helper, "--version"], host.env, versionWithinMs);
 	if (status !== 0) return fail(`${helper} does not run`, `rm -f ${helper} && ${build}`);
 	return pass(`${stdout.trim()}: ${helper}`);
+}
+
+async function checkVirtiofsd(host: DoctorHost): Promise<Finding> {
+	const virtiofsd = findVirtiofsd(host);
+	if (virtiofsd === undefined) {
+		const remedy = "qubes-lite image build   # gets it from Debian, or says what else helps";
+		return fail("virtiofsd 1.13 or newer, which sharedDirectories need, is not there", remedy);
+	}
+	if (virtiofsd.startsWith(host.cacheDirectory) && process.getuid?.() !== 0 && isLeftToProfiles()) {
+		return warn(
+			`AppArmor may keep ${virtiofsd} from shutting itself in, and then it does not start`,
+			withoutProfilesRemedy,
+		);
+	}
+	const { stdout } = await runProgram([virtiofsd, "--version"], host.env, versionWithinMs);
+	return pass(`${stdout.trim()}: ${virtiofsd}`);
 }
 
 function checkShimPrograms({ searchPath }: DoctorHost): Finding {

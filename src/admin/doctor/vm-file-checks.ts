@@ -1,13 +1,14 @@
-/** What vms boot from and write to: guest images and disks. */
+/** What vms boot from and write to: guest images, disks, and directories of the host. */
 import { constants } from "node:fs";
 import { access, realpath, stat } from "node:fs/promises";
-import { dirname } from "node:path";
+import { homedir } from "node:os";
+import { dirname, relative } from "node:path";
 import type { Disk } from "../../config/disks.ts";
 import type { VmConfig } from "../../config/schema.ts";
 import { errnoOf, QubesLiteError } from "../../errors.ts";
 import { imageOf } from "../../host/gather-host-facts.ts";
 import { readImage } from "../../host/image-facts.ts";
-import { missingDiskRemedy, newDiskRemedy } from "../../host/vm-files.ts";
+import { checkShares, missingDiskRemedy, newDiskRemedy } from "../../host/vm-files.ts";
 import { shellWord } from "../../shell-word.ts";
 import { type Check, type Finding, fail, pass, warn } from "./check.ts";
 import { type DoctorHost, toEditCommand, vmsOf } from "./host.ts";
@@ -40,6 +41,31 @@ export const diskChecks = (host: DoctorHost): Check[] =>
 	vmsOf(host)
 		.filter(({ disks }) => disks.length > 0)
 		.map((vm) => ({ name: `disks:${vm.name}`, run: () => checkDisks(vm, vmsOf(host)) }));
+
+export const shareChecks = (host: DoctorHost): Check[] =>
+	vmsOf(host)
+		.filter(({ sharedDirectories }) => sharedDirectories.length > 0)
+		.map((vm) => ({ name: `shares:${vm.name}`, run: () => checkSharesOf(host, vm) }));
+
+function checkSharesOf(host: DoctorHost, vm: VmConfig): Finding {
+	try {
+		checkShares(vm);
+	} catch (cause) {
+		const { message, remedy } = QubesLiteError.from(cause);
+		return fail(message, remedy ?? "qubes-lite doctor");
+	}
+	const wide = vm.sharedDirectories.find(({ path, readOnly }) => !readOnly && hasHome(path));
+	if (wide === undefined) {
+		return pass(`${vm.sharedDirectories.map(({ path }) => path).join(", ")}: there, and can be shared`);
+	}
+	return warn(
+		`${vm.name} may write all of ${wide.path}, and with it what you and your programs start: no boundary is left`,
+		`${toEditCommand(host)}   # share a directory of its own, or with "readOnly": true`,
+	);
+}
+
+/** The user's home is it, or is in it. */
+const hasHome = (path: string): boolean => !relative(path, homedir()).startsWith("..");
 
 async function checkDisks(vm: VmConfig, vms: readonly VmConfig[]): Promise<Finding> {
 	const { disks } = vm;

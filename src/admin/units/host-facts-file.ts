@@ -16,6 +16,9 @@ export interface FactsFile {
 	readonly remedy: string | undefined;
 }
 
+/** Units name their own user manager's. */
+const anyUser = { uid: 1000, gid: 1000 };
+
 const addressRule = "an IPv4 address";
 const tapRule = "the name of a TAP, ql-<vm>";
 const remedyRule = "one line of at most 200 characters";
@@ -88,7 +91,7 @@ export function parseFactsFile(text: string, source: string): FactsFile {
 		remedy,
 		of(vm) {
 			const named = own.get(vm.name) ?? (vm.image === undefined ? usual : own.get(vm.image));
-			if (named !== undefined) return { ...facts, wayland, nameServer, binaries: found, image: named };
+			if (named !== undefined) return { ...facts, user: anyUser, wayland, nameServer, binaries: found, image: named };
 			throw new QubesLiteError("BootFailed", `${source} does not know the image of ${vm.name}, ${vm.image}`, {
 				remedy: `add it to "images" in ${source}, by that path`,
 			});

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { parseFactsFile } from "../../../src/admin/units/host-facts-file.ts";
 import { createVm, facts, imageFacts } from "../../vmm/facts.ts";
 
-const { runtimeDirectory: _, wayland: _none, nameServer: _unknown, ...rest } = facts;
+const { runtimeDirectory: _, user: _user, wayland: _none, nameServer: _unknown, ...rest } = facts;
 const file = { schema: 1, ...rest };
 const other = { ...imageFacts, root: "/images/other/root.erofs" };
 const parse = (value: unknown) =>
