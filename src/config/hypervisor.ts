@@ -55,6 +55,21 @@ const oursAlone = [
 
 const optionOf = (word: string): string | undefined => /^--?([a-z][a-z0-9-]*)(?:=|$)/.exec(word)?.[1];
 
+/** A second root disk, or a second vsock, of which a vm can have but one. */
+const secondOnes: readonly (readonly [RegExp, RegExp])[] = [
+	[/^(block|b|scsi-block|pmem)$/, /(^|,)root(=true)?(,|$)/],
+	[/^vhost-user$/, /^(type=)?vsock(,|$)|,type=vsock(,|$)/],
+];
+
+/** Of options with their values, in the same word or in the next. */
+const hasNoSecond = (words: readonly string[]): boolean =>
+	words.every((word, index) => {
+		const option = optionOf(word);
+		const at = word.indexOf("=");
+		const value = at < 0 ? (words[index + 1] ?? "") : word.slice(at + 1);
+		return !secondOnes.some(([name, has]) => option !== undefined && name.test(option) && has.test(value));
+	});
+
 const extraArg = v.pipe(
 	v.string("a word of crosvm run"),
 	v.regex(/^[^\0]{1,4095}$/s, "a word of crosvm run"),
@@ -76,6 +91,7 @@ export const crosvmEntries = {
 			v.array(extraArg, "a list of words of crosvm run"),
 			v.maxLength(64, "at most 64 words"),
 			v.readonly(),
+			v.check(hasNoSecond, "no second root disk and no second vsock"),
 			v.check(hasOnlyOptions, "options, each with one value at most"),
 		),
 		[],

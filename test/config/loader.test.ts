@@ -416,6 +416,12 @@ describe("a bad configuration", () => {
 			{ crosvm: { extraArgs: ["--socket=/x"] } },
 			expect.stringContaining("expected another option: this one is set by the vm's own keys"),
 		],
+		[
+			{ crosvm: { extraArgs: ["--block", "path=/x,root=true"] } },
+			expect.stringContaining("expected no second root disk and no second vsock"),
+		],
+		[{ crosvm: { extraArgs: ["-b=path=/x,root"] } }, expect.stringContaining("no second root disk")],
+		[{ crosvm: { extraArgs: ["--vhost-user=vsock,socket=/x"] } }, expect.stringContaining("no second vsock")],
 		[{ crosvm: { extraArgs: ["-p", "quiet"] } }, expect.stringContaining("expected another option")],
 		[
 			{ crosvm: { extraArgs: ["/boot/vmlinuz"] } },

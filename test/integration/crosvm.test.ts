@@ -16,6 +16,7 @@ const vms = [
 	{ ...offline, id: 5, name: "windows", gpu: "virgl" },
 	{ ...offline, id: 7, name: "bare", crosvm: { sandbox: false } },
 	{ id: 9, name: "online", gpu: "none" },
+	{ id: 13, name: "foreign" },
 	{ ...offline, id: 11, name: "restarts", rebootAction: "restart" },
 	{ ...offline, id: 15, name: "disp", disposable: true },
 ];
@@ -28,6 +29,7 @@ describe.runIf(canMakeTaps).each(["direct", "systemd"])("crosvm's vms, kept by %
 
 	beforeAll(async () => {
 		host = await TapHost.start({ "ql-online": 9 }, { hasKvm: true });
+		host.sh("ip tuntap add dev ql-foreign mode tap user 12345");
 		user = new FakeUser({
 			...{ vms, supervisor, within: host.within, hasManager: supervisor === "systemd" },
 			config: { hypervisor: "crosvm", crosvm: { extraArgs: ["--no-rng"] } },
@@ -191,6 +193,16 @@ describe.runIf(canMakeTaps).each(["direct", "systemd"])("crosvm's vms, kept by %
 	});
 
 	if (supervisor === "systemd") {
+		it("have no TAP that is another user's", async () => {
+			expect(await user.run("foreign", "true")).toMatchObject({
+				status: 125,
+				stderr: expect.stringMatching(
+					/the TAP ql-foreign is there, and not yours to open\n {2}→ qubes-lite host tap --print \| sudo sh\n/,
+				),
+			});
+			expect(user.starts("foreign")).toBe(0);
+		});
+
 		it("are started by systemctl as by a command, and not where there is no session", async () => {
 			expect(await user.run("windows", "true")).toMatchObject({ status: 0 });
 			await user.sh("qubes-lite stop windows");
