@@ -2,7 +2,6 @@
 import * as v from "valibot";
 import { isJsonObject, type JsonPath } from "./json.ts";
 import { absolutePath } from "./paths.ts";
-import type { VmConfig } from "./schema.ts";
 
 export const hypervisorNames = ["qemu", "crosvm"] as const;
 export type Hypervisor = (typeof hypervisorNames)[number];
@@ -123,8 +122,15 @@ export interface CapabilityProblem {
 	readonly expected: string;
 }
 
+/** What a vm may ask for that not every driver has. */
+interface Wishes {
+	readonly hypervisor: Hypervisor;
+	readonly gpu: Gpu;
+	readonly rebootAction: string;
+}
+
 /** Where a vm asks for what its driver lacks. */
-export function findCapabilityProblems(vms: readonly VmConfig[]): CapabilityProblem[] {
+export function findCapabilityProblems(vms: readonly Wishes[]): CapabilityProblem[] {
 	return vms.flatMap(({ hypervisor, gpu, rebootAction }, index) => {
 		const { title, ...can } = capabilities[hypervisor];
 		const problems: CapabilityProblem[] = [];
