@@ -5,7 +5,8 @@ import { readRingTail } from "../activation/log-ring.ts";
 import type { StartedPlan } from "../activation/supervisor.ts";
 import { GuestLink, type GuestLinkOptions } from "../guest/guest-link.ts";
 import { vmFiles } from "../launch-plan.ts";
-import { toVmmControl, type VmmControl } from "../vmm-control/vmm-control.ts";
+import { toVmmControl } from "../vmm-control/to-vmm-control.ts";
+import type { VmmControl } from "../vmm-control/vmm-control.ts";
 
 export interface InstanceAdapters {
 	/** Listens once it is told to. */

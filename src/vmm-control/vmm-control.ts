@@ -1,7 +1,4 @@
 /** What a running vmm can be told at its own control socket, whichever vmm it is. */
-import type { LaunchPlan } from "../launch-plan.ts";
-import { CrosvmControl } from "./crosvm.ts";
-import { QmpControl } from "./qmp.ts";
 
 /**
  * Each resolves when the vmm has said that it did it, within 2 s; else it rejects with a QubesLiteError: NotRunning where
@@ -34,9 +31,4 @@ export interface GuestMemory {
 	readonly takenBytes: number;
 	/** What the guest could still give to its programs, by its own word; null: it does not say. */
 	readonly availableBytes: number | null;
-}
-
-/** Opens nothing: each command has a connection of its own. */
-export function toVmmControl(control: LaunchPlan["control"]): VmmControl {
-	return control.kind === "qmp" ? new QmpControl(control.path) : new CrosvmControl(control.path, control.program);
 }

@@ -6,7 +6,7 @@ import { existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } fr
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { capabilities, type Hypervisor } from "../../src/config/hypervisor.ts";
-import type { toVmmControl } from "../../src/vmm-control/vmm-control.ts";
+import type { toVmmControl } from "../../src/vmm-control/to-vmm-control.ts";
 import { nothingLeft, type TestUser } from "../e2e/harness.ts";
 
 /** A user whose vms a hypervisor runs, and what can be seen of their guests. */

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { vmFiles } from "../../src/launch-plan.ts";
-import { toVmmControl } from "../../src/vmm-control/vmm-control.ts";
+import { toVmmControl } from "../../src/vmm-control/to-vmm-control.ts";
 import { nothingLeft, TestUser } from "./harness.ts";
 
 /** Of an ext2 file system: where its state is, and "cleanly unmounted" (kernel, ext2.rst). */

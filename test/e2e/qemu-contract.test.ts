@@ -1,7 +1,7 @@
 /** The contract of hypervisors (test/contract/vmm.contract.ts) on QEMU, with real guests. */
 import { join } from "node:path";
 import { vmFiles } from "../../src/launch-plan.ts";
-import { toVmmControl } from "../../src/vmm-control/vmm-control.ts";
+import { toVmmControl } from "../../src/vmm-control/to-vmm-control.ts";
 import { describeVmm, wordsOf } from "../contract/vmm.contract.ts";
 import { TestUser } from "./harness.ts";
 

@@ -4,7 +4,7 @@ import { filter, firstValueFrom } from "rxjs";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type GuestEvent, GuestLink } from "../../src/guest/guest-link.ts";
 import { vmFiles } from "../../src/launch-plan.ts";
-import { toVmmControl } from "../../src/vmm-control/vmm-control.ts";
+import { toVmmControl } from "../../src/vmm-control/to-vmm-control.ts";
 import { nothingLeft, TestUser } from "./harness.ts";
 
 const pausedMs = 3_000;

@@ -4,7 +4,8 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { vmFiles } from "../../src/launch-plan.ts";
-import { toVmmControl, type VmmControl } from "../../src/vmm-control/vmm-control.ts";
+import { toVmmControl } from "../../src/vmm-control/to-vmm-control.ts";
+import type { VmmControl } from "../../src/vmm-control/vmm-control.ts";
 import { nothingLeft, TestUser } from "./harness.ts";
 
 let user: TestUser;

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe } from "vitest";
 import { vmFiles } from "../../src/launch-plan.ts";
-import { toVmmControl } from "../../src/vmm-control/vmm-control.ts";
+import { toVmmControl } from "../../src/vmm-control/to-vmm-control.ts";
 import { describeVmm, wordsOf } from "../contract/vmm.contract.ts";
 import { parseCrosvmRun } from "../fixtures/crosvm-grammar.ts";
 import { FakeUser } from "./fake-user.ts";

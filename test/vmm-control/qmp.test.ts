@@ -5,7 +5,8 @@ import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { toVmmControl, type VmmControl } from "../../src/vmm-control/vmm-control.ts";
+import { toVmmControl } from "../../src/vmm-control/to-vmm-control.ts";
+import type { VmmControl } from "../../src/vmm-control/vmm-control.ts";
 
 const greeting =
 	'{"QMP": {"version": {"qemu": {"micro": 22, "minor": 2, "major": 7}, "package": ""}, "capabilities": ["oob"]}}\r\n';

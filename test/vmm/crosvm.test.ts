@@ -282,7 +282,9 @@ describe("what can't be run is said before it is tried", () => {
 	test("virtiofsd is missing, and shared directories are wanted", () => {
 		const { virtiofsd: _, ...binaries } = crosvmFacts.binaries;
 		const sharing = crosvm({ network: false, sharedDirectories: [{ tag: "a", path: "/a", readOnly: false }] });
-		expect(() => plan(sharing, { binaries })).toThrow("virtiofsd 1.13 or newer, which sharedDirectories need, is not installed");
+		expect(() => plan(sharing, { binaries })).toThrow(
+			"virtiofsd 1.13 or newer, which sharedDirectories need, is not installed",
+		);
 		expect(() => plan(vm, { binaries })).not.toThrow();
 	});
 });
