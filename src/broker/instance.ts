@@ -8,20 +8,18 @@ import type { BootPhase } from "../protocol/boot-phases.ts";
 import type { AgentHello, Expect, SessionFacts } from "../protocol/control.ts";
 import { toBootTag } from "../protocol/session-id.ts";
 import type { Reason } from "../statemachines/vm-events.ts";
-import { lastLines } from "../terminal/safe-text.ts";
 import type { GuestMemory, VmmControl } from "../vmm-control/vmm-control.ts";
 import { AwaitedClients } from "./awaited-clients.ts";
 import { type Accelerator, acceleratorOf } from "./boot-history.ts";
 import { BootMarks } from "./boot-marks.ts";
-import { lastPhase } from "./boot-phases.ts";
 import { ClientRecords } from "./client-records.ts";
 import type { Overrides } from "./effective-config.ts";
+import { GuestConsole } from "./guest-console.ts";
 import type { InstanceAdapters } from "./instance-adapters.ts";
 import { type Client, SessionBook } from "./session-book.ts";
 
 /** What a guest's random pool is mixed with: as much as seeds it. */
 const entropyBytes = 32;
-const consoleLines = 20;
 /** Somebody looks at a status meanwhile. */
 const memoryWithinMs = 500;
 
@@ -54,9 +52,7 @@ export class Instance {
 	#records: ClientRecords | undefined;
 	#awaited: AwaitedClients | undefined;
 	#nonce: string | null = null;
-	/** While its console is watched. */
-	#unwatchConsole: (() => void) | undefined;
-	#phase: BootPhase = "vmm";
+	readonly #console: GuestConsole;
 	#accelerator: Accelerator | null = null;
 	/** It has been resumed, and has not spoken since. */
 	#isToBeHeard = false;
@@ -76,6 +72,7 @@ export class Instance {
 		this.#vm = vm;
 		this.#events = events;
 		this.#adapters = adapters;
+		this.#console = new GuestConsole(adapters, (phase) => events.progressed(phase));
 	}
 
 	/** Resolves when the vmm runs and its link listens; rejects with nothing left behind. */
@@ -159,7 +156,7 @@ export class Instance {
 			if (event.type === "hello") void this.#learnNames(event.hello).catch(() => {});
 		});
 		await link.listen();
-		if (this.#nonce === null) this.#watchConsole();
+		if (this.#nonce === null) this.#console.watch(this.directory);
 		if (this.#records !== undefined) {
 			this.#awaited = new AwaitedClients(this.#records.read(), (number) => link.clientGone(number));
 		}
@@ -262,13 +259,12 @@ export class Instance {
 	}
 
 	/** The console's last lines, safe to show. */
-	async consoleTail(): Promise<string[]> {
-		if (this.logs === "") return [];
-		return lastLines(await this.#adapters.readConsole(this.logs), consoleLines);
+	consoleTail(): Promise<string[]> {
+		return this.#console.tail(this.logs);
 	}
 
 	async cleanUp(): Promise<void> {
-		this.#unwatchConsole?.();
+		this.#console.unwatch();
 		this.#awaited?.close();
 		this.#link?.close();
 		await this.#vmm?.cleanUp();
@@ -292,21 +288,15 @@ export class Instance {
 		const { hypervisor } = vmm.plan;
 		void vmm.exited.then(async (exit) => {
 			const wasAsked = this.#wanted !== "running";
-			const panic = wasAsked ? null : await this.#readPanic();
+			const panic = wasAsked ? null : await this.#console.panic(this.logs);
 			this.#events.exited({ exit, hypervisor, wasAsked, panic });
 		});
 		if (this.#wanted === "terminated") vmm.terminate();
 		if (this.#wanted === "killed") vmm.kill();
 	}
 
-	/** What makes the vmm end may be no more than a reboot to it. */
-	async #readPanic(): Promise<string | null> {
-		const console = await this.#adapters.readConsole(this.logs).catch(() => Buffer.of());
-		return /Kernel panic - not syncing: ([^\r\n]*)/.exec(console.toString("latin1"))?.[1] ?? null;
-	}
-
 	#greeted({ nonce, lastSession }: AgentHello): void {
-		this.#unwatchConsole?.();
+		this.#console.unwatch();
 		this.#lastSession = Math.max(this.#lastSession, lastSession);
 		if (this.#nonce !== null) return;
 		this.#nonce = nonce;
@@ -318,18 +308,6 @@ export class Instance {
 	async #learnNames({ sessions, cgroups }: AgentHello): Promise<void> {
 		const isUnknown = (session: number): boolean => this.book.nameOf(session) === undefined;
 		if ([...sessions, ...cgroups].some(isUnknown)) this.book.heard(await this.listSessions());
-	}
-
-	/** While it boots: its phases, as the console says them. Without a watch there is no progress, and nothing worse. */
-	#watchConsole(): void {
-		this.#unwatchConsole = this.#adapters.watchConsole(this.directory, () => void this.#look().catch(() => {}));
-	}
-
-	async #look(): Promise<void> {
-		const phase = lastPhase(await this.#adapters.readConsole(this.directory));
-		if (phase === undefined || phase === this.#phase) return;
-		this.#phase = phase;
-		this.#events.progressed(phase);
 	}
 }
 
