@@ -1,5 +1,5 @@
 /** `qubes-lite start --print-argv` and `--explain`: what would be started for a vm on this host, and why it says what it says. */
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { parseCommand } from "../cli/commands/parse-command.ts";
 import { findConfig } from "../config/find-config.ts";
 import { capabilities } from "../config/hypervisor.ts";
@@ -81,7 +81,7 @@ function assumeWhatItNeeds(vm: VmConfig, facts: HostFacts): HostFacts {
 		taps: userNetwork ? facts.taps : [...facts.taps, `ql-${vm.name}`],
 		wayland:
 			vm.gpu !== "auto" && "missing" in facts.wayland
-				? { socket: "$XDG_RUNTIME_DIR/$WAYLAND_DISPLAY", isByName: true }
+				? { socket: join(dirname(facts.runtimeDirectory), process.env.WAYLAND_DISPLAY ?? "wayland-0"), isByName: true }
 				: facts.wayland,
 		binaries: { ...programs, ...facts.binaries },
 	};

@@ -85,9 +85,18 @@ function shown(leases: Leases): Lease[] {
 	return [...leases.values()].filter(({ kind, id }) => kind !== "announced" || !ours.has(id));
 }
 
+/** What of a configuration its vmm was started with, besides what is shown with its value. */
+const ofTheBoot = [
+	...(["disks", "sharedDirectories", "image", "kernel", "initramfs", "rootDisk", "kernelParams"] as const),
+	...(["hypervisor", "gpu", "crosvm"] as const),
+];
+
 function toNextBoot({ config, configuration: { next } }: Vm): NextBoot | null {
-	const isSame = (["memoryMiB", "cpus", "network"] as const).every((key) => config[key] === next[key]);
-	return isSame ? null : { memoryMiB: next.memoryMiB, cpus: next.cpus, network: next.network };
+	const differs = (key: keyof VmConfig): boolean => JSON.stringify(config[key]) !== JSON.stringify(next[key]);
+	/** Of one that was found running without a configuration nothing is known. */
+	const others = config.memoryMiB === 0 ? [] : ofTheBoot.filter(differs);
+	if (others.length === 0 && !(["memoryMiB", "cpus", "network"] as const).some(differs)) return null;
+	return { memoryMiB: next.memoryMiB, cpus: next.cpus, network: next.network, others };
 }
 
 /** Of what ran before this broker the machine knows numbers only. */

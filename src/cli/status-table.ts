@@ -49,6 +49,7 @@ export function formatStatus(vm: VmStatus, look: Look): string {
 			"ready",
 			vm.preload === 0 ? null : `${vm.preload} disposable ${vm.preload === 1 ? "instance" : "instances"} kept ready`,
 		],
+		["next boot", (vm.next?.others.length ?? 0) === 0 ? null : `has another ${vm.next?.others.join(", ")}`],
 		["set", setWords(vm)],
 		[
 			"vmm",

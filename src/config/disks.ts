@@ -48,6 +48,10 @@ export const disks = v.optional(
 			(list) => new Set(list.map((disk, index) => toDisk(disk, index).id)).size === list.length,
 			"each id once: a disk without one has disk0, disk1, … by its place",
 		),
+		v.check(
+			(list) => new Set(list.map((disk, index) => toDisk(disk, index).path)).size === list.length,
+			"each disk once",
+		),
 		v.transform((list): readonly Disk[] => list.map(toDisk)),
 	),
 	[],

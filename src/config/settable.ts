@@ -62,7 +62,9 @@ export function parseSettings(untrusted: readonly (readonly [string, string | nu
 		const { isGood, expected } = rules[key];
 		if (!isGood(value)) {
 			const shown = formatName(String(value));
-			throw new QubesLiteError("BadRequest", `${key} can't be ${shown}: expected ${expected}`, { remedy });
+			throw new QubesLiteError("BadRequest", `${key} can't be ${shown}: expected ${expected}`, {
+				remedy: remedyFor(key),
+			});
 		}
 		settings.set(key, value);
 	}
@@ -84,10 +86,18 @@ export function parseSettingWords(words: readonly string[]): Settings {
 	);
 }
 
-const remedy = `qubes-lite set VM ${settableKeys[0]}=600`;
+const examples: Readonly<Record<keyof Settings, string>> = {
+	idleTimeout: "600",
+	idleAction: "pause",
+	pauseTimeout: "3600",
+	maxLifetime: "28800",
+	memory: "768",
+};
+const remedyFor = (key: keyof Settings): string => `qubes-lite set VM ${key}=${examples[key]}`;
+const remedy = remedyFor("idleTimeout");
 
 const noValue = (key: keyof Settings): QubesLiteError =>
-	new QubesLiteError("BadRequest", `${key} needs a value: expected ${rules[key].expected}`, { remedy });
+	new QubesLiteError("BadRequest", `${key} needs a value: expected ${rules[key].expected}`, { remedy: remedyFor(key) });
 
 function noSuchKey(name: string): QubesLiteError {
 	const meant = nearestName(name, settableKeys);

@@ -1,5 +1,5 @@
 /** What a vm has of the host's files: what is missing, and how it is made. The shim (vm-shim.sh) says the same of its own. */
-import { accessSync, constants, statSync } from "node:fs";
+import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Disk } from "../config/disks.ts";
 import type { VmConfig } from "../config/schema.ts";
@@ -12,14 +12,19 @@ import { checkUserNamespaces } from "./user-namespaces.ts";
 /** What helps where there is no disk at `path`. */
 export function missingDiskRemedy(path: string): string {
 	if (path.startsWith("/dev/")) return "lsblk --paths";
-	return `mkdir -p ${shellWord(dirname(path))} && ${newDiskRemedy(path)}`;
+	const make = newDiskRemedy(path);
+	return existsSync(dirname(path)) ? make : `mkdir -p ${shellWord(dirname(path))} && ${make}`;
 }
+
+/** An empty one would not boot. */
+const rootRemedy = (vm: string): string => `name an image that is there as "rootDisk" of ${vm}, or leave it out`;
 
 /** 4 GiB that take no room until they are written. */
 export function newDiskRemedy(path: string): string {
 	const word = shellWord(path);
 	const make = path.endsWith(".qcow2") ? `qemu-img create -f qcow2 ${word} 4G` : `truncate -s 4G ${word}`;
-	return `${make}   # a new one, or mount what holds it`;
+	const whose = path.endsWith(".qcow2") ? " (qemu-img is of the package qemu-utils)" : "";
+	return `${make}   # a new one${whose}, or mount what holds it`;
 }
 
 /** Throws BootFailed for the first that is not there, not ours, or not what it must be, before the vmm says it in its own words. */
@@ -27,7 +32,8 @@ export function checkFiles(vm: VmConfig): void {
 	for (const [name, path] of Object.entries({ kernel: vm.kernel, initramfs: vm.initramfs })) {
 		if (path !== undefined) check(path, constants.R_OK, `the ${name} ${path}`, `ls -l ${shellWord(path)}`);
 	}
-	for (const disk of [...(vm.rootDisk === undefined ? [] : [vm.rootDisk]), ...vm.disks]) checkDisk(disk, vm.hypervisor);
+	if (vm.rootDisk !== undefined) checkDisk(vm.rootDisk, vm.hypervisor, rootRemedy(vm.name));
+	for (const disk of vm.disks) checkDisk(disk, vm.hypervisor, missingDiskRemedy(disk.path));
 	checkShares(vm);
 }
 
@@ -37,9 +43,9 @@ export function checkShares({ sharedDirectories }: VmConfig): void {
 	if (sharedDirectories.length > 0) checkUserNamespaces(process.getuid?.() ?? 0);
 }
 
-function checkDisk({ path, readOnly }: Disk, hypervisor: VmConfig["hypervisor"]): void {
+function checkDisk({ path, readOnly }: Disk, hypervisor: VmConfig["hypervisor"], missing: string): void {
 	const mode = readOnly ? constants.R_OK : constants.R_OK | constants.W_OK;
-	check(path, mode, `the disk ${path}`, missingDiskRemedy(path), readOnly ? "read" : "read and write");
+	check(path, mode, `the disk ${path}`, missing, readOnly ? "read" : "read and write");
 	if (hypervisor !== "crosvm") return;
 	const format = toFormat(path);
 	if (readFormat(path) === format) return;

@@ -78,7 +78,10 @@ export interface LeaseStatus {
 	readonly since: string;
 }
 
-export type NextBoot = Pick<VmStatus, "memoryMiB" | "cpus" | "network">;
+export interface NextBoot extends Pick<VmStatus, "memoryMiB" | "cpus" | "network"> {
+	/** Keys of the configuration that will hold then and don't now, besides these three. */
+	readonly others: readonly string[];
+}
 
 /** The broker itself, as `status --json` shows it. */
 export interface BrokerStatus {
@@ -176,7 +179,14 @@ const parseNextBoot = (fields: Fields): NextBoot => ({
 	memoryMiB: fields.integer("memoryMiB", 0, 2 ** 32),
 	cpus: fields.integer("cpus", 0, cpusMax),
 	network: fields.boolean("network"),
+	/** A broker of before says none. */
+	others: fields.has("others") ? fields.list("others", 64, parseKey) : [],
 });
+
+function parseKey(item: unknown): string {
+	if (typeof item === "string" && item.length <= 64) return item;
+	throw new QubesLiteError("BadRequest", "the status message needs others: keys");
+}
 
 /** The configuration's own bound. */
 const cpusMax = 255;

@@ -52,7 +52,7 @@ it("what a vmm said at its end is for status: a pipe gets the gist, a terminal w
 
 it("what the next boot will have is told where it differs", () => {
 	expect(formatStatus(idle, look)).not.toContain("next boot");
-	const words = formatStatus({ ...idle, next: { memoryMiB: 512, cpus: 2, network: false } }, look);
+	const words = formatStatus({ ...idle, next: { memoryMiB: 512, cpus: 2, network: false, others: [] } }, look);
 	expect(words).toMatch(/^ {2}memory +2048 MiB, 512 MiB from its next boot$/m);
 	expect(words).toMatch(/^ {2}cpus +2$/m);
 	expect(words).toMatch(/^ {2}network +yes, offline from its next boot$/m);

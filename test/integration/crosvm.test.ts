@@ -181,7 +181,7 @@ describe.runIf(canMakeTaps).each(["direct", "systemd"])("crosvm's vms, kept by %
 		const starts = user.starts("banking");
 		for (const [binary, sentence] of [
 			["/bin/true", "/bin/true does not know --extended-status: it is too old, or too new, for this"],
-			["/nowhere/crosvm", "/nowhere/crosvm can't be run: ENOENT"],
+			["/nowhere/crosvm", "/nowhere/crosvm, which the configuration names as crosvm, is no program"],
 		]) {
 			user.configure(vms, { hypervisor: "crosvm", crosvm: { binary } });
 			expect(await user.run("banking", "true")).toMatchObject({
@@ -223,7 +223,7 @@ describe.runIf(canMakeTaps).each(["direct", "systemd"])("crosvm's vms, kept by %
 		expect(await poor.run("banking", "true")).toMatchObject({
 			...{
 				status: 125,
-				stderr: expect.stringContaining("crosvm runs banking by KVM alone, and /dev/kvm can't be used here"),
+				stderr: expect.stringContaining("crosvm runs banking by KVM alone, which is not to be had: "),
 			},
 		});
 		expect(poor.starts("banking")).toBe(0);

@@ -202,6 +202,28 @@ describe("files of vms", () => {
 		await user.cure("disks:vault", sick);
 	});
 
+	it("what a vm boots of its own is looked at as before a start, and so is all that crosvm needs", async () => {
+		configure({ kernel: "/nowhere/vmlinuz" });
+		expect((await user.diagnose()).of("start:vault")).toMatchObject({
+			...{ status: "FAIL", sentence: "the kernel /nowhere/vmlinuz is not there" },
+		});
+		configure({ rootDisk: "/nowhere/root.img" });
+		expect((await user.diagnose()).of("start:vault")).toMatchObject({
+			...{ status: "FAIL", sentence: "the disk /nowhere/root.img is not there" },
+			remedy: 'name an image that is there as "rootDisk" of vault, or leave it out',
+		});
+		user.fake("crosvm", "echo 'crosvm 0.1.0-abc'");
+		configure({ hypervisor: "crosvm", crosvm: { binary: "/nowhere/crosvm" } });
+		const sick = await user.diagnose();
+		expect(sick.of("start:vault")).toMatchObject({
+			...{ status: "FAIL", sentence: "/nowhere/crosvm, which the configuration names as crosvm, is no program" },
+		});
+		configure({ hypervisor: "crosvm" });
+		expect((await user.diagnose()).of("crosvm")).toMatchObject({
+			...{ status: "PASS", sentence: `crosvm 0.1.0-abc: ${user.fakes}/crosvm; runs vault` },
+		});
+	});
+
 	it("a disk of two vms is named with both", async () => {
 		const path = join(user.directory, "both.img");
 		writeFileSync(path, "x");

@@ -280,13 +280,21 @@ describe.each(managerUids)("an installation, uid %s", (uid) => {
 		expect(await install()).toMatchObject({ status: 0 });
 	});
 
-	it("refuses where a vm can't be launched", async () => {
-		writeConfig([...vms, { id: 9, name: "other", image: "/nowhere" }]);
-		await expectRefusal(
-			"there is no guest image in /nowhere, which the configuration names as the image of other",
-			'correct "image" of other in the configuration',
+	it("goes on without a vm that can't be launched, and says so; refuses where none can", async () => {
+		const other = { id: 9, name: "other", image: "/nowhere" };
+		writeConfig([...vms, other]);
+		const { status, stderr } = await install();
+		expect(status).toBe(0);
+		expect(stderr).toContain(
+			"there is no unit of other yet: there is no guest image in /nowhere, which the configuration names as the image of other\n",
 		);
+		expect(stderr).toContain('  → correct "image" of other in the configuration');
+		expect(existsSync(unitAt("qubes-lite-other.service"))).toBe(false);
+		expect(existsSync(unitAt("qubes-lite-shopping.service"))).toBe(true);
+		writeConfig([other]);
+		await expectRefusal("there is no guest image in /nowhere", 'correct "image" of other in the configuration');
 		writeConfig(vms);
+		expect((await install()).status).toBe(0);
 	});
 
 	it("changes nothing where a directory is closed, or a file in its way", async () => {

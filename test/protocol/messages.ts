@@ -177,7 +177,7 @@ const fullStatus: replies.VmStatus = {
 	set: { idleTimeout: 600, idleAction: "pause" },
 	idleAction: "pause",
 	dependsOn: ["net"],
-	next: { memoryMiB: 2048, cpus: 4, network: false },
+	next: { memoryMiB: 2048, cpus: 4, network: false, others: [] },
 	hypervisor: "qemu",
 	pid: 4711,
 	phase: "init",
@@ -191,6 +191,7 @@ const phases = ["phases", "phases.init", "phases.root", "phases.agent"];
 const statusOptional = [
 	"cpus",
 	"next",
+	"next.others",
 	"pausesAt",
 	"coolsUntil",
 	"remedy",

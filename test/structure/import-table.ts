@@ -65,7 +65,7 @@ export const table: readonly Row[] = [
 		room: "src/host",
 		ours: [
 			...["errors.ts", "launch-plan.ts", "shell-word.ts", "vmm"].map((name) => `src/${name}`),
-			...["schema", "disks", "addresses"].map((name) => `src/config/${name}.ts`),
+			...["schema", "disks", "addresses", "hypervisor"].map((name) => `src/config/${name}.ts`),
 		],
 		node: ["child_process", "fs", "os", "path"],
 	},

@@ -4,7 +4,6 @@ import { acceleratorCheck } from "./accelerator-check.ts";
 import { brokerCheck } from "./broker-check.ts";
 import { type Check, runChecks } from "./check.ts";
 import { configurationCheck } from "./configuration-check.ts";
-import { crosvmChecks } from "./crosvm-checks.ts";
 import { directoryChecks } from "./directory-checks.ts";
 import { type DoctorHost, lookAtHost } from "./host.ts";
 import { limitChecks } from "./limit-checks.ts";
@@ -12,6 +11,7 @@ import { managerChecks } from "./manager-checks.ts";
 import { programChecks } from "./program-checks.ts";
 import { formatJson, formatReport } from "./report.ts";
 import { serviceChecks } from "./service-checks.ts";
+import { startChecks } from "./start-checks.ts";
 import { tapChecks } from "./tap-checks.ts";
 import { unitChecks } from "./unit-checks.ts";
 import { diskChecks, imageChecks, shareChecks } from "./vm-file-checks.ts";
@@ -38,7 +38,7 @@ const toChecks = (host: DoctorHost): Check[] => [
 	...imageChecks(host),
 	...diskChecks(host),
 	...shareChecks(host),
-	...crosvmChecks(host),
+	...startChecks(host),
 	...tapChecks(host),
 	...managerChecks(host),
 	...unitChecks(host),

@@ -23,14 +23,17 @@ const nodeOldest = 24;
 const neededPrograms = ["flock", "sh", ...shimPrograms.all, ...shimPrograms.unit];
 
 export function programChecks(host: DoctorHost): Check[] {
-	const crosvm = findCrosvm(host);
+	const own = vmsOf(host).flatMap((vm) => (vm.hypervisor === "crosvm" ? [vm.crosvm.binary ?? findCrosvm(host)] : []));
+	const crosvms = new Set(
+		[...own, ...(own.length === 0 ? [findCrosvm(host)] : [])].filter((path) => path !== undefined),
+	);
 	const runs = (hypervisor: Hypervisor): string[] =>
 		vmsOf(host).flatMap((vm) => (vm.hypervisor === hypervisor ? [vm.name] : []));
 	const byCrosvm = runs("crosvm");
 	const needsQemu = runs("qemu").length > 0 || byCrosvm.length === 0;
 	return [
 		...(needsQemu ? [{ name: "qemu", run: () => checkQemu(host) }] : []),
-		...(crosvm === undefined ? [] : [{ name: "crosvm", run: () => checkCrosvm(host, crosvm, byCrosvm) }]),
+		...[...crosvms].map((crosvm) => ({ name: "crosvm", run: () => checkCrosvm(host, crosvm, byCrosvm) })),
 		{ name: "vhost-device-vsock", run: () => checkHelper(host) },
 		...(vmsOf(host).some(({ sharedDirectories }) => sharedDirectories.length > 0)
 			? [{ name: "virtiofsd", run: () => checkVirtiofsd(host) }]
@@ -59,7 +62,7 @@ async function checkQemu(host: DoctorHost): Promise<Finding> {
 	return pass(sentence);
 }
 
-/** What its vms need of the host besides, is a check of each (crosvm-checks.ts). */
+/** What its vms need of the host besides, is a check of each (start-checks.ts). */
 async function checkCrosvm({ env }: DoctorHost, crosvm: string, vms: readonly string[]): Promise<Finding> {
 	const { stdout } = await runProgram([crosvm, "version"], env, versionWithinMs);
 	const use = vms.length === 0 ? "QEMU runs the guests" : `runs ${vms.join(", ")}`;

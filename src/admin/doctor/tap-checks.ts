@@ -4,6 +4,7 @@
  */
 import { toAddresses, toPoolTap, toTapRemedy, toVmTap } from "../../config/addresses.ts";
 import { poolIdsOf } from "../../config/disposable-pool.ts";
+import { capabilities } from "../../config/hypervisor.ts";
 import type { VmConfig } from "../../config/schema.ts";
 import { QubesLiteError } from "../../errors.ts";
 import { findQemu } from "../../host/gather-host-facts.ts";
@@ -29,7 +30,9 @@ export function tapChecks(host: DoctorHost): Check[] {
 	const networked = vmsOf(host)
 		.filter(({ network }) => network)
 		.map((vm) => ({ vm, tap: readTap(toPlace(vm).tap) }));
-	const without = networked.filter(({ tap }) => tap === undefined).map(({ vm }) => vm);
+	const without = networked
+		.filter(({ vm, tap }) => tap === undefined && capabilities[vm.hypervisor].userNetwork)
+		.map(({ vm }) => vm);
 	const pool = poolOf(host).map((place) => ({ place, tap: readTap(place.tap) }));
 	const missing = pool.filter(({ tap }) => tap === undefined).map(({ place }) => place);
 	const check = (name: string, place: Place, tap: Tap | undefined): Check[] =>

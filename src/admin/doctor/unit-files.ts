@@ -5,7 +5,7 @@ import { brokerUnits } from "../../activation/unit-names.ts";
 import { QubesLiteError } from "../../errors.ts";
 import { toBrokerUnits } from "../install/wanted-files.ts";
 import { removeVariables } from "../service-environment.ts";
-import { toUnitsHere } from "../units/write-units.ts";
+import { toUnitsThatCanBe } from "../units/write-units.ts";
 import type { DoctorHost } from "./host.ts";
 
 export type UnitOrigin =
@@ -41,7 +41,7 @@ const essenceOf = (text: string): string => bodyOf(text).replaceAll(/ qubeslite\
 function render({ config, env, programs, searchPath }: DoctorHost): Map<string, string> {
 	const units = [
 		...orNone(() => toBrokerUnits(dirname(programs), searchPath, [])),
-		...orNone(() => (config instanceof QubesLiteError ? [] : toUnitsHere(config.config, env))),
+		...orNone(() => (config instanceof QubesLiteError ? [] : toUnitsThatCanBe(config.config, env).units)),
 	];
 	return new Map(units.map(({ name, text }) => [name, text]));
 }

@@ -117,6 +117,10 @@ async function findSharedDisk(vm: VmConfig, vms: readonly VmConfig[]): Promise<F
 	return undefined;
 }
 
-const resolveWritten = ({ disks }: VmConfig): Promise<string[]> =>
-	Promise.all(disks.filter(({ readOnly }) => !readOnly).map(({ path }) => resolvePath(path)));
+const resolveWritten = ({ disks, rootDisk }: VmConfig): Promise<string[]> =>
+	Promise.all(
+		[...(rootDisk === undefined ? [] : [rootDisk]), ...disks]
+			.filter(({ readOnly }) => !readOnly)
+			.map(({ path }) => resolvePath(path)),
+	);
 const resolvePath = (path: string): Promise<string> => realpath(path).catch(() => path);

@@ -35,11 +35,11 @@ async function putInPlace(isForced: boolean, isDry: boolean, signal?: AbortSigna
 	const places = toPlaces(env, manager instanceof Manager ? await manager.unitHome() : undefined);
 	const last = isDry ? await readManifest(places.manifest) : await recoverManifest(places);
 	const variables = findLacking(env, manager instanceof Manager ? await manager.environment() : {});
-	const wanted = toWantedFiles(config, places, env, variables);
+	const { wanted, left } = toWantedFiles(config, places, env, variables);
 	const plan = await planChanges(wanted, last ?? noManifest, places.units, isForced);
 	if (!isDry) await applyPlan(plan, last, places, manager, signal);
 	process.stdout.write(plan.changes.map((change) => formatChange(change, isDry)).join(""));
-	say([...toRemarks(config, plan, env, places, manager), ...toVariablesRemark(variables)]);
+	say([...left, ...toRemarks(config, plan, env, places, manager), ...toVariablesRemark(variables)]);
 	return 0;
 }
 

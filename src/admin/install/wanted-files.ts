@@ -8,11 +8,12 @@ import type { Environment } from "../../config/find-config.ts";
 import type { Config } from "../../config/schema.ts";
 import { QubesLiteError } from "../../errors.ts";
 import { findProgram } from "../../host/programs.ts";
+import type { UnitFile } from "../../launch/vm-units.ts";
 import type { Content } from "../change-files.ts";
 import { formatManPages } from "../man/pages.ts";
 import { completionScripts } from "../print-completion.ts";
 import { addVariables, type ServiceVariable } from "../service-environment.ts";
-import { toUnitsHere } from "../units/write-units.ts";
+import { toUnitsThatCanBe } from "../units/write-units.ts";
 import type { Entry } from "./manifest.ts";
 import type { Places } from "./places.ts";
 
@@ -26,15 +27,16 @@ export interface WantedFile extends Pick<Entry, "path" | "kind"> {
 const file = (text: string): Content => ({ kind: "file", text });
 const link = (target: string): Content => ({ kind: "link", target });
 
-/** Throws where a vm of the configuration can't be launched on this host. */
+/** `left`: why some vms have no unit. Throws where none of them can be launched on this host. */
 export function toWantedFiles(
 	config: Config,
 	places: Places,
 	env: Environment,
 	variables: readonly ServiceVariable[],
-): WantedFile[] {
-	return [
-		...toWantedUnits(config, places, env, variables),
+): { readonly wanted: WantedFile[]; readonly left: readonly QubesLiteError[] } {
+	const vms = config.supervisor === "direct" ? { units: [], left: [] } : toUnitsThatCanBe(config, env);
+	const wanted = [
+		...toWantedUnits(vms.units, places, env, variables),
 		...toEnablements(config, places),
 		...toPrograms(config, places),
 		...toCompletions(places),
@@ -42,15 +44,15 @@ export function toWantedFiles(
 			([name, text]): WantedFile => ({ kind: "man", path: join(places.man, name), content: file(text) }),
 		),
 	];
+	return { wanted, left: vms.left };
 }
 
 function toWantedUnits(
-	config: Config,
+	vms: readonly UnitFile[],
 	places: Places,
 	env: Environment,
 	variables: readonly ServiceVariable[],
 ): WantedFile[] {
-	const vms = config.supervisor === "direct" ? [] : toUnitsHere(config, env);
 	return [...toBrokerUnits(places.root, env.PATH ?? "", variables), ...vms].map(({ name, text }) => ({
 		kind: "unit",
 		path: join(places.units, name),

@@ -55,6 +55,25 @@ export function toUnitsHere(config: Config, env: Environment): UnitFile[] {
 	return toAllUnits(config, (vm) => gatherHostFacts(places, vm), { shim: shimPath, remedy });
 }
 
+/**
+ * Those of the vms that can be launched here, as it is now, and why the others can't: their units come with their first start. Throws that where none
+ * can be.
+ */
+export function toUnitsThatCanBe(config: Config, env: Environment): { units: UnitFile[]; left: QubesLiteError[] } {
+	const left: QubesLiteError[] = [];
+	const units = config.vms.flatMap((vm) => {
+		try {
+			return toUnitsHere({ ...config, vms: [vm] }, env);
+		} catch (cause) {
+			const { code, message, remedy } = QubesLiteError.from(cause);
+			left.push(new QubesLiteError(code, `there is no unit of ${vm.name} yet: ${message}`, { remedy, cause }));
+			return [];
+		}
+	});
+	if (units.length === 0 && left[0] !== undefined) throw left[0].cause;
+	return { units, left };
+}
+
 async function toUnitsThere(config: Config, file: string): Promise<UnitFile[]> {
 	const facts = parseFactsFile(await readFacts(file), file);
 	return toAllUnits(config, facts.of, { shim: facts.shim ?? shimPath, remedy: facts.remedy ?? remedy });
