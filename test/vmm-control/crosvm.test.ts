@@ -93,6 +93,17 @@ describe("crosvm", () => {
 		});
 	});
 
+	it("says why it can't before it says that it could not", async () => {
+		const log = "[2026-11-30T04:14:01.797570328+00:00 ERROR crosvm] exiting with error 1: balloon subcommand failed";
+		answer(`echo '${log}' >&2
+			[ "$RUST_BACKTRACE" = 0 ] || echo '  14: _start' >&2
+			echo 'unexpected response: error: Transport endpoint is not connected (os error 107)'; exit 1`);
+		await expect(control().takeMemory(0)).rejects.toMatchObject({
+			code: "Internal",
+			message: "the vmm refused balloon: Transport endpoint is not connected (os error 107)",
+		});
+	});
+
 	it("does not answer, which is bounded, and the next one is told all the same", async () => {
 		answer('[ "$1" = resume ] || exec sleep 60');
 		const crosvm = control();
