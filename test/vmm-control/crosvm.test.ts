@@ -48,16 +48,18 @@ describe("crosvm", () => {
 		expect(await control().memory()).toEqual({ takenBytes: 0, availableBytes: null });
 	});
 
-	it.each(["", "{}", '{"Err":107}', '{"BalloonStats":{"stats":{"available_memory":-1},"balloon_actual":0}}'])(
-		"says nothing of it that could be understood: %s",
-		async (text) => {
-			answer(`echo '${text}'`);
-			await expect(control().memory()).rejects.toMatchObject({
-				code: "Internal",
-				message: "the vmm says nothing of its guest's memory that could be understood",
-			});
-		},
-	);
+	it.each([
+		...["", "{}", '{"Err":107}'],
+		...["-1", "18446744073709551615"].map(
+			(bytes) => `{"BalloonStats":{"stats":{"available_memory":${bytes}},"balloon_actual":0}}`,
+		),
+	])("says nothing of it that could be understood: %s", async (text) => {
+		answer(`echo '${text}'`);
+		await expect(control().memory()).rejects.toMatchObject({
+			code: "Internal",
+			message: "the vmm says nothing of its guest's memory that could be understood",
+		});
+	});
 
 	it("is told one thing after the other, also when the first takes its time", async () => {
 		answer(`[ "$1" != suspend ] || sleep 0.2\necho done-$1 >>${told}`);
