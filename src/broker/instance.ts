@@ -17,6 +17,7 @@ import { lastPhase } from "./boot-phases.ts";
 import { ClientRecords } from "./client-records.ts";
 import type { Overrides } from "./effective-config.ts";
 import type { InstanceAdapters } from "./instance-adapters.ts";
+import { findPanic } from "./kernel-panic.ts";
 import { type Client, SessionBook } from "./session-book.ts";
 
 /** What a guest's random pool is mixed with: as much as seeds it. */
@@ -302,7 +303,7 @@ export class Instance {
 	/** What makes the vmm end may be no more than a reboot to it. */
 	async #readPanic(): Promise<string | null> {
 		const console = await this.#adapters.readConsole(this.logs).catch(() => Buffer.of());
-		return /Kernel panic - not syncing: ([^\r\n]*)/.exec(console.toString("latin1"))?.[1] ?? null;
+		return findPanic(console.toString("latin1"));
 	}
 
 	#greeted({ nonce, lastSession }: AgentHello): void {
