@@ -71,7 +71,7 @@ describe("a raw disk in which its guest has written a qcow2 header", () => {
 
 describe.each(["a FIFO", "a directory"])("%s in the place of a disk", (kind) => {
 	const path = join(directory, `${kind.replace(" ", "-")}.img`);
-	if (kind === "a FIFO") execFileSync("mkfifo", [path]);
+	if (kind === "a FIFO") execFileSync("sh", ["-c", 'mkfifo "$1"', "sh", path]);
 	else mkdirSync(path);
 	const message = `the disk ${path} is neither a file nor a block device`;
 
