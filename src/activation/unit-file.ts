@@ -114,6 +114,8 @@ function renderBody(plan: LaunchPlan, options: UnitOptions): string {
 		`ExecStopPost=-${run("end", directory, `${runtimeDirectory}/.ended/${plan.vm}`)}`,
 		"KillMode=control-group",
 		`TimeoutStopSec=${stopWithinS + stopMarginS}`,
+		// Its guest has rebooted, which is no failure (vmm/crosvm-end.ts).
+		...(plan.hypervisor === "crosvm" ? ["SuccessExitStatus=32"] : []),
 		...toLimits(plan),
 		...hardening,
 		...toRestrictions(plan),

@@ -251,6 +251,8 @@ check_directory() {
 
 # What crosvm takes an image for, it reads from its first bytes (src/host/disk-formats.ts), which the guest of a raw disk writes.
 check_image() {
+	# Who reads a FIFO waits for a writer.
+	[ -f "$2" ] || [ -b "$2" ] || { remedy="ls -ld '$2'" && refuse "the disk $2 is neither a file nor a block device"; }
 	LC_ALL=C
 	# A shell drops NULs, which none of these has; bash says so.
 	{ magic=$(dd if="$2" bs=4 count=1) name=$(dd if="$2" bs=14 count=1); } 2>/dev/null

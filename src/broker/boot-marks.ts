@@ -20,6 +20,7 @@ const overridesSchema = v.object({
 	idleAction: v.optional(v.picklist(["stop", "pause"])),
 	pauseTimeoutMs: v.optional(milliseconds),
 	maxLifetimeMs: v.optional(milliseconds),
+	memoryMiB: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(1))),
 });
 
 const upToAnHour = v.pipe(milliseconds, v.maxValue(3_600_000));

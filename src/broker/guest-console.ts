@@ -3,6 +3,7 @@ import type { BootPhase } from "../protocol/boot-phases.ts";
 import { lastLines } from "../terminal/safe-text.ts";
 import { lastPhase } from "./boot-phases.ts";
 import type { InstanceAdapters } from "./instance-adapters.ts";
+import { findPanic } from "./kernel-panic.ts";
 
 const tailLines = 20;
 
@@ -38,7 +39,7 @@ export class GuestConsole {
 	/** What the guest's kernel said of its panic, if it did: what makes a vmm end may be no more than a reboot to it. Never rejects. */
 	async panic(logs: string): Promise<string | null> {
 		const console = await this.#adapters.readConsole(logs).catch(() => Buffer.of());
-		return /Kernel panic - not syncing: ([^\r\n]*)/.exec(console.toString("latin1"))?.[1] ?? null;
+		return findPanic(console.toString("latin1"));
 	}
 
 	async #look(directory: string): Promise<void> {

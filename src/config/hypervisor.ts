@@ -50,6 +50,7 @@ export const gpu = v.optional(v.picklist(gpuKinds, either(gpuKinds)), "auto");
 const oursAlone = [
 	...["bios", "cid", "cpus", "c", "disable-sandbox", "initrd", "i", "mem", "m", "name", "pivot-root", "serial"],
 	...["socket", "s", "root", "r", "rwroot", "vsock", "wayland-sock", "gpu", "params", "p", "tap-name", "net"],
+	...["no-balloon", "vhost-user-connect-timeout-ms", "help", "extended-status", "log-level", "no-syslog", "syslog-tag"],
 ];
 
 const optionOf = (word: string): string | undefined => /^--?([a-z][a-z0-9-]*)(?:=|$)/.exec(word)?.[1];

@@ -16,6 +16,8 @@ const word = v.pipe(
 	v.string(wordRule),
 	// crosvm takes a value that begins with - and has = in it for an option.
 	v.regex(/^(?!-)[\x21-\x7e]+$/, wordRule),
+	// Up to the next one all is one word to the kernel, what we say behind it included (next_arg in its lib/cmdline.c).
+	v.check((value: string) => value.split('"').length % 2 === 1, "a word with its quotes in pairs"),
 	v.check(
 		(value: string) => !taken.some((key) => value.startsWith(key)),
 		"another word: this one the broker sets itself",

@@ -1,5 +1,5 @@
 /** What crosvm takes a disk's image for: it goes by the first bytes and not by the name (disk/src/disk.rs, detect_image_type). */
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, constants, openSync, readSync } from "node:fs";
 
 /** "none": of a format that is neither. */
 export type FoundFormat = "raw" | "qcow2" | "none";
@@ -12,10 +12,10 @@ const others = [
 	Buffer.from("(\xb5/\xfd", "latin1"),
 ];
 
-/** Throws what open(2) and read(2) fail with. The shim does the same (check_image in vm-shim.sh). */
+/** Throws what open(2) and read(2) fail with; waits for no writer of a FIFO. The shim does the same (check_image in vm-shim.sh). */
 export function readFormat(path: string): FoundFormat {
 	const bytes = Buffer.alloc(16);
-	const file = openSync(path, "r");
+	const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
 	try {
 		readSync(file, bytes, 0, bytes.length, 0);
 	} finally {

@@ -47,6 +47,12 @@ function checkDisk({ path, readOnly }: Disk, hypervisor: VmConfig["hypervisor"],
 	const mode = readOnly ? constants.R_OK : constants.R_OK | constants.W_OK;
 	check(path, mode, `the disk ${path}`, missing, readOnly ? "read" : "read and write");
 	if (hypervisor !== "crosvm") return;
+	const found = statSync(path);
+	if (!found.isFile() && !found.isBlockDevice()) {
+		throw new QubesLiteError("BootFailed", `the disk ${path} is neither a file nor a block device`, {
+			remedy: `ls -ld ${shellWord(path)}`,
+		});
+	}
 	const format = toFormat(path);
 	if (readFormat(path) === format) return;
 	throw new QubesLiteError(

@@ -17,13 +17,19 @@ const reasonMaxLength = 200;
 const isGone =
 	/failed to (?:connect|send|recv)\b.*(?:No such file or directory|Connection refused|Connection reset|Broken pipe|disconnected)/;
 
+/** What it says of an answer that is not "Ok", before its own log says that this has failed (vms_request in vm_control's client.rs). */
+const answer = /^.*unexpected response: (?:error: )?/;
+
 type Command = "powerbtn" | "suspend" | "resume" | "stop" | "balloon" | "balloon_stats";
+
+/** 4 PiB, which no host has. A guest may say any 64 bits, and who shows them takes no more. */
+const bytes = v.pipe(v.number(), v.minValue(0), v.maxValue(2 ** 52));
 
 /** Of what balloon_stats prints (vm_control's VmResponse, as serde has it). */
 const statsSchema = v.object({
 	BalloonStats: v.object({
-		balloon_actual: v.pipe(v.number(), v.minValue(0)),
-		stats: v.object({ available_memory: v.optional(v.nullable(v.pipe(v.number(), v.minValue(0))), null) }),
+		balloon_actual: bytes,
+		stats: v.object({ available_memory: v.optional(v.nullable(bytes), null) }),
 	}),
 });
 
@@ -83,7 +89,8 @@ export class CrosvmControl implements VmmControl {
 			[command, ...words, this.#path],
 			{
 				...{ reject: false, stdin: "ignore", timeout: boundMs, killSignal: "SIGKILL", cleanup: false },
-				maxBuffer: outputMaxBytes,
+				// Ours may say otherwise: a trace would be the last that it says.
+				...{ maxBuffer: outputMaxBytes, env: { RUST_BACKTRACE: "0" } },
 			},
 		);
 		if (!failed) return stdout;
@@ -117,9 +124,10 @@ function parseStats(text: string): v.InferOutput<typeof statsSchema> {
 	}
 }
 
-/** The last line that says something, as plain words. */
+/** The answer, or else the last line that says something, as plain words. */
 function toReason(said: string): string {
-	const line = said.split("\n").findLast((one) => one.trim() !== "");
-	const words = line?.replace(/^.*unexpected response: (?:error: )?/, "") ?? "no reason given";
+	const lines = said.split("\n").filter((one) => one.trim() !== "");
+	const line = lines.find((one) => answer.test(one)) ?? lines.at(-1);
+	const words = line?.replace(answer, "") ?? "no reason given";
 	return words.slice(0, reasonMaxLength).replaceAll(/[^ -~]/g, "?");
 }

@@ -41,10 +41,23 @@ export function toCrosvmEnd(code: number | null, signal: string | null, log: str
 		const last = announced.toSorted(([a], [b]) => log.lastIndexOf(b) - log.lastIndexOf(a))[0];
 		return toCrosvmEnd(last !== undefined && log.includes(last[0]) ? last[1] : 0, null, log);
 	}
-	if (signal === "SIGABRT") return failed("met a fault of its own and aborted");
+	if (signal === "SIGABRT") return toAbort(log);
 	if (signal !== null) return failed(`was ended by ${signal}`);
 	return (byCode[code ?? -1] ?? (() => failed(`ended with status ${code}`)))(log);
 }
+
+/** minijail, which makes the sandbox, has no errors but aborts: of user namespaces, and of more open files than the user may have. */
+function toAbort(log: string): VmmEnd {
+	const words = /libminijail\[\d+\]: ([^\n]+)/.exec(log)?.[1];
+	if (words === undefined) return failed("met a fault of its own and aborted");
+	const remedy = /rlimit/.test(words)
+		? 'raise the hard limit of open files to 32768 (ulimit -Hn; /etc/security/limits.conf), or set "crosvm": {"sandbox": false}'
+		: jailRemedy;
+	return failed("could not make its sandbox", { words, remedy });
+}
+
+const jailRemedy =
+	'allow user namespaces (sysctl kernel.unprivileged_userns_clone=1), or set "crosvm": {"sandbox": false}';
 
 /** `exiting with error 1: WHAT`, and below it, one a line, what that was caused by (anyhow's {:?}). */
 function toError(log: string): VmmEnd {
@@ -59,9 +72,7 @@ function toError(log: string): VmmEnd {
 	const isJail = /jail|pivot|namespace/i.test(words);
 	return failed("ended with status 1", {
 		...wordsOf(words),
-		...(isJail && {
-			remedy: 'allow user namespaces (sysctl kernel.unprivileged_userns_clone=1), or set "crosvm": {"sandbox": false}',
-		}),
+		...(isJail && { remedy: jailRemedy }),
 	});
 }
 

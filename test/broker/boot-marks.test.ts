@@ -24,12 +24,12 @@ test("what a broker has noted the next one finds", () => {
 	expect([marks.nonce, marks.isPaused, marks.overrides]).toEqual([null, false, {}]);
 	marks.nonce = nonce;
 	marks.isPaused = true;
-	marks.overrides = { idleTimeoutMs: 5_000, idleAction: "pause" };
+	marks.overrides = { idleTimeoutMs: 5_000, idleAction: "pause", memoryMiB: 512 };
 	const next = marksOf(directory);
 	expect([next.nonce, next.isPaused, next.overrides]).toEqual([
 		nonce,
 		true,
-		{ idleTimeoutMs: 5_000, idleAction: "pause" },
+		{ idleTimeoutMs: 5_000, idleAction: "pause", memoryMiB: 512 },
 	]);
 	next.isPaused = false;
 	expect(marks.isPaused).toBe(false);
@@ -40,6 +40,7 @@ test.each([
 	["a value of another type", '{"idleTimeoutMs":"5"}'],
 	["a negative number", '{"idleTimeoutMs":-1}'],
 	["a number beyond all", '{"idleTimeoutMs":1e300}'],
+	["no memory at all", '{"memoryMiB":0}'],
 	["an action that there is not", '{"idleAction":"sleep"}'],
 	["a list", "[]"],
 	["too much", JSON.stringify({ idleTimeoutMs: 5, rest: "x".repeat(5_000) })],

@@ -372,6 +372,7 @@ describe("a bad configuration", () => {
 			'vms[0].kernelParams[0] is "a b"; expected a word of printable ASCII that does not begin with -',
 		],
 		[{ kernelParams: ["-s=1"] }, expect.stringContaining("does not begin with -")],
+		[{ kernelParams: ['dyndbg="file'] }, expect.stringContaining("with its quotes in pairs")],
 		[{ kernelParams: ["ä"] }, expect.stringContaining("printable ASCII")],
 		[
 			{ kernelParams: ["root=/dev/vdb"] },
@@ -423,6 +424,8 @@ describe("a bad configuration", () => {
 		[{ crosvm: { extraArgs: ["-b=path=/x,root"] } }, expect.stringContaining("no second root disk")],
 		[{ crosvm: { extraArgs: ["--vhost-user=vsock,socket=/x"] } }, expect.stringContaining("no second vsock")],
 		[{ crosvm: { extraArgs: ["-p", "quiet"] } }, expect.stringContaining("expected another option")],
+		[{ crosvm: { extraArgs: ["--no-balloon"] } }, expect.stringContaining("expected another option")],
+		[{ crosvm: { extraArgs: ["--log-level", "debug"] } }, expect.stringContaining("expected another option")],
 		[
 			{ crosvm: { extraArgs: ["/boot/vmlinuz"] } },
 			expect.stringContaining("expected options, each with one value at most"),

@@ -1,5 +1,5 @@
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
@@ -12,6 +12,15 @@ afterAll(() => rmSync(directory, { recursive: true }));
 
 /** The shim's own answer, by the same bytes (check_image in vm-shim.sh). */
 const shim = new URL("../../src/activation/vm-shim.sh", import.meta.url).pathname;
+
+const shells = ["dash", "busybox sh", "bash"];
+
+function checkImage(shell: string, kind: string, path: string) {
+	const functions = "/^say()/p; /^refuse() {/,/^}/p; /^check_image() {/,/^}/p";
+	const text = execFileSync("sed", ["-n", functions, shim], { encoding: "utf8" });
+	const [program = "", ...words] = [...shell.split(" "), "-c", `directory=${directory}\n${text}\ncheck_image "$@"`];
+	return spawnSync(program, [...words, "sh", kind, path], { encoding: "utf8", timeout: 5_000, killSignal: "SIGKILL" });
+}
 
 const contents: [string, Buffer, "raw" | "qcow2" | "none"][] = [
 	["nothing", Buffer.of(), "raw"],
@@ -35,19 +44,8 @@ describe.each(contents)("%s", (title, bytes, format) => {
 		expect(readFormat(path)).toBe(format);
 	});
 
-	it.each(["sh", "bash"])("is the same to the shim under %s", (shell) => {
-		const text = execFileSync("sed", ["-n", "/^say()/p; /^refuse() {/,/^}/p; /^check_image() {/,/^}/p", shim], {
-			encoding: "utf8",
-		});
-		const script = `directory=${directory}\n${text}\ncheck_image "$1" "$2"`;
-		const takes = (kind: string): boolean => {
-			try {
-				execFileSync(shell, ["-c", script, shell, kind, path], { stdio: ["ignore", "pipe", "ignore"] });
-				return true;
-			} catch {
-				return false;
-			}
-		};
+	it.each(shells)("is the same to the shim under %s", (shell) => {
+		const takes = (kind: string): boolean => checkImage(shell, kind, path).status === 0;
 		expect({ raw: takes("raw"), qcow2: takes("qcow2") }).toEqual({ raw: format === "raw", qcow2: format === "qcow2" });
 	});
 });
@@ -68,5 +66,23 @@ describe("a raw disk in which its guest has written a qcow2 header", () => {
 
 	it("is no matter to QEMU, which is told", () => {
 		expect(() => checkFiles(createVm({ disks: toDisks([path]) }))).not.toThrow();
+	});
+});
+
+describe.each(["a FIFO", "a directory"])("%s in the place of a disk", (kind) => {
+	const path = join(directory, `${kind.replace(" ", "-")}.img`);
+	if (kind === "a FIFO") execFileSync("sh", ["-c", 'mkfifo "$1"', "sh", path]);
+	else mkdirSync(path);
+	const message = `the disk ${path} is neither a file nor a block device`;
+
+	it("is refused for crosvm, and holds nobody up", () => {
+		expect(() => checkFiles(createVm({ hypervisor: "crosvm", disks: toDisks([path]) }))).toThrow(
+			expect.objectContaining({ code: "BootFailed", message, remedy: `ls -ld ${path}` }),
+		);
+	});
+
+	it.each(shells)("is refused by the shim under %s as well", (shell) => {
+		const { status, stderr } = checkImage(shell, "raw", path);
+		expect({ status, stderr }).toEqual({ status: 1, stderr: `qubes-lite: ${message}. Try: ls -ld '${path}'\n` });
 	});
 });

@@ -48,16 +48,18 @@ describe("crosvm", () => {
 		expect(await control().memory()).toEqual({ takenBytes: 0, availableBytes: null });
 	});
 
-	it.each(["", "{}", '{"Err":107}', '{"BalloonStats":{"stats":{"available_memory":-1},"balloon_actual":0}}'])(
-		"says nothing of it that could be understood: %s",
-		async (text) => {
-			answer(`echo '${text}'`);
-			await expect(control().memory()).rejects.toMatchObject({
-				code: "Internal",
-				message: "the vmm says nothing of its guest's memory that could be understood",
-			});
-		},
-	);
+	it.each([
+		...["", "{}", '{"Err":107}'],
+		...["-1", "18446744073709551615"].map(
+			(bytes) => `{"BalloonStats":{"stats":{"available_memory":${bytes}},"balloon_actual":0}}`,
+		),
+	])("says nothing of it that could be understood: %s", async (text) => {
+		answer(`echo '${text}'`);
+		await expect(control().memory()).rejects.toMatchObject({
+			code: "Internal",
+			message: "the vmm says nothing of its guest's memory that could be understood",
+		});
+	});
 
 	it("is told one thing after the other, also when the first takes its time", async () => {
 		answer(`[ "$1" != suspend ] || sleep 0.2\necho done-$1 >>${told}`);
@@ -90,6 +92,17 @@ describe("crosvm", () => {
 		await expect(control().pressPowerButton()).rejects.toMatchObject({
 			code: "Internal",
 			message: "the vmm refused powerbtn: Operation not supported?[2J (os error 95)",
+		});
+	});
+
+	it("says why it can't before it says that it could not", async () => {
+		const log = "[2026-11-30T04:14:01.797570328+00:00 ERROR crosvm] exiting with error 1: balloon subcommand failed";
+		answer(`echo '${log}' >&2
+			[ "$RUST_BACKTRACE" = 0 ] || echo '  14: _start' >&2
+			echo 'unexpected response: error: Transport endpoint is not connected (os error 107)'; exit 1`);
+		await expect(control().takeMemory(0)).rejects.toMatchObject({
+			code: "Internal",
+			message: "the vmm refused balloon: Transport endpoint is not connected (os error 107)",
 		});
 	});
 

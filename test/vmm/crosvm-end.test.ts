@@ -81,4 +81,17 @@ describe("a signal that ended crosvm", () => {
 			sentence: "met a fault of its own and aborted",
 		});
 	});
+
+	test.each([
+		["clone(CLONE_NEWPID | ...) failed: No space left on device", "allow user namespaces"],
+		["failed to set rlimit", "raise the hard limit of open files to 32768"],
+	])("is for want of a sandbox, where its minijail says so: %s", (words, remedy) => {
+		const log = `${at} disk size 4194304\ncrosvm[13551]: libminijail[13551]: ${words}\nAborted\n`;
+		expect(toCrosvmEnd(null, "SIGABRT", log)).toEqual({
+			kind: "failed",
+			sentence: "could not make its sandbox",
+			words,
+			remedy: expect.stringMatching(new RegExp(`^${remedy}.*"crosvm": {"sandbox": false}`)),
+		});
+	});
 });
