@@ -1,4 +1,5 @@
 /** The systemd user manager over D-Bus (org.freedesktop.systemd1(5)): starts and signals units, and tells when they change. */
+import { readFile } from "node:fs/promises";
 import { concatMap, filter, map, type Observable, share } from "rxjs";
 import type { BusSignal } from "../dbus/user-bus.ts";
 import { BusError, UserBus } from "../dbus/user-bus.ts";
@@ -198,8 +199,14 @@ export class UserManager {
 		return (await this.#get(manager.path, manager.interface, "Environment")) as string[];
 	}
 
-	/** Variables that the unit's file sets. */
+	/**
+	 * Variables that the unit's file sets, as it was when its main process, the shim, was started: the file may be another one by now. Of one that
+	 * does not run, as the file is.
+	 */
 	async environment(unit: string): Promise<Map<string, string>> {
+		const pid = (await this.#get(toUnitPath(unit), `${systemd}.Service`, "MainPID")) as number;
+		const own = pid === 0 ? "" : await readFile(`/proc/${pid}/environ`, "utf8").catch(() => "");
+		if (own !== "") return toVariables(own.split("\0"));
 		const list = (await this.#get(toUnitPath(unit), `${systemd}.Service`, "Environment")) as string[];
 		return toVariables(list);
 	}

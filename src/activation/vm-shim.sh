@@ -267,6 +267,12 @@ check_image() {
 	refuse "the disk $2 is not of the format that its name says, and crosvm would believe its content"
 }
 
+check_wayland() {
+	[ ! -S "$1" ] || return 0
+	remedy='systemctl --user import-environment WAYLAND_DISPLAY   # in the session; or "gpu": "none"'
+	refuse "it requires a Wayland session, and WAYLAND_DISPLAY of the user manager names none"
+}
+
 # Facts, as the broker finds them out (src/host): by another answer it would render a unit that always refuses. Only an open tells: access(2)
 # allows what a device cgroup, a nodev mount or a missing module refuse. Without -c it would make the file.
 has_kvm() { grep -Eq '^flags.* (vmx|svm)( |$)' /proc/cpuinfo && [ -c /dev/kvm ] && (: <>/dev/kvm) 2>/dev/null; }
@@ -294,7 +300,7 @@ check() {
 		directory=*) check_directory "${1#*=}" "read and write" ;;
 		read-only-directory=*) check_directory "${1#*=}" read ;;
 		raw-image=* | qcow2-image=*) check_image "${1%%-*}" "${1#*=}" ;;
-		wayland=*) [ -S "${1#*=}" ] || refuse "it requires a Wayland session, and WAYLAND_DISPLAY of the user manager names none" ;;
+		wayland=*) check_wayland "${1#*=}" ;;
 		empty=*) mkdir "${1#*=}" || exit 1 ;;
 		*) refuse "this unit names a fact that this version does not know: $1" ;;
 		esac

@@ -37,8 +37,12 @@ type ParsedDisk = string | v.InferOutput<typeof diskObject>;
 const diskObject = v.pipe(v.custom<object>(isJsonObject, diskRule), v.strictObject(diskEntries));
 const diskSchema = v.lazy((value: unknown) => (typeof value === "string" ? absolutePath : diskObject));
 
-/** QEMU's q35 has 30 free slots on its PCI bus; the root disk, vsock, random numbers, network, memory and shared directories take the others. */
-export const maxDisks = 20;
+/**
+ * QEMU's q35 has 30 free slots on its PCI bus; the root disk, vsock, random numbers and network take four, each disk and each shared
+ * directory another.
+ */
+const maxDisks = 24;
+export const maxDisksAndShares = 26;
 
 export const disks = v.optional(
 	v.pipe(

@@ -3,7 +3,7 @@
  * "expected …"; a limit has its reason beside it. Repeated ids and names are the loader's, as they concern two vms.
  */
 import * as v from "valibot";
-import { type Disk, disks, rootDisk } from "./disks.ts";
+import { type Disk, disks, maxDisksAndShares, rootDisk } from "./disks.ts";
 import { disposablePool, idSchema } from "./disposable-pool.ts";
 import {
 	type CrosvmSettings,
@@ -168,6 +168,14 @@ const vmSchema = v.pipe(
 			"0: instances of a vm with disks can't be made",
 		),
 		["preload"],
+	),
+	v.forward(
+		v.partialCheck(
+			[["disks"], ["sharedDirectories"]],
+			({ disks, sharedDirectories }) => disks.length + sharedDirectories.length <= maxDisksAndShares,
+			`at most ${maxDisksAndShares} disks and shared directories together`,
+		),
+		["disks"],
 	),
 	v.forward(
 		v.partialCheck(

@@ -19,8 +19,9 @@ export function checkCrosvmOptions(argv: readonly string[], extraArgs: readonly 
 	const known = optionsOf(program);
 	const missing = words.find((word) => /^--[a-z]/.test(word) && !extraArgs.includes(word) && !known.has(word));
 	if (missing === undefined) return;
+	const orNone = missing === "--gpu" || missing === "--wayland-sock" ? ', or set "gpu": "none"' : "";
 	throw new QubesLiteError("BootFailed", `${program} does not know ${missing}: it is too old, or too new, for this`, {
-		remedy: 'install another crosvm, or name one as "crosvm": {"binary": "/path/to/crosvm"} in the configuration',
+		remedy: `install another crosvm, or name one as "crosvm": {"binary": "/path/to/crosvm"} in the configuration${orNone}`,
 	});
 }
 

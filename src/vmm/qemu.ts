@@ -151,7 +151,7 @@ function toDisk(name: string, why: string, { path, readOnly, id }: Disk): Argume
 	);
 }
 
-/** vda, vdb, … vdu: the schema allows 20 disks beside the root image. */
+/** vda, vdb, … vdy: the schema allows 24 disks beside the root image. */
 function toDiskName(index: number): string {
 	return `vd${String.fromCharCode("a".charCodeAt(0) + index)}`;
 }

@@ -345,7 +345,15 @@ describe("a bad configuration", () => {
 		[{ idleTimeout: 31_536_001 }, expect.stringContaining("31536001; expected a whole number of seconds")],
 		[{ bootTimeout: 0 }, "vms[0].bootTimeout is 0; expected a whole number of seconds from 1 to 3600"],
 		[{ disks: "/a" }, 'vms[0].disks is "/a"; expected a list of absolute paths'],
-		[{ disks: Array(21).fill("/a") }, expect.stringMatching(/; expected at most 20 disks$/)],
+		[{ disks: Array(25).fill("/a") }, expect.stringMatching(/; expected at most 24 disks$/)],
+		[
+			{
+				disks: Array.from({ length: 24 }, (_, index) => `/${index}`),
+				sharedDirectories: ["a", "b", "c"].map((tag) => ({ tag, path: "/" })),
+			},
+			expect.stringMatching(/; expected at most 26 disks and shared directories together$/),
+		],
+		[{ disks: ["/a", "/a"] }, expect.stringContaining("expected each disk once")],
 		[
 			{ disks: [{ path: "/a", id: "a".repeat(21) }] },
 			expect.stringMatching(/^vms\[0\].disks\[0\].id is "a+"; expected a letter or digit, .* at most 20 in all$/),

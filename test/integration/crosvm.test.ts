@@ -1,6 +1,6 @@
 /** Vms that crosvm's stand-in runs, as units of a real user manager and without: what is crosvm's alone. */
 import { once } from "node:events";
-import { chownSync, readdirSync } from "node:fs";
+import { chownSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
@@ -193,6 +193,18 @@ describe.runIf(canMakeTaps).each(["direct", "systemd"])("crosvm's vms, kept by %
 	});
 
 	if (supervisor === "systemd") {
+		it("are adopted as they were started, whatever their unit's file says by now", async () => {
+			expect(await user.run("banking", "true")).toMatchObject({ status: 0 });
+			const path = join(user.directory, "systemd/user/qubes-lite-banking.service");
+			const text = readFileSync(path, "utf8");
+			await user.endBrokers();
+			writeFileSync(path, text.replace("QUBES_LITE_HYPERVISOR=crosvm", "QUBES_LITE_HYPERVISOR=qemu"));
+			expect((await manager?.run("systemctl", "--user", "daemon-reload"))?.status).toBe(0);
+			expect((await user.status("banking")).hypervisor).toBe("crosvm");
+			writeFileSync(path, text);
+			await manager?.run("systemctl", "--user", "daemon-reload");
+		});
+
 		it("have no TAP that is another user's", async () => {
 			expect(await user.run("foreign", "true")).toMatchObject({
 				status: 125,

@@ -192,7 +192,7 @@ describe("names and paths are data", () => {
 
 	test("disks arrive as they were written, in their order, after the read-only root", () => {
 		fc.assert(
-			fc.property(anyPath, fc.array(anyPath, { maxLength: 20 }), (root, disks) => {
+			fc.property(anyPath, fc.array(anyPath, { maxLength: 24 }), (root, disks) => {
 				const { argv } = plan(createVm({ disks: toDisks(disks) }), { image: { ...imageFacts, root } }).vmm;
 				const drives = optionsOf(argv, "-drive").map((option) => option.values);
 				expect(drives.map((values) => values.file)).toEqual([root, ...disks]);
