@@ -12,6 +12,7 @@ import { createProgress, type Progress } from "../guest-image/progress.ts";
 import { runTool } from "../guest-image/run-tool.ts";
 import { QubesLiteError } from "../src/errors.ts";
 import { buildAll } from "./build.ts";
+import { bringTestTools } from "./test-tools.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const bundles = ["run-in-vm.cjs", "qubes-lite.cjs", "broker.cjs", "agent.cjs", "image.mjs", "admin.mjs"].map((name) =>
@@ -190,6 +191,7 @@ async function buildImage(): Promise<void> {
 /** setUp() for programs: a failure is said on stderr, and ends the program with status 1. */
 export async function setUpOrExit(purpose: Purpose): Promise<void> {
 	try {
+		if (purpose === "tests") bringTestTools(root);
 		await setUp([...requirements, ...extras[purpose]]);
 	} catch (thrown) {
 		const error = QubesLiteError.from(thrown);
