@@ -1,15 +1,12 @@
 /** The virtiofsd that shares directories: the installed one, where it can do what we ask of it, else the one that was unpacked with the image. */
-import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { cachePaths } from "../vmm/image-manifest.ts";
 import { isFitVirtiofsd } from "../vmm/virtiofsd.ts";
+import { readHelp } from "./program-help.ts";
 import { executable, listPrograms } from "./programs.ts";
 
 /** Distributions keep it out of PATH. QEMU's own of before 8.0 is in such a place in some of them. */
 const otherDirectories = "/usr/libexec";
-
-/** It takes a few milliseconds, and somebody waits. */
-const helpWithinMs = 2000;
 
 export function findVirtiofsd(places: {
 	readonly cacheDirectory: string;
@@ -22,12 +19,11 @@ export function findVirtiofsd(places: {
 	return unpacked !== undefined && isFit(unpacked) ? unpacked : undefined;
 }
 
+/** One that can't even be run is none. */
 function isFit(path: string): boolean {
-	const { stdout } = spawnSync(path, ["--help"], {
-		encoding: "utf8",
-		timeout: helpWithinMs,
-		stdio: ["ignore", "pipe", "ignore"],
-	});
-	// null where it could not be started.
-	return isFitVirtiofsd(stdout ?? "");
+	try {
+		return isFitVirtiofsd(readHelp(path));
+	} catch {
+		return false;
+	}
 }

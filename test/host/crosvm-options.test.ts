@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
@@ -38,6 +38,8 @@ const known = argv.filter((word) => word !== "--params" && word !== "--none");
 it("a crosvm that knows all of its options is fine, and is asked once", () => {
 	install(help);
 	for (let time = 0; time < 3; time++) expect(checkCrosvmOptions(known, [])).toBeUndefined();
+	/** For its own options, and for those of run. */
+	expect(readFileSync(join(directory, `asked-${calls}`), "utf8")).toBe("asked\nasked\n");
 });
 
 it("one that lacks an option is refused by name, but for what its user has added", () => {
