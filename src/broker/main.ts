@@ -27,6 +27,7 @@ import { LiveConfig, type LiveConfigEvents } from "./live-config.ts";
 import { LogFile } from "./log-file.ts";
 import { defaultPolicy } from "./policy.ts";
 import { Registry } from "./registry.ts";
+import { Requests } from "./requests.ts";
 import { BrokerServer } from "./server.ts";
 import { SessionEnvironment } from "./session-environment.ts";
 import { formatStatusLine } from "./status-line.ts";
@@ -131,7 +132,7 @@ async function serve(fd: number | null): Promise<void> {
 			notify.ready();
 		},
 	};
-	const server = new BrokerServer({
+	const requests = new Requests({
 		registry,
 		policy: defaultPolicy,
 		about: async () => ({
@@ -141,13 +142,13 @@ async function serve(fd: number | null): Promise<void> {
 		now,
 		clock: systemClock,
 		wallNow: () => Date.now(),
-		clientsChanged: () => idle.look(),
 		configured: async () => {
 			await live.refresh(configured);
 			return live.refusal;
 		},
 		problem: () => (live.refusal === null ? live.problem : null),
 	});
+	const server = new BrokerServer(requests, () => idle.look());
 	const leave = once((why: string): void => {
 		log.info({ event: "broker.leaves", why });
 		server.close();
