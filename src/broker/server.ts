@@ -3,10 +3,11 @@ import type { Logger } from "pino";
 import { QubesLiteError } from "../errors.ts";
 import { type BrokerRequest, encodeProgress } from "../protocol/broker.ts";
 import type { BrokerStatus, SessionStatus } from "../protocol/broker-replies.ts";
+import { authorize } from "./authorize.ts";
 import { ClientConnection } from "./client-connection.ts";
 import type { Clock } from "./clock.ts";
 import { ListeningSocket } from "./listening-socket.ts";
-import type { Policy, PolicyRequest } from "./policy.ts";
+import type { Policy } from "./policy.ts";
 import type { Registry } from "./registry.ts";
 import { reportProgress } from "./report-progress.ts";
 import { serveAttach, serveHold } from "./serve-attach.ts";
@@ -88,7 +89,7 @@ export class BrokerServer {
 			const refusal = await this.#dependencies.configured();
 			/** What runs can be seen and stopped whatever the configuration says. */
 			if (refusal !== null && (needsConfig(request) || this.#dependencies.registry.all().length === 0)) throw refusal;
-			this.#authorize(request);
+			authorize(request, bytes, this.#dependencies);
 			await this.#dispatch(client, request, bytes);
 		} catch (cause) {
 			const error = this.#explained(QubesLiteError.from(cause));
@@ -116,12 +117,6 @@ export class BrokerServer {
 		if (error.code !== "NoSuchVm" || problem === null) return error;
 		const message = `${error.message}\nan earlier configuration is in use, since ${problem.message}`;
 		return new QubesLiteError("NoSuchVm", message, { remedy: problem.remedy ?? error.remedy });
-	}
-
-	#authorize(request: BrokerRequest): void {
-		const query = { source: "@host", target: targetOf(request), service: serviceOf(request) };
-		const decision = this.#dependencies.policy.decide(query);
-		if (!decision.allow) throw new QubesLiteError("Denied", `the policy does not allow this: ${decision.why}`);
 	}
 
 	async #dispatch(client: ClientConnection, request: BrokerRequest, bytes: Buffer | null): Promise<void> {
@@ -232,17 +227,6 @@ const tooManyClients = (): QubesLiteError =>
 	new QubesLiteError("Limit", `${clientsMax} clients are connected to the broker already, which is the limit`, {
 		remedy: "end some of them: qubes-lite ps",
 	});
-
-const serviceOf = ({ method }: BrokerRequest): PolicyRequest["service"] => {
-	if (method === "run") return "exec";
-	return method === "hold" ? "attach" : method;
-};
-
-function targetOf(request: BrokerRequest): string {
-	if (!("vm" in request) || request.vm === null) return "@anyvm";
-	if (request.method !== "run" || !request.disposable) return request.vm;
-	return request.vm === "" ? "@dispvm" : `@dispvm:${request.vm}`;
-}
 
 function withBytes(bytes: Buffer | null): Buffer {
 	if (bytes === null) throw new QubesLiteError("BadRequest", "the request needs the bytes that its ticket is for");
