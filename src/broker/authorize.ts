@@ -1,4 +1,4 @@
-/** What a request on broker.sock asks of the policy. */
+/** What a request of the host's asks of the policy, by whatever way it comes. */
 import type { Logger } from "pino";
 import { QubesLiteError } from "../errors.ts";
 import type { BrokerRequest } from "../protocol/broker.ts";
@@ -11,7 +11,7 @@ export interface Authority {
 	readonly log: Logger;
 }
 
-/** `bytes`: the exec bytes of a run. Throws Denied, and BadRequest where they are malformed. */
+/** `bytes`: the exec bytes of a run. Throws Denied, and BadRequest where they are malformed or missing. */
 export function authorize(request: BrokerRequest, bytes: Buffer | null, authority: Authority): void {
 	const query = { source: "@host", target: targetOf(request), service: serviceOf(request) };
 	for (const argument of argumentsOf(request, bytes)) {
@@ -31,7 +31,11 @@ export function requireAllowed(query: PolicyRequest, { policy, log }: Authority)
 
 /** Each has to be allowed. */
 function argumentsOf(request: BrokerRequest, bytes: Buffer | null): (string | undefined)[] {
-	if (request.method === "run" && bytes !== null) return parseExec(bytes).argv.slice(0, 1);
+	if (request.method === "run") {
+		/** Nobody gets past a rule for a command by not saying it. */
+		if (bytes === null) throw new QubesLiteError("BadRequest", "a run is judged by its command, and has none");
+		return parseExec(bytes).argv.slice(0, 1);
+	}
 	if (request.method === "set") {
 		const keys = Object.keys(request.settings);
 		if (keys.length > 0) return keys;

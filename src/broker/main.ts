@@ -29,6 +29,7 @@ import { LiveConfig, type LiveConfigEvents } from "./live-config.ts";
 import { LivePolicy } from "./live-policy.ts";
 import { LogFile } from "./log-file.ts";
 import { Registry } from "./registry.ts";
+import { Requests } from "./requests.ts";
 import { BrokerServer } from "./server.ts";
 import { SessionEnvironment } from "./session-environment.ts";
 import { formatStatusLine } from "./status-line.ts";
@@ -140,7 +141,7 @@ async function serve(fd: number | null): Promise<void> {
 			baseOf: (instance) => registry.baseOf(instance),
 		},
 	});
-	const server = new BrokerServer({
+	const requests = new Requests({
 		registry,
 		policy,
 		about: async () => ({
@@ -150,13 +151,13 @@ async function serve(fd: number | null): Promise<void> {
 		now,
 		clock: systemClock,
 		wallNow: () => Date.now(),
-		clientsChanged: () => idle.look(),
 		configured: async () => {
 			await live.refresh(configured);
 			return live.refusal;
 		},
 		problem: () => (live.refusal === null ? live.problem : null),
 	});
+	const server = new BrokerServer(requests, () => idle.look());
 	const leave = once((why: string): void => {
 		log.info({ event: "broker.leaves", why });
 		server.close();

@@ -89,9 +89,11 @@ describe("a request", () => {
 		}
 	});
 
-	it("whose command can't be read is refused before it is asked about", () => {
-		const { asked, error } = ask(run, Buffer.from("x"), allow);
-		expect(asked).toEqual([]);
-		expect(error).toMatchObject({ code: "BadRequest" });
+	it("whose command can't be read, or is missing, is refused before it is asked about", () => {
+		for (const bytes of [Buffer.from("x"), null]) {
+			const { asked, error } = ask(run, bytes, allow);
+			expect(asked).toEqual([]);
+			expect(error).toMatchObject({ code: "BadRequest" });
+		}
 	});
 });
