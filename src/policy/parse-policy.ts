@@ -29,7 +29,7 @@ export interface ParsedPolicy {
 
 /** For people; a longer line is no rule. */
 const lineMaxChars = 1024;
-/** A file with more problems is no policy; the rest is told as a number. */
+/** Where there are more somebody has put another file there; what follows is not looked at. */
 const problemsMax = 1000;
 
 /**
@@ -39,35 +39,37 @@ const misleading = /(?!\t)[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/u;
 
 /** `files` in the order in which they count; `problems` of others that could not be read. No file at all is the built-in default. */
 export function parsePolicy(files: readonly PolicyFile[], problems: readonly PolicyProblem[] = []): ParsedPolicy {
-	const parsed = files.map(parseFile);
+	const parsed: ParsedLines = { rules: [], openUrls: [], problems: [...problems] };
+	for (const file of files) parseFile(file, parsed);
 	const isDefault = files.length === 0 && problems.length === 0;
 	return {
+		...parsed,
 		files: files.map(({ path }) => path),
-		rules: isDefault ? [defaultRule] : parsed.flatMap(({ rules }) => rules),
-		openUrls: parsed.flatMap(({ openUrls }) => openUrls),
-		problems: [...problems, ...parsed.flatMap((file) => file.problems)],
+		rules: isDefault ? [defaultRule] : parsed.rules,
 	};
 }
 
-interface ParsedFile {
+interface ParsedLines {
 	readonly rules: Rule[];
 	readonly openUrls: OpenUrlRule[];
 	readonly problems: PolicyProblem[];
 }
 
-function parseFile({ path, bytes }: PolicyFile): ParsedFile {
-	const parsed: ParsedFile = { rules: [], openUrls: [], problems: [] };
-	let untold = 0;
+function parseFile({ path, bytes }: PolicyFile, parsed: ParsedLines): void {
 	for (const [index, untrusted] of splitLines(bytes).entries()) {
+		if (parsed.problems.length > problemsMax) return;
 		const complain: Complain = (sentence) => {
-			if (parsed.problems.length < problemsMax) parsed.problems.push({ file: path, line: index + 1, sentence });
-			else untold += 1;
+			const { length } = parsed.problems;
+			const isLast = length === problemsMax;
+			const told = isLast
+				? `has one more mistake, and so may all behind it; expected at most ${problemsMax}`
+				: sentence;
+			if (length <= problemsMax) parsed.problems.push({ file: path, line: index + 1, sentence: told });
 		};
 		const text = decodeLine(untrusted, index === 0, complain);
-		if (text !== undefined) parseLine({ file: path, line: index + 1, text: text.trim() }, parsed, complain);
+		if (text !== undefined)
+			parseLine({ file: path, line: index + 1, text: text.replace(/^[ \t]+|[ \t]+$/g, "") }, parsed, complain);
 	}
-	if (untold > 0) parsed.problems.push({ file: path, line: null, sentence: `has ${untold} more problems` });
-	return parsed;
 }
 
 /** No byte of a character of several is a line feed (RFC 3629, 3). */
@@ -107,7 +109,7 @@ function toWords(text: string): string[] {
 	return comment === -1 ? words : words.slice(0, comment);
 }
 
-function parseLine(at: Place, { rules, openUrls }: ParsedFile, complain: Complain): void {
+function parseLine(at: Place, { rules, openUrls }: ParsedLines, complain: Complain): void {
 	const words = toWords(at.text);
 	const [first] = words;
 	if (first === undefined) return;

@@ -99,6 +99,7 @@ describe("a bad line is named with what it says and what was expected:", () => {
 		["# x\u2028* * @host @anyvm deny", "has the invisible character '\\u{2028}'; expected text, blanks and tabs"],
 		["# \u202e* *", "has the invisible character '\\u{202e}'; expected text, blanks and tabs"],
 		["\0", "has the invisible character '\\u{0}'; expected text, blanks and tabs"],
+		["\u00a0", "is '\\u{a0}'; expected SERVICE ARGUMENT SOURCE TARGET ACTION"],
 		[
 			"exec\u00a0* @host work allow",
 			"is 'exec\\u{a0}* @host work allow'; expected SERVICE ARGUMENT SOURCE TARGET ACTION",
@@ -124,10 +125,11 @@ describe("a bad line is named with what it says and what was expected:", () => {
 		]);
 	});
 
-	it("a thousand of a file; of more their number", () => {
-		const problems = problemsOf("x\n".repeat(32_000));
+	it("a thousand of them, over all files; then it is said that there may be more", () => {
+		const { problems } = parse("x\n".repeat(600), "x\n".repeat(32_000), "x\n");
 		expect(problems).toHaveLength(1001);
-		expect(problems.at(-1)).toBe("/1.policy has 31000 more problems");
+		const sentence = "has one more mistake, and so may all behind it; expected at most 1000";
+		expect(problems.at(-1)).toEqual({ file: "/2.policy", line: 401, sentence });
 	});
 });
 
