@@ -157,6 +157,20 @@ describe("a rule", () => {
 		expect(await user.status("shopping")).toMatchObject({ set: { maxLifetime: 3600 } });
 	});
 
+	it("that denies lists hides the broker from nobody's doctor", async () => {
+		mine.write(allowAll);
+		expect((await user.sh("qubes-lite ls")).status).toBe(0);
+		mine.write("* * @host @anyvm deny\n");
+		const diagnosis = await mine.user.diagnose();
+		expect(diagnosis.of("policy")).toMatchObject({
+			...{ status: "WARN", remedy: "qubes-lite policy lint" },
+			sentence: `${mine.file}:1: @host may not even list the vms (qubes-lite ls): ${mine.file}:1 denies it`,
+		});
+		expect(diagnosis.of("broker")).toMatchObject({
+			...{ status: "PASS", sentence: expect.stringMatching(/ answers; the policy does not let it list the vms$/) },
+		});
+	});
+
 	it("does not end what was granted before, also where the next broker would not grant it", async () => {
 		mine.write(allowAll);
 		const running = user.start("run-in-vm", ["shopping", "sh", "-c", "echo up; read word; echo $word"]);
