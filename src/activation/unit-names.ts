@@ -6,7 +6,12 @@ export const brokerUnits = {
 	socket: "qubes-lite-broker.socket",
 	service: "qubes-lite-broker.service",
 	slice: "qubes-lite.slice",
+	/** Started by D-Bus. */
+	byBus: "dbus-org.qubeslite.Broker1.service",
 } as const;
+
+/** What the broker has on the user's bus: its name, which is also its own interface's, and the interface of a vm. */
+export const busNames = { broker: "org.qubeslite.Broker1", vm: "org.qubeslite.VM1" } as const;
 
 /** All that qubes-lite may own; more precise is parseUnitName. */
 export const unitPattern = "qubes-lite-*.service";

@@ -54,7 +54,7 @@ export class Requests {
 	}
 
 	/** Rejects where it must not be served. `bytes`: the exec bytes of a run, by whose command it is judged. */
-	async admit(request: BrokerRequest, bytes: Buffer | null): Promise<void> {
+	async admit(request: BrokerRequest, bytes: Buffer | null = null): Promise<void> {
 		const { registry, configured } = this.dependencies;
 		const refusal = await configured();
 		/** What runs can be seen and stopped whatever the configuration says. */

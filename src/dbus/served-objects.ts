@@ -167,15 +167,12 @@ function findInterface({ interfaces }: Served, [name]: Values): ServedInterface 
 	throw new BusError(`${errors}.UnknownInterface`, `there is no interface ${name} here`);
 }
 
-export function toProperties({
-	spec,
-	properties,
-}: Pick<ServedInterface, "spec" | "properties">): Record<string, object> {
-	const values = properties();
-	const typed = Object.entries(spec.properties).map(
-		([name, { type }]) => [name, toVariant(type, values[name])] as const,
+export function toProperties(served: Pick<ServedInterface, "spec" | "properties">): Record<string, object> {
+	const values = served.properties();
+	const { properties } = served.spec;
+	return Object.fromEntries(
+		Object.entries(properties).map(([name, { type }]) => [name, toVariant(type, values[name])]),
 	);
-	return Object.fromEntries(typed);
 }
 
 function readMachineId(): string {

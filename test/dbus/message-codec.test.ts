@@ -76,7 +76,8 @@ describe("a call that is longer than any of ours", () => {
 });
 
 describe("bytes that are no message are refused", () => {
-	const read = (bytes: Buffer) => [...new MessageReader().read(bytes)].map((message) => ({ body: message.read(), path: message.path }));
+	const read = (bytes: Buffer) =>
+		[...new MessageReader().read(bytes)].map((message) => ({ body: message.read(), path: message.path }));
 	const change = (bytes: Buffer, at: number, value: number, write: "writeUInt8" | "writeUInt32LE"): Buffer => {
 		bytes[write](value, at);
 		return bytes;
