@@ -6,6 +6,7 @@ import type { GuestEvent } from "../guest/guest-link.ts";
 import type { LaunchPlan } from "../launch-plan.ts";
 import type { BootPhase } from "../protocol/boot-phases.ts";
 import type { AgentHello, Expect, SessionFacts } from "../protocol/control.ts";
+import type { CommandEnd } from "../protocol/session.ts";
 import { toBootTag } from "../protocol/session-id.ts";
 import type { Reason } from "../statemachines/vm-events.ts";
 import type { GuestMemory, VmmControl } from "../vmm-control/vmm-control.ts";
@@ -272,6 +273,11 @@ export class Instance {
 		return this.#console.tail(this.logs);
 	}
 
+	/** undefined: of a session that runs, as far as we know; null: nobody knows how it has ended. */
+	endOf(session: number): CommandEnd | null | undefined {
+		return this.#sessions.endOf(session);
+	}
+
 	/** It has ended, and its sessions with it. */
 	over(): void {
 		this.#sessions.over();
@@ -321,7 +327,7 @@ export class Instance {
 	/** Of what runs already nobody need be told, where an earlier broker has started it. */
 	#hearSessions(hello: AgentHello): void {
 		if (this.#isFound) this.#sessions.found(hello);
-		else this.#sessions.heard(hello);
+		else this.#sessions.greeted(hello);
 		this.#isFound = false;
 	}
 

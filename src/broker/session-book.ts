@@ -56,6 +56,11 @@ export class SessionBook {
 		return this.#commands.get(session)?.name ?? this.#heard.get(session);
 	}
 
+	/** A session that this broker has granted, and not too long ago. */
+	isGranted(number: number): boolean {
+		return this.#commands.has(number);
+	}
+
 	/** A session, as far as anybody has said. */
 	isCommand(number: number): boolean {
 		return this.#commands.has(number) || this.#heard.has(number);

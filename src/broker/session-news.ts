@@ -9,63 +9,105 @@ export type SessionNews =
 
 interface Report {
 	readonly sessions: readonly number[];
+	readonly tickets?: readonly number[];
 	readonly ended?: readonly EndedSession[] | undefined;
 }
 
 /** What a broker knows of the numbers that a guest reports. */
 export interface SessionBookView {
+	/** We have granted it, and not too long ago. */
+	isGranted(number: number): boolean;
 	/** A command runs there: we have granted it, or its guest has listed it. */
 	isCommand(number: number): boolean;
 	/** We have granted it, and it is another connection to a session. */
 	isAttachment(number: number): boolean;
 }
 
-/** Ends that are told again are those of the last heartbeats. */
-const endsRememberedMax = 1024;
+/** Twice as many as the book has, so that what a guest says again of one of them is known to be said again. */
+const endsRememberedMax = 4096;
 
+/**
+ * Its beginning was told by us, or by an earlier broker; it is of an earlier broker's, which may have been a connection to another one; or
+ * nobody has granted it, and nobody is told of it.
+ */
+type Standing = "told" | "found" | "strange";
+
+/** A guest says what it likes: only of what a broker has granted is anything told, so that it is no more than was asked for. */
 export class SessionWatch {
 	readonly #book: SessionBookView;
 	readonly #tell: (news: SessionNews) => void;
-	readonly #living = new Set<number>();
-	readonly #ended = new Set<number>();
+	readonly #living = new Map<number, Standing>();
+	readonly #ended = new Map<number, CommandEnd | null>();
+	/** Granted by an earlier broker, and not begun when we came. */
+	#earlierTickets: ReadonlySet<number> = new Set();
+	/** The next report tells of what has ended while no broker was there, and was known to the one before us. */
+	#isFirst = false;
 
 	constructor(book: SessionBookView, tell: (news: SessionNews) => void) {
 		this.#book = book;
 		this.#tell = tell;
 	}
 
-	/** The first report of a guest that an earlier broker has known: what runs in it has begun before. */
-	found({ sessions }: Report): void {
-		for (const session of sessions) this.#living.add(session);
+	/** undefined: as far as we know it runs. */
+	endOf(session: number): CommandEnd | null | undefined {
+		return this.#ended.get(session);
 	}
 
-	heard({ sessions, ended = [] }: Report): void {
+	/** The first report of a guest that an earlier broker has known: what runs in it has begun before. */
+	found({ sessions, tickets = [] }: Report): void {
+		for (const session of sessions) this.#living.set(session, "found");
+		this.#earlierTickets = new Set(tickets);
+		this.#isFirst = true;
+	}
+
+	/** A guest of ours has dialled again. How sessions have ended meanwhile, its next report says. */
+	greeted({ sessions }: Report): void {
 		for (const session of sessions) {
-			if (this.#living.has(session) || this.#book.isAttachment(session)) continue;
-			this.#living.add(session);
-			if (!this.#ended.has(session)) this.#tell({ type: "started", session });
+			if (!this.#living.has(session) && !this.#book.isAttachment(session)) this.#begin(session);
 		}
-		for (const { session, end } of ended) this.#end(session, end);
+	}
+
+	heard(report: Report): void {
+		const { sessions, ended = [] } = report;
+		this.greeted(report);
+		for (const { session, end } of ended) this.#hearEnd(session, end);
+		this.#isFirst = false;
 		const reported = new Set(sessions);
-		for (const session of this.#living) {
-			if (reported.has(session)) continue;
-			if (this.#book.isCommand(session)) this.#end(session, null);
-			this.#living.delete(session);
-		}
+		for (const session of this.#living.keys()) if (!reported.has(session)) this.#vanish(session);
 	}
 
 	/** Its vm has ended. */
 	over(): void {
-		for (const session of this.#living) if (this.#book.isCommand(session)) this.#end(session, null);
-		this.#living.clear();
+		for (const session of this.#living.keys()) this.#vanish(session);
+	}
+
+	#begin(session: number): void {
+		const isKnown = this.#book.isGranted(session) || this.#earlierTickets.has(session);
+		this.#living.set(session, isKnown ? "told" : "strange");
+		if (isKnown && !this.#ended.has(session)) this.#tell({ type: "started", session });
+	}
+
+	#hearEnd(session: number, end: CommandEnd): void {
+		const standing = this.#living.get(session);
+		if (standing !== undefined) {
+			if (standing !== "strange") this.#end(session, end);
+		} else if (this.#book.isGranted(session)) {
+			if (!this.#ended.has(session)) this.#tell({ type: "started", session });
+			this.#end(session, end);
+		} else if (this.#isFirst) this.#end(session, end);
+	}
+
+	#vanish(session: number): void {
+		const standing = this.#living.get(session);
+		this.#living.delete(session);
+		if (standing === "told" || (standing === "found" && this.#book.isCommand(session))) this.#end(session, null);
 	}
 
 	#end(session: number, end: CommandEnd | null): void {
 		if (this.#ended.has(session)) return;
-		this.#ended.add(session);
-		const [oldest] = this.#ended;
+		this.#ended.set(session, end);
+		const [oldest] = this.#ended.keys();
 		if (oldest !== undefined && this.#ended.size > endsRememberedMax) this.#ended.delete(oldest);
-		if (!this.#living.has(session)) this.#tell({ type: "started", session });
 		this.#tell({ type: "ended", session, end });
 	}
 }

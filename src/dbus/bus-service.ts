@@ -4,15 +4,15 @@
  */
 
 import { joinSignature } from "./interface-spec.ts";
-import { callMaxBytes, type IncomingMessage, messageType } from "./message-codec.ts";
+import { type IncomingMessage, messageType } from "./message-codec.ts";
 import { type Caller, type Reply, type ServedInterface, ServedObjects, toProperties } from "./served-objects.ts";
 import { BusError, UserBus } from "./user-bus.ts";
 import type { UserBusPlace } from "./user-bus-place.ts";
+import { WaitingCallers } from "./waiting-callers.ts";
 
 /** A bus that is restarted is back within a second or two; one that is not there is not looked for all day. */
 const reconnectMs = { first: 250, most: 10_000 };
-/** Of all callers together: each is a question that waits for a vm. */
-const pendingMax = 1024;
+const waitingMost = { all: 1024, each: 256 };
 
 const bus = {
 	destination: "org.freedesktop.DBus",
@@ -42,6 +42,7 @@ export class BusService {
 	#bus: UserBus | undefined;
 	/** By their unique names: what is done when they leave. */
 	readonly #callers = new Map<string, Set<() => void>>();
+	readonly #waiting = new WaitingCallers(waitingMost);
 	#pending = 0;
 	/** Ever heard. */
 	#calls = 0;
@@ -179,11 +180,6 @@ export class BusService {
 
 	#serve(message: IncomingMessage, connection: UserBus): void {
 		this.#calls += 1;
-		if (this.#pending >= pendingMax) {
-			const sentence = `${pendingMax} calls wait for their answers already`;
-			this.#refuse(message, connection, new BusError("org.freedesktop.DBus.Error.LimitsExceeded", sentence));
-			return;
-		}
 		const gone = new AbortController();
 		const caller: Caller = {
 			name: message.sender,
@@ -191,18 +187,27 @@ export class BusService {
 			onGone: (listener) => this.#onGone(message.sender, listener),
 		};
 		try {
+			this.#waiting.check(message.sender);
 			const reply = this.#call(message, caller);
 			if (!(reply instanceof Promise)) {
 				this.#reply(message, connection, reply);
 				return;
 			}
 			this.#pending += 1;
-			const forget = caller.onGone(() => gone.abort());
+			const answered = this.#waiting.begin(message.sender);
+			const forget = caller.onGone(() => {
+				answered();
+				gone.abort();
+			});
 			void reply
 				.then((values) => this.#reply(message, connection, values))
-				.catch((cause: unknown) => this.#refuse(message, connection, this.#options.toError(cause)))
+				.catch((cause: unknown) => {
+					/** Of who has left nobody need know why. */
+					if (!gone.signal.aborted) this.#refuse(message, connection, this.#options.toError(cause));
+				})
 				.finally(() => {
 					forget();
+					answered();
 					this.#pending -= 1;
 					if (this.#pending === 0) this.#options.quiet();
 				});
@@ -217,10 +222,7 @@ export class BusService {
 			return this.#options.objects.call(message, caller);
 		} catch (cause) {
 			if (!(cause instanceof RangeError)) throw cause;
-			throw new BusError(
-				"org.freedesktop.DBus.Error.LimitsExceeded",
-				`${cause.message} (${callMaxBytes} bytes at most)`,
-			);
+			throw new BusError("org.freedesktop.DBus.Error.LimitsExceeded", cause.message);
 		}
 	}
 

@@ -49,9 +49,14 @@ export interface IncomingMessage {
 	readonly errorName: string;
 	readonly replySerial: number;
 	readonly sender: string;
+	/** Whom it is for. A signal without one is for all who have asked the bus for it; one with it may come from anybody, unasked. */
+	readonly destination: string;
 	/** D-Bus type signature of its body. */
 	readonly signature: string;
-	/** The body as plain values, and Variants. Throws RangeError where it is not what its signature says, or is longer than a call may be. */
+	/**
+	 * The body as plain values, and Variants; a file descriptor is its index: none is ever taken. Throws RangeError where it is not what its
+	 * signature says, or is more than a message of its type may be.
+	 */
 	read(): readonly unknown[];
 }
 
@@ -66,13 +71,22 @@ export function encodeMessage({ body, ...message }: OutgoingMessage): Buffer {
 	return Buffer.concat([header, body.bytes]);
 }
 
-/** All that systemd says of 127 units is below 1 MiB; the specification's 128 MiB would cost several GiB as objects. */
+/**
+ * All that systemd says of 127 units is below 1 MiB; the specification's 128 MiB would cost several GiB as objects. What is longer is
+ * given out by its header, and skipped: anybody on the bus may send us such a message, and would end our connection by it.
+ */
 const messageMaxBytes = 16 * 1024 * 1024;
-/** Whoever calls us says a command with its arguments at most (protocol/limits.ts, execMaxBytes). A longer call is skipped, and answered so. */
+/** Whoever calls us says a command with its arguments at most (protocol/limits.ts, execMaxBytes). */
 export const callMaxBytes = 4 * 1024 * 1024 + 64 * 1024;
+/**
+ * Values of a call or a signal, which anybody may send: more words than the kernel of a guest takes with a command. A variant, which costs a
+ * KiB where a byte on the bus does, counts as many: 4 MiB of them took a GiB and two seconds.
+ */
+const valuesMax = 256 * 1024;
+const variantValues = 64;
 /** "Maximum length of a message" of the specification: what claims to be longer comes from nobody who speaks D-Bus. */
 const specifiedMaxBytes = 128 * 1024 * 1024;
-/** Paths and names of a call have 255 bytes or so each. */
+/** Paths and names have 255 bytes or so each. A message with more has nobody whom we could answer. */
 const fieldsMaxBytes = 64 * 1024;
 
 const headerBytes = 16;
@@ -86,7 +100,7 @@ export class MessageReader {
 	#pieces: Buffer[] = [];
 	#bytes = 0;
 	#wanted = headerBytes;
-	/** Of a call that is too long, and has been given out: what is still to come of it. */
+	/** Of a message that is too long: what is still to come of it. */
 	#skipped = 0;
 
 	/** The messages that are complete with this piece. Throws at the first that is none; after that there is no way on. */
@@ -98,16 +112,14 @@ export class MessageReader {
 		let rest: Buffer = Buffer.concat(this.#pieces);
 		for (;;) {
 			const { fields, body, isTooLong } = rest.length < headerBytes ? nothingYet : measure(rest);
-			const ours = isTooLong ? fields : fields + body;
+			const isNobodys = fields > fieldsMaxBytes;
+			const ours = isNobodys ? 0 : isTooLong ? fields : fields + body;
 			this.#wanted = ours;
 			if (rest.length < ours) break;
-			const message = decodeMessage(rest.subarray(0, ours), isTooLong ? body : null);
-			rest = rest.subarray(ours);
-			if (isTooLong) {
-				this.#skipped = body;
-				rest = this.#skip(rest);
-			}
-			yield message;
+			const message = isNobodys ? undefined : decodeMessage(rest.subarray(0, ours), isTooLong ? body : null);
+			this.#skipped = isNobodys ? fields + body : isTooLong ? body : 0;
+			rest = this.#skip(rest.subarray(ours));
+			if (message !== undefined) yield message;
 		}
 		this.#pieces = [rest];
 		this.#bytes = rest.length;
@@ -124,13 +136,13 @@ interface Measure {
 	/** Of the header, its fields included. */
 	readonly fields: number;
 	readonly body: number;
-	/** A call whose body nobody will read. */
+	/** Nobody will read its body. */
 	readonly isTooLong: boolean;
 }
 
 const nothingYet: Measure = { fields: headerBytes, body: 0, isTooLong: false };
 
-/** Throws RangeError for what is no message, and for what is too long and no call. */
+/** Throws RangeError for what is no message. */
 function measure(header: Buffer): Measure {
 	const endian = header[0];
 	if (endian !== littleEndian && endian !== bigEndian) throw new RangeError("a message of no known byte order");
@@ -140,17 +152,22 @@ function measure(header: Buffer): Measure {
 	const fields = headerBytes + Math.ceil(numberAt(12) / 8) * 8;
 	const body = numberAt(lengthAt);
 	const length = fields + body;
-	const isTooLong = header[1] === messageType.call && length > callMaxBytes;
-	const most = isTooLong ? specifiedMaxBytes : messageMaxBytes;
-	if (length > most || (isTooLong && fields > fieldsMaxBytes)) {
-		throw new RangeError(`a message of ${length} bytes, more than ${most}`);
-	}
-	return { fields, body, isTooLong };
+	if (length > specifiedMaxBytes) throw new RangeError(`a message of ${length} bytes, more than ${specifiedMaxBytes}`);
+	return { fields, body, isTooLong: length > longestOf(header[1]) };
 }
+
+const longestOf = (type: number | undefined): number => (type === messageType.call ? callMaxBytes : messageMaxBytes);
 
 /** Without it an array that is longer than its message, or whose elements take no bytes, would be read for ever. */
 class BoundedBuffer extends DBusBuffer {
+	/** Values that may still be read. */
+	left = Number.POSITIVE_INFINITY;
+
 	override readTree(tree: SignatureTree): unknown {
+		if (tree.type === "h") return super.readTree({ type: "u", child: [] });
+		this.left -= tree.type === "v" ? variantValues : 1;
+		if (this.left < 0)
+			throw new RangeError(`more than ${valuesMax} values, of which a variant counts as ${variantValues}`);
 		if ("({r".includes(tree.type) && tree.child.length === 0) throw new RangeError("a struct of nothing");
 		return super.readTree(tree);
 	}
@@ -189,9 +206,11 @@ function decodeMessage(bytes: Buffer, skipped: number | null): IncomingMessage {
 		errorName: text("errorName"),
 		replySerial: Number(fields.get("replySerial") ?? 0),
 		sender: text("sender"),
+		destination: text("destination"),
 		signature,
 		read() {
-			if (skipped !== null) throw new RangeError(`a call of ${skipped} bytes, more than ${callMaxBytes}`);
+			if (skipped !== null) throw new RangeError(`a message of ${skipped} bytes, more than ${longestOf(type)}`);
+			if (type === messageType.call || type === messageType.signal) buffer.left = valuesMax;
 			const { body } = marshalling.messageToJsFmt({ signature, body: buffer.read(signature) });
 			if (buffer.pos !== bytes.length) throw new RangeError("a message whose length is not that of its parts");
 			return body;

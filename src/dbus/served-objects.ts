@@ -164,10 +164,11 @@ const specsOf = ({ interfaces, isRoot }: Served): InterfaceSpec[] => [
 ];
 
 function findInterface({ interfaces }: Served, [name]: readonly unknown[]): ServedInterface {
-	const found = interfaces.find(({ spec }) => spec.name === name);
+	/** "" is for whichever it is ("org.freedesktop.DBus.Properties" of the specification): an object has one of its own. */
+	const found = interfaces.find(({ spec }) => name === "" || spec.name === name);
 	if (found !== undefined) return found;
 	/** Those without properties are answered, too. */
-	const standard = [...standardInterfaces, objectManager].find((spec) => spec.name === name);
+	const standard = [...standardInterfaces, objectManager].find((spec) => name === "" || spec.name === name);
 	if (standard !== undefined) return { spec: standard, properties: () => ({}), checkReading: () => {}, call: () => [] };
 	throw new BusError(`${errors}.UnknownInterface`, `there is no interface ${name} here`);
 }

@@ -159,10 +159,12 @@ export class UserBus {
 		const { messageType } = this.#codec;
 		const { type, sender, path, interface: name, member, errorName, replySerial } = message;
 		if (this.#isClosed) return;
-		if (type === messageType.signal)
-			this.#signals.next({ sender, path, interface: name, member, body: message.read() });
-		else if (type === messageType.reply) this.#pending.get(replySerial)?.resolve(message.read());
+		if (type === messageType.signal) {
+			const body = readSignal(message);
+			if (body !== null) this.#signals.next({ sender, path, interface: name, member, body });
+		} else if (type === messageType.reply) this.#pending.get(replySerial)?.resolve(message.read());
 		else if (type === messageType.error) {
+			if (!this.#pending.has(replySerial)) return;
 			const [first] = message.read();
 			const text = typeof first === "string" ? first : errorName;
 			this.#pending.get(replySerial)?.reject(new BusError(errorName, text));
@@ -193,5 +195,15 @@ export class UserBus {
 		for (const listener of this.#listeners) listener();
 		this.#listeners.clear();
 		this.#closed.resolve();
+	}
+}
+
+/** null: anybody may have sent it to us alone, and it tells us nothing. Throws where we have asked for it. */
+function readSignal(message: IncomingMessage): readonly unknown[] | null {
+	try {
+		return message.read();
+	} catch (cause) {
+		if (message.destination === "") throw cause;
+		return null;
 	}
 }

@@ -19,7 +19,7 @@ export interface BusApiOptions {
 	readonly requests: Requests;
 	readonly version: string;
 	readonly log: Logger;
-	/** Nobody waits for an answer any more, or for what is kept. */
+	/** Nobody waits for an answer any more, or for what is kept, or holds a vm. */
 	readonly quiet: () => void;
 }
 
@@ -39,7 +39,7 @@ export class BusApi {
 		const { requests, version, quiet, log } = options;
 		this.#options = options;
 		this.#runs = new Runs(requests, quiet);
-		this.#inhibitions = new Inhibitions(requests);
+		this.#inhibitions = new Inhibitions(requests, quiet);
 		const host = { requests, runs: this.#runs, inhibitions: this.#inhibitions };
 		this.#host = host;
 		const visible = (): [string, Vm][] =>
@@ -64,7 +64,7 @@ export class BusApi {
 
 	/** Nobody would miss us. */
 	get isQuiet(): boolean {
-		return this.#service.pending === 0 && this.#runs.size === 0;
+		return this.#service.pending === 0 && this.#runs.size === 0 && this.#inhibitions.size === 0;
 	}
 
 	/** Gives the name back where nobody has called meanwhile: as BusService.release. */

@@ -12,11 +12,19 @@ interface Inhibition {
 
 export class Inhibitions {
 	readonly #requests: Requests;
+	readonly #changed: () => void;
 	readonly #held = new Map<number, Inhibition>();
 	#last = 0;
 
-	constructor(requests: Requests) {
+	/** `changed`: one is over. */
+	constructor(requests: Requests, changed: () => void) {
 		this.#requests = requests;
+		this.#changed = changed;
+	}
+
+	/** Those that are held, also of vms that do not run: nobody would hold them if we left. */
+	get size(): number {
+		return this.#held.size;
 	}
 
 	/** Resolves with its number once the vm is held; rejects with Limit. */
@@ -38,6 +46,7 @@ export class Inhibitions {
 			.finally(() => {
 				forget();
 				this.#held.delete(inhibitor);
+				this.#changed();
 			});
 		if (caller.gone.aborted) gone.abort();
 		await held.promise;

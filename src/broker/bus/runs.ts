@@ -1,14 +1,18 @@
 /** Sessions that programs on the bus have asked for, and who waits for their ends. */
+import { setTimeout as delay } from "node:timers/promises";
 import { QubesLiteError } from "../../errors.ts";
 import { encodeAttach, encodeExec } from "../../protocol/exec.ts";
 import { parseSessionId, type SessionId } from "../../protocol/session-id.ts";
 import { type SignalName, signalNames } from "../../protocol/signals.ts";
 import { orAborted } from "../../session-client/on-abort.ts";
 import type { Requests } from "../requests.ts";
+import type { Vm } from "../vm.ts";
 import { type Kept, type OpenRun, openRun, type RunEnd } from "./session-run.ts";
 
 /** With both outputs of each they may take 32 MiB. */
 const runsMax = 64;
+/** That we have left is told to the agent by another way, and may be there before a signal is. What comes next finds us there still. */
+const signalTakenMs = 1_000;
 /** Who has run something asks for its end soon. */
 const keptForMs = 60_000;
 
@@ -39,6 +43,10 @@ export class Runs {
 	readonly #changed: () => void;
 	/** Those that we are connected to, and those that have ended and were not asked for, by their ids. */
 	readonly #runs = new Map<string, Run>();
+	/** Captured ones that are not there yet. */
+	#beginning = 0;
+	/** Each resolves when we are connected to the session of this id, or can't be. */
+	readonly #connecting = new Map<string, Promise<void>>();
 
 	/** `changed`: one has gone. */
 	constructor(requests: Requests, changed: () => void) {
@@ -53,59 +61,31 @@ export class Runs {
 	/** Resolves with the session's id once the command runs; rejects with nothing run. */
 	async run(command: Command, abandoned: AbortSignal): Promise<string> {
 		const { vm, disposable, start, timeoutMs, capture, argv, env, user, directory: cwd } = command;
-		if (capture && this.#runs.size >= runsMax) throw tooManyRuns();
+		if (capture && this.#runs.size + this.#beginning >= runsMax) throw tooManyRuns();
 		const bytes = encodeExec({ argv, env, cwd, user, tty: null, detach: true });
 		const request = { method: "run", vm, disposable, start, timeoutMs, pid: process.pid } as const;
-		const open = await openRun(this.#requests, { request, bytes, stays: capture }, abandoned);
-		if (capture) this.#keep(open.id, { open, waiters: 0, isCaptured: true });
-		return open.id;
+		if (capture) this.#beginning += 1;
+		try {
+			const open = await openRun(this.#requests, { request, bytes, stays: capture }, abandoned);
+			if (capture) this.#keep(open.id, { open, waiters: 0, isCaptured: true });
+			return open.id;
+		} finally {
+			if (capture) this.#beginning -= 1;
+		}
 	}
 
 	/** How it has ended, once it has. Rejects where nobody knows of such a session. `abandoned`: nobody waits any more. */
 	async wait(id: string, abandoned: AbortSignal): Promise<RunEnd> {
-		const { request } = toAttachment(parseSessionId(id));
-		await this.#requests.admit(request);
-		const run = this.#runs.get(id) ?? (await this.#attach(id, abandoned));
-		if (!("open" in run)) return run;
-		run.waiters += 1;
-		try {
-			const end = await orAborted(abandoned, run.open.ended);
-			this.#drop(id, run);
-			return end;
-		} finally {
-			run.waiters -= 1;
-			if (run.waiters === 0 && !run.isCaptured) {
-				run.open.leave();
-				this.#drop(id, run);
-			}
-		}
-	}
-
-	/** To its command's process group. */
-	async signal(id: string, name: string, abandoned: AbortSignal): Promise<void> {
-		const signal = parseSignalName(name);
-		const attachment = toAttachment(parseSessionId(id));
-		await this.#requests.admit(attachment.request);
-		const known = this.#runs.get(id);
-		if (known !== undefined) {
-			known.open.command.signal(signal);
-			return;
-		}
-		const open = await openRun(this.#requests, attachment, abandoned);
-		open.command.signal(signal);
-		open.leave();
-	}
-
-	/** Somebody else may be connected to it: then its guest tells of its end. */
-	async #attach(id: string, abandoned: AbortSignal): Promise<Run | RunEnd> {
 		const session = parseSessionId(id);
-		const news = this.#untilEnded(session);
+		await this.#requests.admit(toAttachment(session).request);
+		const kept = this.#runs.get(id);
+		/** Of one whose output is kept, the vm may be gone. */
+		if (kept !== undefined) return this.#waitFor(id, kept, abandoned);
+		const news = untilEnded(this.#requests.dependencies.registry.find(session.vm), session);
 		try {
-			const open = await openRun(this.#requests, toAttachment(session), abandoned);
-			const run = { open, waiters: 0, isCaptured: false };
-			this.#keep(id, run);
-			return run;
+			return await this.#waitFor(id, await this.#connect(id, abandoned), abandoned);
 		} catch (cause) {
+			/** Somebody else is connected to it: then its guest tells of its end. */
 			if (!(cause instanceof QubesLiteError) || cause.code !== "Busy") throw cause;
 			return { end: await orAborted(abandoned, news.end), stdout: nothing, stderr: nothing };
 		} finally {
@@ -113,18 +93,59 @@ export class Runs {
 		}
 	}
 
-	#untilEnded({ vm: name, session, boot }: SessionId): {
-		readonly end: Promise<RunEnd["end"]>;
-		forget(): void;
-	} {
-		const end = Promise.withResolvers<RunEnd["end"]>();
-		const vm = this.#requests.dependencies.registry.find(name);
-		const forget = vm.watchSessions((news, instance) => {
-			if (news.type !== "ended" || news.session !== session || (boot !== null && instance.bootTag !== boot)) return;
-			forget();
-			end.resolve(news.end);
+	#waitFor(id: string, run: Run, abandoned: AbortSignal): Promise<RunEnd> {
+		return this.#with(id, run, async () => {
+			const end = await orAborted(abandoned, run.open.ended);
+			this.#drop(id, run);
+			return end;
 		});
-		return { end: end.promise, forget };
+	}
+
+	/** To its command's process group. */
+	async signal(id: string, name: string, abandoned: AbortSignal): Promise<void> {
+		const signal = parseSignalName(name);
+		await this.#requests.admit(toAttachment(parseSessionId(id)).request);
+		const run = await this.#connect(id, abandoned);
+		run.open.command.signal(signal);
+		void this.#with(id, run, () => delay(signalTakenMs, undefined, { ref: false }));
+	}
+
+	/** One connection for all who ask for the same at once: a guest lets one client in. */
+	async #connect(id: string, abandoned: AbortSignal): Promise<Run> {
+		for (;;) {
+			const run = this.#runs.get(id);
+			if (run !== undefined) return run;
+			const others = this.#connecting.get(id);
+			if (others === undefined) break;
+			await orAborted(abandoned, others);
+		}
+		const opened = openRun(this.#requests, toAttachment(parseSessionId(id)), abandoned);
+		const settled = opened.then(
+			() => {},
+			() => {},
+		);
+		this.#connecting.set(id, settled);
+		try {
+			const run = { open: await opened, waiters: 0, isCaptured: false };
+			this.#keep(id, run);
+			return run;
+		} finally {
+			this.#connecting.delete(id);
+		}
+	}
+
+	/** It is left when nobody uses it any more, unless its output is kept. */
+	async #with<T>(id: string, run: Run, use: () => Promise<T>): Promise<T> {
+		run.waiters += 1;
+		try {
+			return await use();
+		} finally {
+			run.waiters -= 1;
+			if (run.waiters === 0 && !run.isCaptured) {
+				run.open.leave();
+				this.#drop(id, run);
+			}
+		}
 	}
 
 	#keep(id: string, run: Run): void {
@@ -137,6 +158,26 @@ export class Runs {
 		this.#runs.delete(id);
 		this.#changed();
 	}
+}
+
+/** As its guest tells, or its vm's end; at once where it has ended already. */
+function untilEnded(vm: Vm, { session, boot }: SessionId): { readonly end: Promise<RunEnd["end"]>; forget(): void } {
+	const { promise: end, resolve } = Promise.withResolvers<RunEnd["end"]>();
+	const { instance } = vm.snapshot();
+	if (instance === undefined || (boot !== null && instance.bootTag !== boot)) return { end, forget: () => {} };
+	const look = (): void => {
+		const known = instance.endOf(session);
+		if (known !== undefined) resolve(known);
+		else if (vm.snapshot().instance !== instance) resolve(null);
+	};
+	const unwatch = [vm.watchSessions(look), vm.watch(look)];
+	look();
+	return {
+		end,
+		forget: () => {
+			for (const stop of unwatch) stop();
+		},
+	};
 }
 
 const nothing: Kept = { bytes: Buffer.alloc(0), lost: 0 };

@@ -78,6 +78,8 @@ class SessionRun {
 	readonly #started = Promise.withResolvers<RemoteCommand>();
 	readonly #ended = Promise.withResolvers<RunEnd>();
 	readonly #outputs = { stdout: new OutputRing(outputKeptBytes), stderr: new OutputRing(outputKeptBytes) };
+	/** What its guest had no room for before we came. */
+	#lost = { stdout: 0, stderr: 0 };
 	#guest: ReturnType<typeof connectGuest> | undefined;
 	#ready: ReturnType<typeof parseReady> | undefined;
 	#id = "";
@@ -156,8 +158,9 @@ class SessionRun {
 					...{ stdin: null, mayRead: Promise.resolve(), leave: this.#leave.signal },
 					stdout: toSink(this.#outputs.stdout),
 					stderr: toSink(this.#outputs.stderr),
-					onStarted: (command) => {
+					onStarted: (command, attached) => {
 						clearTimeout(timer);
+						if (attached !== null) this.#lost = attached.lost;
 						this.#started.resolve(command);
 						if (!this.#opening.stays) this.#leave.abort();
 					},
@@ -186,7 +189,8 @@ class SessionRun {
 
 	#tell(end: CommandEnd | null): void {
 		const { stdout, stderr } = this.#outputs;
-		this.#ended.resolve({ end, stdout: toKept(stdout), stderr: toKept(stderr) });
+		const { stdout: before, stderr: errorsBefore } = this.#lost;
+		this.#ended.resolve({ end, stdout: toKept(stdout, before), stderr: toKept(stderr, errorsBefore) });
 		this.#end();
 	}
 
@@ -200,7 +204,7 @@ class SessionRun {
 /** The end of a vm is known by then to whoever serves its sessions. */
 const lostAfterMs = 1_000;
 
-const toKept = (ring: OutputRing): Kept => ({ bytes: ring.contents(), lost: ring.dropped });
+const toKept = (ring: OutputRing, before: number): Kept => ({ bytes: ring.contents(), lost: before + ring.dropped });
 
 const toSink = (ring: OutputRing): Parameters<typeof runSession>[2]["stdout"] => ({
 	write(bytes, written) {

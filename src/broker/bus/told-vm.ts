@@ -25,6 +25,7 @@ export class ToldVm {
 	readonly #unwatch: readonly (() => void)[];
 	/** As it was told last; undefined: it is not shown. */
 	#told: VmProperties | undefined;
+	#isOver = false;
 
 	constructor(vm: Vm, host: ToldVmHost) {
 		this.#host = host;
@@ -48,6 +49,7 @@ export class ToldVm {
 
 	/** Something has happened to it, maybe nothing that shows. */
 	look(): void {
+		if (this.#isOver) return;
 		const told = this.#told;
 		if (this.#host.isHidden()) {
 			if (told !== undefined) this.#hide();
@@ -67,6 +69,7 @@ export class ToldVm {
 
 	/** It is no more. */
 	end(): void {
+		this.#isOver = true;
 		for (const unwatch of this.#unwatch) unwatch();
 		if (this.isShown) this.#hide();
 	}
