@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { fillBrokerUnit } from "../../src/activation/broker-units.ts";
+import { fillBrokerUnit, fillDbusService } from "../../src/activation/broker-units.ts";
 
 const paths = { flock: "/usr/bin/flock", node: "/opt/ql/node", dist: "/opt/ql/dist" };
 
@@ -28,3 +28,22 @@ it.each(['/"/flock', "/'/flock", "/\\/flock", "/\n/flock"])(
 it("refuses a placeholder that it does not know", () => {
 	expect(() => fillBrokerUnit("ExecStart=@toString@", paths)).toThrow("unknown placeholder @toString@");
 });
+
+const busService = "# @node@ goes with its line\n[D-BUS Service]\nName=a.b\nExec=@node@ @dist@/qubes-lite.cjs status\n";
+
+it("puts paths into the file by which a bus starts us, in quotes where they need them", () => {
+	expect(fillDbusService(busService, paths)).toBe(
+		"[D-BUS Service]\nName=a.b\nExec=/opt/ql/node /opt/ql/dist/qubes-lite.cjs status\n",
+	);
+	const odd = { node: "/opt/my node/node", dist: "/opt/100% #1;(a)&é" };
+	expect(fillDbusService(busService, odd)).toBe(
+		'[D-BUS Service]\nName=a.b\nExec="/opt/my node/node" "/opt/100% #1;(a)&é/qubes-lite.cjs" status\n',
+	);
+});
+
+it.each(['/a"b', "/a'b", "/a\\b", "/a$b", "/a`b", "/a\nb"])(
+	"refuses the path %j, with which a bus starts no program",
+	(dist) => {
+		expect(() => fillDbusService(busService, { ...paths, dist })).toThrow("D-Bus starts no program with such a path");
+	},
+);

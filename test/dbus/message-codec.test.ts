@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { callMaxBytes, encodeMessage, MessageReader, messageType } from "../../src/dbus/message-codec.ts";
+import { callMaxBytes, encodeMessage, MessageReader, messageType, toVariant } from "../../src/dbus/message-codec.ts";
 
 const toBytes = (signature: string, body: readonly unknown[]): Buffer =>
 	encodeMessage({
@@ -75,6 +75,56 @@ describe("a call that is longer than any of ours", () => {
 	});
 });
 
+describe("what anybody on the bus may send us is outlived:", () => {
+	const next = toBytes("s", ["next"]);
+	const membersOf = (bytes: Buffer, reader = new MessageReader()) =>
+		[...reader.read(bytes)].map(({ member, destination }) => [member, destination]);
+
+	it("a signal that is longer than any of ours is given out by its header, and skipped", () => {
+		const long = toBytes("ay", [Buffer.alloc(16 * 1024 * 1024)]);
+		const [message, after] = new MessageReader().read(Buffer.concat([long, next]));
+		expect(() => message?.read()).toThrow("more than 16777216");
+		expect(after?.read()).toEqual(["next"]);
+	});
+
+	it("a message whose fields alone are longer than all names is skipped whole", () => {
+		const long = toBytes("s", ["x".repeat(100_000)]);
+		const body = bodyOf(long);
+		/** What was its body is the end of its fields. */
+		const fields = Math.floor((long.length - 16) / 8) * 8;
+		long.writeUInt32LE(fields, 12);
+		long.writeUInt32LE(long.length - 16 - fields, 4);
+		expect(body).toBeLessThan(1000);
+		const reader = new MessageReader();
+		expect(membersOf(long.subarray(0, 50_000), reader)).toEqual([]);
+		expect(membersOf(Buffer.concat([long.subarray(50_000), next]), reader)).toEqual([["C", ":1.1"]]);
+	});
+
+	it("a file descriptor, which we never take, is its index", () => {
+		const bytes = toBytes("u", [7]);
+		bytes.write("h", bytes.lastIndexOf("u", bodyOf(bytes)));
+		const [message] = new MessageReader().read(bytes);
+		expect(message).toMatchObject({ signature: "h", destination: ":1.1" });
+		expect(message?.read()).toEqual([7]);
+	});
+
+	it.each([
+		["words of nothing", "as", [Array.from({ length: 300_000 }, () => "")]],
+		["variants, which cost a KiB each", "av", [Array.from({ length: 5000 }, () => toVariant("y", 0))]],
+		["words of bytes", "aay", [Array.from({ length: 300_000 }, () => Buffer.alloc(0))]],
+	])("%s are read up to a bound, whatever they cost on the bus", (_, signature, body) => {
+		const [message] = new MessageReader().read(toBytes(signature, body));
+		expect(() => message?.read()).toThrow("more than 262144 values");
+	});
+
+	it("variants may be as deep in each other as the bus lets through", () => {
+		let value = toVariant("u", 7);
+		for (let depth = 0; depth < 60; depth++) value = toVariant("v", value);
+		const [message] = new MessageReader().read(toBytes("v", [value]));
+		expect(message?.read()).toHaveLength(1);
+	});
+});
+
 describe("bytes that are no message are refused", () => {
 	const read = (bytes: Buffer) =>
 		[...new MessageReader().read(bytes)].map((message) => ({ body: message.read(), path: message.path }));
@@ -89,8 +139,8 @@ describe("bytes that are no message are refused", () => {
 	});
 
 	it("that claim to be longer than any message of ours, before those bytes are there", () => {
-		expect(() => read(change(toBytes("s", ["a"]), 4, 0xffff_ffff, "writeUInt32LE"))).toThrow(/more than 16777216/);
-		expect(() => read(change(toBytes("s", ["a"]), 12, 0xffff_ffff, "writeUInt32LE"))).toThrow(/more than 16777216/);
+		expect(() => read(change(toBytes("s", ["a"]), 4, 0xffff_ffff, "writeUInt32LE"))).toThrow(/more than 134217728/);
+		expect(() => read(change(toBytes("s", ["a"]), 12, 0xffff_ffff, "writeUInt32LE"))).toThrow(/more than 134217728/);
 	});
 
 	it("with an array that is longer than they are, whose elements would fill the memory", () => {

@@ -35,7 +35,7 @@ describe("whatever comes over the bus ends the connection at most, not Node", ()
 
 	it.each([
 		["bytes that are no message", Buffer.alloc(64, "X")],
-		["a message that is refused in its middle", corrupt(toSignal("C", "as", [["a"]]))],
+		["a message that is refused in its middle", corrupt(broadcast("as", [["a"]]))],
 	])("%s: calls reject, and its socket does not stay open", async (_, bytes) => {
 		await using bus = await FakeBus.listen(socket);
 		const connected = await connect();
@@ -56,6 +56,19 @@ describe("whatever comes over the bus ends the connection at most, not Node", ()
 		await connected.closed;
 		connected.close();
 		expect(told).toBe(1);
+	});
+
+	it("signals to us alone and answers to nothing that can't be read, which anybody may send: they are ignored", async () => {
+		await using bus = await FakeBus.listen(socket, (message, client) => {
+			welcome(message, client);
+			if (message.member === "C") client.write(toReply(message.serial, "s", ["done"]));
+		});
+		const connected = await connect();
+		bus.send(corrupt(toSignal("C", "as", [["a"]])));
+		bus.send(corrupt(toReply(4711, "as", [["a"]])));
+		bus.send(corrupt(toError(4712, "a.b.C", "d")));
+		expect(await connected.call(call)).toEqual(["done"]);
+		connected.close();
 	});
 
 	it("answers to nothing, and messages of types to come, which are ignored", async () => {
@@ -116,7 +129,14 @@ describe("a connection", () => {
 	});
 });
 
-/** The array in its body claims to be longer than the message. */
+/** To all who have asked for it. */
+const broadcast = (signature: string, body: readonly unknown[]): Buffer =>
+	encodeMessage({
+		...{ type: messageType.signal, serial: 1, path: "/a", interface: "a.b", member: "C" },
+		...{ signature, body },
+	});
+
+/** The array, or string, in its body claims to be longer than the message. */
 function corrupt(bytes: Buffer): Buffer {
 	bytes.writeUInt32LE(0xffff_fff0, bytes.length - bytes.readUInt32LE(4));
 	return bytes;

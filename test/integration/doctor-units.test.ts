@@ -34,7 +34,7 @@ const templates = fileURLToPath(new URL("../../units/", import.meta.url));
 /** As `qubes-lite install` writes them. */
 function install(directory = dist): void {
 	const paths = { flock: "/usr/bin/flock", node: process.execPath, dist: directory };
-	for (const name of readdirSync(templates)) {
+	for (const name of readdirSync(templates).filter((entry) => entry.includes("."))) {
 		write(name, markUnit(fillBrokerUnit(readFileSync(join(templates, name), "utf8"), paths)));
 	}
 }

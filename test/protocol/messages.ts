@@ -6,7 +6,14 @@ import * as replies from "../../src/protocol/broker-replies.ts";
 import * as control from "../../src/protocol/control.ts";
 import type { TerminalSize } from "../../src/protocol/exec.ts";
 import { encodeJsonFrame, type FrameLimits } from "../../src/protocol/frame.ts";
-import { commandLineMaxChars, endedKeptMax, sessionsMax, ticketLifeMs, ticketsMax } from "../../src/protocol/limits.ts";
+import {
+	commandLineMaxChars,
+	endedKeptMax,
+	endedToldMax,
+	sessionsMax,
+	ticketLifeMs,
+	ticketsMax,
+} from "../../src/protocol/limits.ts";
 import * as session from "../../src/protocol/session.ts";
 import { signalNames } from "../../src/protocol/signals.ts";
 import type { Versions } from "../../src/protocol/version.ts";
@@ -78,6 +85,9 @@ const largestBeat: control.Heartbeat = {
 	sessions: manyIds,
 	cgroups: manyIds,
 	tickets: manyIds.slice(0, ticketsMax),
+	ended: manyIds
+		.slice(0, endedToldMax)
+		.map((session) => ({ session, end: { signal: "\0".repeat(16), signalNumber: 64 } })),
 	memory: { totalKiB: 2 ** 40, availableKiB: 2 ** 40 },
 };
 
@@ -220,8 +230,8 @@ const fromAgent: Message[] = [
 		limits: control.fromAgentLimits,
 		parse: control.parseHeartbeat,
 		encode: control.encodeHeartbeat,
-		values: [beat, largestBeat],
-		optional: ["tickets"],
+		values: [beat, largestBeat, { ...beat, ended: [{ session: 1, end: { code: 255 } }] }],
+		optional: ["tickets", "ended"],
 	}),
 	messageOf({
 		name: "expected",
