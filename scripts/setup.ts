@@ -33,7 +33,7 @@ const requirements: readonly Requirement[] = [
 	{ file: "/usr/share/keyrings/debian-archive-keyring.gpg", debianPackage: "debian-archive-keyring" },
 ];
 
-/** What else is needed: by the tests a terminal to look at, a user manager with a bus, the shells that we complete for, who formats man pages, what makes TAPs and rules for them, what compiles nix/mktuntap and who knows SOCK_SEQPACKET, by the bench what we are compared with. */
+/** What else is needed: by the tests a terminal to look at, a user manager with a bus, the shells that we complete for, who formats man pages, what makes TAPs and rules for them, what compiles nix/mktuntap and who knows SOCK_SEQPACKET, strangers on the bus, by the bench what we are compared with. */
 const extras: Readonly<Record<Purpose, readonly Requirement[]>> = {
 	use: [],
 	tests: [
@@ -50,6 +50,8 @@ const extras: Readonly<Record<Purpose, readonly Requirement[]>> = {
 		{ file: "make", debianPackage: "make" },
 		{ file: "nft", debianPackage: "nftables" },
 		{ file: "python3", debianPackage: "python3" },
+		{ file: "gdbus", debianPackage: "libglib2.0-bin" },
+		{ file: "/usr/lib/python3/dist-packages/gi/__init__.py", debianPackage: "python3-gi" },
 	],
 	bench: [
 		{ file: "socat", debianPackage: "socat" },

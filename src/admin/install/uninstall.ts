@@ -64,5 +64,6 @@ async function withoutBroker(manager: Manager | string, remove: () => Promise<Ch
 	}
 	await manager.stopEmptySlices(brokerUnits.slice);
 	await manager.reload();
+	await manager.reloadBus();
 	await manager.forget(unitPattern);
 }
