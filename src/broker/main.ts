@@ -25,6 +25,7 @@ import { LastEnds } from "./last-ends.ts";
 import { Launcher } from "./launcher.ts";
 import { LiveConfig, type LiveConfigEvents } from "./live-config.ts";
 import { LogFile } from "./log-file.ts";
+import { startNotifications } from "./notifications/start-notifications.ts";
 import { defaultPolicy } from "./policy.ts";
 import { Registry } from "./registry.ts";
 import { BrokerServer } from "./server.ts";
@@ -122,6 +123,12 @@ async function serve(fd: number | null): Promise<void> {
 		},
 		uptimeMs(),
 	);
+	const notifications = startNotifications({
+		...{ registry, log, now, env, runtimeDirectory, stateDirectory },
+		clock: systemClock,
+		isWanted: () => live.config.notifications,
+		isService: fd !== null,
+	});
 	const configured: LiveConfigEvents = {
 		reading: () => notify.reloading(),
 		read: () => {
@@ -153,7 +160,7 @@ async function serve(fd: number | null): Promise<void> {
 		server.close();
 		/** Without us nobody would serve what they start, or let it go when it is idle: where no service manager can start a broker. */
 		const units = fd === null ? supervisor.keepOnly(new Set()) : undefined;
-		void Promise.race([Promise.all([units, registry.leave()]), delay(unitsWithinMs)])
+		void Promise.race([Promise.all([units, registry.leave(), notifications.close()]), delay(unitsWithinMs)])
 			.then(() => notify.stopping())
 			/** Two turns: whoever was accepted meanwhile is cut before answered, and asks the next broker. */
 			.then(() => setImmediate(() => setImmediate(() => process.exit(0))));

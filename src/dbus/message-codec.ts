@@ -4,13 +4,15 @@
  */
 import DBusBuffer, { type SignatureTree } from "dbus-next/lib/dbus-buffer.js";
 import marshalling from "dbus-next/lib/marshall-compat.js";
+import variants from "dbus-next/lib/variant.js";
 
 export const messageType = { call: 1, reply: 2, error: 3, signal: 4 } as const;
-/** NO_REPLY_EXPECTED, of the flags. */
-const noReplyExpected = 1;
+export const messageFlags = { noReplyExpected: 1, noAutoStart: 2 } as const;
 
 export interface OutgoingMessage {
 	readonly type: number;
+	/** 0 if absent. */
+	readonly flags?: number;
 	/** From 1. */
 	readonly serial: number;
 	readonly destination: string;
@@ -41,6 +43,9 @@ export interface IncomingMessage {
 /** Throws where the body does not fit its signature. */
 export const encodeMessage = (message: OutgoingMessage): Buffer =>
 	marshalling.marshallMessage({ ...message, body: [...message.body] })[0];
+
+/** What a body has where its signature says "v". */
+export const toVariant = (signature: string, value: unknown): object => new variants.Variant(signature, value);
 
 /** All that systemd says of 127 units is below 1 MiB; the specification's 128 MiB would cost several GiB as objects. */
 const messageMaxBytes = 16 * 1024 * 1024;
@@ -119,7 +124,7 @@ function decodeMessage(bytes: Buffer): IncomingMessage {
 	if (buffer.pos !== bytes.length) throw new RangeError("a message whose length is not that of its parts");
 	return {
 		type: type ?? 0,
-		expectsReply: type === messageType.call && ((flags ?? 0) & noReplyExpected) === 0,
+		expectsReply: type === messageType.call && ((flags ?? 0) & messageFlags.noReplyExpected) === 0,
 		serial: serial ?? 0,
 		path: text("path"),
 		interface: text("interface"),
