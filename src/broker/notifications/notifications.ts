@@ -1,5 +1,5 @@
 /** The broker's notifications: what happens to each vm, told to whoever sits before the desktop, if they want to know. */
-import type { Clock } from "../clock.ts";
+import { type Clock, waitFor } from "../clock.ts";
 import type { Registry } from "../registry.ts";
 import type { Vm } from "../vm.ts";
 import { BootNote } from "./boot-note.ts";
@@ -8,6 +8,9 @@ import { FailureNote } from "./failure-note.ts";
 import { LeftoverNote } from "./leftover-note.ts";
 import type { NotedVm, NotedVmOptions, Noter } from "./noted-vm.ts";
 import { StopNote } from "./stop-note.ts";
+
+/** A server answers in milliseconds. Whoever comes while a broker leaves waits for the next one. */
+const closesWithinMs = 250;
 
 export interface NotificationsOptions extends DeskOptions {
 	readonly registry: Pick<Registry, "all" | "watch" | "isPreloaded">;
@@ -42,11 +45,12 @@ export class Notifications {
 		return this.#desk.ask(question);
 	}
 
-	/** Nothing more is told, and what will be true no longer is taken away. Resolves when the server knows. Never rejects. */
+	/** Nothing more is told, and what will be true no longer is taken away. Resolves when the server knows, or is too slow. Never rejects. */
 	async close(): Promise<void> {
 		this.#unwatch();
 		const ended = [...this.#noted.keys()].map((vm) => this.#forget(vm));
-		await Promise.all([...ended, this.#desk.withdrawQuestions()]);
+		const told = Promise.all([...ended, this.#desk.withdrawQuestions()]);
+		await Promise.race([told, waitFor(this.#options.clock, closesWithinMs)]);
 	}
 
 	#begin(vm: Vm): void {

@@ -89,7 +89,13 @@ it.each<[string, (broker: FakeBroker, cancel: AbortController) => void | Promise
 	["that nobody answers in time", (broker) => broker.advance(30_000)],
 	["that is closed", (broker) => broker.desktop.open[0]?.dismiss()],
 	["that is withdrawn", (_, cancel) => cancel.abort()],
-	["of a broker that leaves", (broker) => broker.notifications.close()],
+	[
+		"of a broker that leaves",
+		async (broker) => {
+			await broker.notifications.close();
+			await broker.advance(250);
+		},
+	],
 ])("a question %s has no answer", async (_, happen) => {
 	const broker = fleet(0);
 	const cancel = new AbortController();

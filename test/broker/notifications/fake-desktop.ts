@@ -45,6 +45,8 @@ export class FakeDesktop implements NotificationPort {
 	readonly bubbles: FakeBubble[] = [];
 	/** Nobody shows anything. */
 	isAbsent = false;
+	/** It answers nothing. */
+	isDeaf = false;
 	hasActions = true;
 	readonly #now: () => number;
 
@@ -63,6 +65,7 @@ export class FakeDesktop implements NotificationPort {
 
 	async show(note: Note, handlers: NoteHandlers): Promise<ShownNote | null> {
 		if (this.isAbsent) return null;
+		if (this.isDeaf) return new Promise(() => {});
 		const bubble = new FakeBubble(note, this.#now(), handlers);
 		this.bubbles.push(bubble);
 		return {

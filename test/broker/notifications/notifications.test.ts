@@ -331,7 +331,18 @@ it("a broker that leaves takes away what will not be true, and offers nothing th
 		{ summary: "banking did not start", body: [crash.sentence, "qubes-lite logs banking"], urgency: "critical" },
 	]);
 	expect(broker.vms.map(({ watchers }) => watchers)).toEqual([0, 0, 0]);
-	expect(broker.clock.pending).toBe(0);
+	/** But for the bound of its own leaving. */
+	expect(broker.clock.pending).toBe(1);
+});
+
+it("a server that does not answer holds up nobody who leaves", async () => {
+	const broker = new FakeBroker(shopping);
+	broker.desktop.isDeaf = true;
+	boot(broker);
+	broker.vm().step("failed", { reason: crash });
+	const left = broker.notifications.close();
+	await broker.advance(250);
+	await left;
 });
 
 it("without anybody who shows them nothing is different, and nothing is tried again and again", async () => {
