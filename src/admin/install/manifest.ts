@@ -7,7 +7,7 @@ import { type Content, lookAt } from "../change-files.ts";
 
 const entrySchema = v.object({
 	path: v.pipe(v.string(), v.startsWith("/")),
-	kind: v.picklist(["unit", "enablement", "program", "completion", "man"]),
+	kind: v.picklist(["unit", "enablement", "program", "completion", "man", "dbus"]),
 	/** Of a file's text, or of a link's target. */
 	sha256: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
 });
