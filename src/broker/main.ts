@@ -126,12 +126,6 @@ async function serve(fd: number | null): Promise<void> {
 		},
 		uptimeMs(),
 	);
-	const notifications = startNotifications({
-		...{ registry, log, now, env, runtimeDirectory, stateDirectory },
-		clock: systemClock,
-		isWanted: () => live.config.notifications,
-		isService: fd !== null,
-	});
 	const configured: LiveConfigEvents = {
 		reading: () => notify.reloading(),
 		read: () => {
@@ -156,6 +150,13 @@ async function serve(fd: number | null): Promise<void> {
 			return live.refusal;
 		},
 		problem: () => (live.refusal === null ? live.problem : null),
+	});
+	const notifications = startNotifications({
+		...{ registry, log, now, env, runtimeDirectory, stateDirectory },
+		clock: systemClock,
+		newRequest: () => requests.nextNumber(),
+		isWanted: () => live.config.notifications,
+		isService: fd !== null,
 	});
 	const server = new BrokerServer(requests, () => idle.look());
 	/** From its name's taking on; undefined: not yet, or there is no bus. */

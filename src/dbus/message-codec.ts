@@ -51,9 +51,6 @@ export const toVariant = (signature: string, value: unknown): object => new vari
 export const encodeMessage = (message: OutgoingMessage): Buffer =>
 	marshalling.marshallMessage({ ...message, body: [...message.body] })[0];
 
-/** What a body has where its signature says "v". */
-export const toVariant = (signature: string, value: unknown): object => new variants.Variant(signature, value);
-
 /** All that systemd says of 127 units is below 1 MiB; the specification's 128 MiB would cost several GiB as objects. */
 const messageMaxBytes = 16 * 1024 * 1024;
 /** Whoever calls us says a command with its arguments at most (protocol/limits.ts, execMaxBytes). A longer call is skipped, and answered so. */

@@ -3,7 +3,6 @@
  * that is not there, or does not answer, costs nobody anything: it is looked for when there is something to show, and never started.
  */
 import type { Logger } from "pino";
-import { filter } from "rxjs";
 import { BusError, UserBus } from "../../dbus/user-bus.ts";
 import type { UserBusPlace } from "../../dbus/user-bus-place.ts";
 import type { Note, NoteHandlers, NotificationPort, ShownNote } from "./note.ts";
@@ -11,7 +10,11 @@ import { toBody, toSummary } from "./note-text.ts";
 
 const name = "org.freedesktop.Notifications";
 const server = { destination: name, path: "/org/freedesktop/Notifications", interface: name } as const;
-const bus = "org.freedesktop.DBus";
+const bus = {
+	destination: "org.freedesktop.DBus",
+	path: "/org/freedesktop/DBus",
+	interface: "org.freedesktop.DBus",
+} as const;
 
 /** A server shows a bubble within milliseconds; one that takes longer is stuck, and asked anew with the next notification. */
 const answerWithinMs = 5_000;
@@ -64,6 +67,8 @@ class ServerConnection {
 	readonly #bus: UserBus;
 	readonly #toVariant: ToVariant;
 	#capabilities: ReadonlySet<unknown> = new Set();
+	/** Its unique name: what somebody else says of notifications is nothing to us. */
+	#owner: unknown;
 	readonly #shown = new Map<number, NoteHandlers>();
 
 	private constructor(connected: UserBus, toVariant: ToVariant) {
@@ -79,12 +84,14 @@ class ServerConnection {
 			const connection = new ServerConnection(connected, toVariant);
 			connection.#hear(gone);
 			const fromServer = `type='signal',sender='${name}',path='${server.path}',interface='${name}'`;
-			const owners = `type='signal',sender='${bus}',interface='${bus}',member='NameOwnerChanged',arg0='${name}'`;
-			const [[capabilities]] = await Promise.all([
+			const owners = `type='signal',sender='${bus.interface}',interface='${bus.interface}',member='NameOwnerChanged',arg0='${name}'`;
+			const [[capabilities], [owner]] = await Promise.all([
 				ask(connected, "GetCapabilities"),
+				connected.call({ ...bus, member: "GetNameOwner", signature: "s", body: [name], withinMs: answerWithinMs }),
 				connected.addMatch(fromServer),
 				connected.addMatch(owners),
 			]);
+			connection.#owner = owner;
 			connection.#capabilities = new Set(Array.isArray(capabilities) ? capabilities : []);
 			return connection;
 		} catch (cause) {
@@ -135,12 +142,9 @@ class ServerConnection {
 	}
 
 	#hear(gone: () => void): void {
-		const signals = this.#bus.signals.pipe(filter((signal) => signal.interface === name || signal.interface === bus));
-		const subscription = signals.subscribe(({ interface: from, member, body: [first, second] }) => {
-			if (from === bus) {
-				if (member === "NameOwnerChanged" && first === name) this.#bus.close();
-				return;
-			}
+		const subscription = this.#bus.signals.subscribe(({ sender, interface: about, member, body: [first, second] }) => {
+			if (sender === bus.destination && member === "NameOwnerChanged" && first === name) this.#bus.close();
+			if (sender !== this.#owner || about !== name) return;
 			/** One that comes right behind the answer to its Notify is heard when that has been. */
 			setImmediate(() => this.#happened(member, Number(first), second));
 		});

@@ -12,7 +12,6 @@ export interface NotedVmOptions {
 	readonly desk: Desk;
 	/** It is kept ready, and nobody has asked for it: nobody is told of it. */
 	readonly isHidden: () => boolean;
-	/** A number of a request's that nobody else has. */
 	readonly newRequest: () => number;
 	/** Shows its log to whoever has asked for that. `headline`: what it is about. */
 	readonly showLog: (vm: NotedVm, headline: string) => void;

@@ -14,6 +14,8 @@ const closesWithinMs = 250;
 
 export interface NotificationsOptions extends DeskOptions {
 	readonly registry: Pick<Registry, "all" | "watch" | "isPreloaded">;
+	/** A number of a request's that nobody else has. */
+	readonly newRequest: () => number;
 	/** Resolves with whether somebody sees it. Never rejects. */
 	showLog(vm: NotedVm, headline: string): Promise<boolean>;
 }
@@ -23,8 +25,6 @@ export class Notifications {
 	readonly #desk: Desk;
 	readonly #noted = new Map<Vm, () => Promise<void>>();
 	readonly #unwatch: () => void;
-	/** Clients count up, from 1; those who ask for the broker itself count down. */
-	#requests = Number.MIN_SAFE_INTEGER;
 
 	constructor(options: NotificationsOptions) {
 		const { registry, isWanted } = options;
@@ -61,10 +61,7 @@ export class Notifications {
 			followVm(
 				{
 					...{ vm, desk: this.#desk, isHidden: () => registry.isPreloaded(vm) },
-					newRequest: () => {
-						this.#requests += 1;
-						return this.#requests;
-					},
+					newRequest: this.#options.newRequest,
 					showLog: (of, headline) => void this.#showLog(of, headline),
 				},
 				clock,

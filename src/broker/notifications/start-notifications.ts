@@ -6,7 +6,9 @@ import { DesktopServer } from "./desktop-server.ts";
 import { Notifications, type NotificationsOptions } from "./notifications.ts";
 import { type LogPlaces, openFile, writeLog } from "./show-log.ts";
 
-export interface StartOptions extends LogPlaces, Pick<NotificationsOptions, "registry" | "isWanted" | "now"> {
+export interface StartOptions
+	extends LogPlaces,
+		Pick<NotificationsOptions, "registry" | "isWanted" | "newRequest" | "now"> {
 	readonly clock: Clock;
 	readonly env: NodeJS.ProcessEnv;
 	readonly log: Logger;
@@ -15,9 +17,9 @@ export interface StartOptions extends LogPlaces, Pick<NotificationsOptions, "reg
 }
 
 export function startNotifications(options: StartOptions): Notifications {
-	const { registry, isWanted, now, clock, env, log, isService } = options;
+	const { registry, isWanted, newRequest, now, clock, env, log, isService } = options;
 	return new Notifications({
-		...{ registry, isWanted, now, clock },
+		...{ registry, isWanted, newRequest, now, clock },
 		port: new DesktopServer(findUserBus(env), log),
 		async showLog(vm, headline) {
 			try {

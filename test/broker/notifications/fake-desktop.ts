@@ -170,7 +170,7 @@ export class FakeBroker {
 					return () => this.#watchers.delete(watcher);
 				},
 			},
-			...{ port: this.desktop, clock: this.clock, now, isWanted: () => this.isWanted },
+			...{ port: this.desktop, clock: this.clock, now, isWanted: () => this.isWanted, newRequest: () => 7 },
 			showLog: async (vm, headline) => {
 				this.logs.push(`${vm.config.name}: ${headline}`);
 				return this.opensLogs;
