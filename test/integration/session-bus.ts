@@ -1,7 +1,8 @@
 /** A bus of a user's own, without a user manager: dbus-daemon, at the usual place. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { openBusSocket } from "../../src/dbus/bus-socket.ts";
 import type { FakeUser } from "./fake-user.ts";
 
 const policy = `<auth>EXTERNAL</auth><policy context="default"><allow send_destination="*" eavesdrop="true"/>
@@ -34,7 +35,12 @@ export class SessionBus {
 		const words = [`--config-file=${config}`, "--nofork", "--nopidfile", "--nosyslog"];
 		const daemon = spawn("dbus-daemon", words, { env: user.env, stdio: "ignore" });
 		const bus = new SessionBus(daemon, path);
-		await user.until("the bus is there", () => existsSync(path));
+		const answers = (): Promise<boolean> =>
+			openBusSocket(path, 5_000).then(
+				(socket) => socket.destroy() !== undefined,
+				() => false,
+			);
+		await user.until("the bus answers", answers);
 		return bus;
 	}
 
