@@ -20,6 +20,8 @@ const commands: Readonly<Record<string, () => Promise<AdminCommand>>> = {
 	uninstall: async () => (await import("./install/uninstall.ts")).uninstall,
 	"print-argv": async () => (await import("./print-argv.ts")).printArgv,
 	"host tap": async () => (await import("./host-tap.ts")).hostTap,
+	"policy lint": async () => (await import("./policy/lint.ts")).lintPolicy,
+	"policy explain": async () => (await import("./policy/explain.ts")).explainPolicy,
 	doctor: async () => (await import("./doctor/doctor.ts")).doctor,
 };
 

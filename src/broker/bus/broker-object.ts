@@ -35,6 +35,10 @@ export class BrokerObject implements ServedInterface {
 		return { Version: this.#host.version };
 	}
 
+	checkReading(): void {
+		this.#host.requests.require({ target: "@anyvm", service: "list" });
+	}
+
 	async call(method: Method, args: readonly unknown[], caller: Caller): Promise<readonly unknown[]> {
 		const { runs, inhibitions } = this.#host;
 		const options = new CallOptions(args.at(-1));

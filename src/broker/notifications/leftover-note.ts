@@ -41,7 +41,7 @@ export class LeftoverNote implements Noter {
 	}
 
 	#tell(): void {
-		const { vm, desk, isHidden } = this.#options;
+		const { vm, desk, isHidden, mayDo } = this.#options;
 		if (isHidden() || !isLeftOver(vm)) return;
 		const { name } = vm.config;
 		this.#note = desk.show(
@@ -51,11 +51,11 @@ export class LeftoverNote implements Noter {
 				summary: `${name} is still open`,
 				body: whatKeeps(vm),
 				urgency: "normal",
-				actions: [{ key: "stop", label: "Stop it" }],
+				actions: mayDo("stop") ? [{ key: "stop", label: "Stop it" }] : [],
 			},
 			{
 				acted: (key) => {
-					if (key === "stop") vm.stop(false, this.#now());
+					if (key === "stop" && mayDo("stop")) vm.stop(false, this.#now());
 				},
 			},
 		);

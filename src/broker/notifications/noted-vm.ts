@@ -10,8 +10,10 @@ export type NotedVm = Pick<
 export interface NotedVmOptions {
 	readonly vm: NotedVm;
 	readonly desk: Desk;
-	/** It is kept ready, and nobody has asked for it: nobody is told of it. */
+	/** Nobody is told of it: it is kept ready and nobody has asked for it, or the policy says so. */
 	readonly isHidden: () => boolean;
+	/** Whether the policy lets the reader do this with it. */
+	readonly mayDo: (service: "start" | "stop") => boolean;
 	readonly newRequest: () => number;
 	/** Shows its log to whoever has asked for that. `headline`: what it is about. */
 	readonly showLog: (vm: NotedVm, headline: string) => void;

@@ -14,6 +14,8 @@ const closesWithinMs = 250;
 
 export interface NotificationsOptions extends DeskOptions {
 	readonly registry: Pick<Registry, "all" | "watch" | "isPreloaded">;
+	/** Whoever sits there is the host: what the policy does not let it do by a command, no button does. */
+	readonly mayDo: (vm: string, service: "events" | "start" | "stop") => boolean;
 	/** A number of a request's that nobody else has. */
 	readonly newRequest: () => number;
 	/** Resolves with whether somebody sees it. Never rejects. */
@@ -54,13 +56,14 @@ export class Notifications {
 	}
 
 	#begin(vm: Vm): void {
-		const { clock, now, registry } = this.#options;
+		const { clock, now, registry, mayDo } = this.#options;
 		void this.#forget(vm);
 		this.#noted.set(
 			vm,
 			followVm(
 				{
-					...{ vm, desk: this.#desk, isHidden: () => registry.isPreloaded(vm) },
+					...{ vm, desk: this.#desk, isHidden: () => registry.isPreloaded(vm) || !mayDo(vm.config.name, "events") },
+					mayDo: (service) => mayDo(vm.config.name, service),
 					newRequest: this.#options.newRequest,
 					showLog: (of, headline) => void this.#showLog(of, headline),
 				},

@@ -8,7 +8,7 @@ import { type LogPlaces, openFile, writeLog } from "./show-log.ts";
 
 export interface StartOptions
 	extends LogPlaces,
-		Pick<NotificationsOptions, "registry" | "isWanted" | "newRequest" | "now"> {
+		Pick<NotificationsOptions, "registry" | "isWanted" | "mayDo" | "newRequest" | "now"> {
 	readonly clock: Clock;
 	readonly env: NodeJS.ProcessEnv;
 	readonly log: Logger;
@@ -17,9 +17,9 @@ export interface StartOptions
 }
 
 export function startNotifications(options: StartOptions): Notifications {
-	const { registry, isWanted, newRequest, now, clock, env, log, isService } = options;
+	const { registry, isWanted, mayDo, newRequest, now, clock, env, log, isService } = options;
 	return new Notifications({
-		...{ registry, isWanted, newRequest, now, clock },
+		...{ registry, isWanted, mayDo, newRequest, now, clock },
 		port: new DesktopServer(findUserBus(env), log),
 		async showLog(vm, headline) {
 			try {

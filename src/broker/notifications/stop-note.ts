@@ -43,12 +43,12 @@ export class StopNote implements Noter {
 	}
 
 	#tell(at: number, sentence: string): void {
-		const { vm, desk, isHidden } = this.#options;
+		const { vm, desk, isHidden, mayDo } = this.#options;
 		void this.end();
 		if (isHidden()) return;
 		const leftMs = Math.max(0, at - this.#now());
 		/** What is over is over, whoever uses it. */
-		const mayStay = nextStop(vm.snapshot().context)?.cause !== "lifetime";
+		const mayStay = nextStop(vm.snapshot().context)?.cause !== "lifetime" && mayDo("start");
 		this.#note = desk.show(
 			vm.config.name,
 			"stop",
@@ -69,8 +69,8 @@ export class StopNote implements Noter {
 
 	/** Counts as use, as `start` does. One that is going down by now is not booted again for it. */
 	#keep(): void {
-		const { vm, newRequest } = this.#options;
-		if (!isServing(vm.snapshot().state)) return;
+		const { vm, newRequest, mayDo } = this.#options;
+		if (!isServing(vm.snapshot().state) || !mayDo("start")) return;
 		/** Whoever asks next hears why it is not there. */
 		vm.request(newRequest(), { type: "start.requested", askedAt: this.#now() }).catch(() => {});
 	}

@@ -151,6 +151,8 @@ export class FakeBroker {
 	readonly desktop = new FakeDesktop(() => this.clock.now());
 	readonly preloaded = new Set<unknown>();
 	readonly logs: string[] = [];
+	/** By the policy: "stop shopping". */
+	readonly forbidden = new Set<string>();
 	readonly vms: FakeVm[];
 	isWanted = true;
 	opensLogs = true;
@@ -171,6 +173,7 @@ export class FakeBroker {
 				},
 			},
 			...{ port: this.desktop, clock: this.clock, now, isWanted: () => this.isWanted, newRequest: () => 7 },
+			mayDo: (vm, service) => !this.forbidden.has(`${service} ${vm}`),
 			showLog: async (vm, headline) => {
 				this.logs.push(`${vm.config.name}: ${headline}`);
 				return this.opensLogs;

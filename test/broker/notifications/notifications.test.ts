@@ -18,6 +18,9 @@ function boot(broker: FakeBroker, vm = broker.vm()): void {
 	});
 }
 
+const cgroup = { kind: "cgroup", id: 3, label: "firefox", since: 0 } as const;
+const session = { kind: "session", id: 3, label: "firefox", since: 0 } as const;
+
 const crash: Reason = { code: "BootFailed", sentence: "its vmm ended with status 1: no <b>memory</b>" };
 
 it("a boot that somebody waits for is told after 2 s, with how far it has come, until the vm is there", async () => {
@@ -242,6 +245,29 @@ it("a stop that nothing averts offers nothing", async () => {
 	expect(broker.desktop.open[0]?.note.actions).toEqual([]);
 });
 
+it("no button does what the policy forbids, and nobody is told of what they may not watch", async () => {
+	const broker = new FakeBroker(shopping, disposable);
+	announce(broker);
+	broker.vm(1).step("ready", { linked: true, used: true, leases: leasesWith(cgroup) });
+	await broker.advance(60_000);
+	for (const one of ["start shopping", "stop disp-1a2b"]) broker.forbidden.add(one);
+	broker.desktop.bubbles[0]?.click("keep");
+	broker.desktop.bubbles[1]?.click("stop");
+	announce(broker);
+	await settle();
+	expect(broker.desktop.open.map(({ note }) => [note.summary, note.actions?.length])).toEqual([
+		["disp-1a2b is still open", 1],
+		["shopping stops in 30 s", 0],
+	]);
+	expect(broker.vms.flatMap(({ asked }) => asked)).toEqual([]);
+	for (const vm of broker.vms) broker.forbidden.add(`events ${vm.config.name}`);
+	broker.vm(1).step("shutdown");
+	for (const vm of broker.vms) vm.step("failed", { reason: crash });
+	boot(broker);
+	await broker.advance(30_000);
+	expect(broker.desktop.summaries).toEqual([]);
+});
+
 it("a stop that was announced before is told, too", async () => {
 	const broker = new FakeBroker((now) => {
 		const vm = shopping(now);
@@ -251,9 +277,6 @@ it("a stop that was announced before is told, too", async () => {
 	await settle();
 	expect(broker.desktop.summaries).toEqual(["shopping stops in 10 s"]);
 });
-
-const cgroup = { kind: "cgroup", id: 3, label: "firefox", since: 0 } as const;
-const session = { kind: "session", id: 3, label: "firefox", since: 0 } as const;
 
 it("a disposable that stays a minute after its command has ended is told with what keeps it, and can be stopped", async () => {
 	const broker = new FakeBroker(disposable);
