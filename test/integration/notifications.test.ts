@@ -1,8 +1,12 @@
 /** What the desktop is told, by the broker's own process, over a real bus, to a small notification server. */
-import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
+import { systemClock } from "../../src/broker/clock.ts";
+import { Desk } from "../../src/broker/notifications/desk.ts";
+import { DesktopServer } from "../../src/broker/notifications/desktop-server.ts";
+import { findUserBus } from "../../src/dbus/user-bus-place.ts";
 import { nothingLeft } from "../e2e/harness.ts";
 import { NotificationServer, type Notified } from "../fixtures/notification-server.ts";
 import { FakeUser } from "./fake-user.ts";
@@ -144,7 +148,10 @@ it("a stop is told before it comes, and Keep running keeps the vm", async () => 
 	const stop = await shown(desktop, "shopping stops in 4 s");
 	expect(stop).toMatchObject({ body: "idle for 4 s", actions: ["keep", "Keep running"], hints: { urgency: 1 } });
 	const stopsAt = Date.parse((await user.status("shopping")).stopsAt ?? "");
+	/** Only its server says what is clicked on. */
+	await NotificationServer.pretend(bus.path, desktop.client, stop.id, "keep");
 	await delay(1_000);
+	expect(Date.parse((await user.status("shopping")).stopsAt ?? "")).toBeLessThan(stopsAt + 500);
 	desktop.click(stop.id, "keep");
 	await user.until("it is taken away", () => desktop.closed.includes(stop.id));
 	const later = Date.parse((await user.status("shopping")).stopsAt ?? "");
@@ -152,6 +159,55 @@ it("a stop is told before it comes, and Keep running keeps the vm", async () => 
 	await delay(Math.max(0, stopsAt + 200 - Date.now()));
 	expect(await user.stateOf("shopping")).toBe("idle");
 	await user.until("it stops in the end", async () => (await user.stateOf("shopping")) === "stopped");
+});
+
+it("a question is answered by whoever sits there, or by nobody in time", async () => {
+	const desktop = await serve();
+	const place = findUserBus({ DBUS_SESSION_BUS_ADDRESS: `unix:path=${bus.path}` });
+	const desk = new Desk({
+		port: new DesktopServer(place, { debug: () => {} }),
+		...{ clock: systemClock, now: () => performance.now(), isWanted: () => true },
+	});
+	const ask = (about: string, withinMs: number): Promise<string | null> =>
+		desk.ask({
+			...{ about, summary: `${about} asks`, body: ["to open <b>https://example.org/</b>"], withinMs },
+			choices: [
+				{ key: "allow", label: "Allow" },
+				{ key: "deny", label: "Deny" },
+			],
+		});
+	const answer = ask("shopping", 60_000);
+	const question = await shown(desktop, "shopping asks");
+	expect(question).toMatchObject({
+		body: "to open &lt;b&gt;https://example.org/&lt;/b&gt;",
+		actions: ["allow", "Allow", "deny", "Deny"],
+		expiresMs: 60_000,
+	});
+	desktop.click(question.id, "deny");
+	expect(await answer).toBe("deny");
+	const closed = ask("banking", 60_000);
+	desktop.dismiss((await shown(desktop, "banking asks")).id);
+	expect(await closed).toBe(null);
+	expect(await ask("vault", 300)).toBe(null);
+	await user.until("no question is left", () => desktop.summaries.length === 0);
+	/** Its server is gone before it is answered. */
+	const unanswered = ask("disp", 60_000);
+	await shown(desktop, "disp asks");
+	await desktop.stop();
+	expect(await unanswered).toBe(null);
+});
+
+it("no button does what the policy forbids", async () => {
+	const directory = join(user.directory, ".config/qubes-lite/policy.d");
+	mkdirSync(directory, { recursive: true });
+	writeFileSync(join(directory, "10.policy"), "start * @host shopping deny\n* * @host @anyvm allow\n", { mode: 0o600 });
+	try {
+		const desktop = await serve();
+		expect((await user.run("shopping", "true")).status).toBe(0);
+		expect((await shown(desktop, "shopping stops in 4 s")).actions).toEqual([]);
+	} finally {
+		rmSync(directory, { recursive: true });
+	}
 });
 
 it("a broker that is told to leave takes away a stop that another one will announce, and that one does", async () => {
