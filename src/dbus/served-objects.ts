@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { type InterfaceSpec, joinSignature, objectManager, standardInterfaces } from "./interface-spec.ts";
 import { formatIntrospection } from "./introspection.ts";
-import { type IncomingMessage, toVariant } from "./message-codec.ts";
+import { type EncodedBody, type IncomingMessage, toVariant } from "./message-codec.ts";
 import { BusError } from "./user-bus.ts";
 
 /** Who calls. */
@@ -25,7 +25,8 @@ export interface ServedInterface {
 	call(method: string, args: readonly unknown[], caller: Caller): Values | Promise<Values>;
 }
 
-type Values = readonly unknown[];
+/** One for each value that a method returns, or all of them with their bytes. */
+export type Values = readonly unknown[] | EncodedBody;
 
 export interface Reply {
 	readonly signature: string;
@@ -105,7 +106,12 @@ export class ServedObjects {
 	}
 
 	/** A method of a standard interface. */
-	#answer(spec: InterfaceSpec, member: string, args: Values, served: Served & { readonly path: string }): Values {
+	#answer(
+		spec: InterfaceSpec,
+		member: string,
+		args: readonly unknown[],
+		served: Served & { readonly path: string },
+	): readonly unknown[] {
 		switch (member) {
 			case "Ping":
 				return [];
@@ -131,7 +137,7 @@ export class ServedObjects {
 		}
 	}
 
-	#get(served: Served, args: Values): object {
+	#get(served: Served, args: readonly unknown[]): object {
 		const found = findReadable(served, args);
 		const [name, type] = findProperty(found, args);
 		return toVariant(type, found.properties()[name]);
@@ -157,7 +163,7 @@ const specsOf = ({ interfaces, isRoot }: Served): InterfaceSpec[] => [
 	...interfaces.map(({ spec }) => spec),
 ];
 
-function findInterface({ interfaces }: Served, [name]: Values): ServedInterface {
+function findInterface({ interfaces }: Served, [name]: readonly unknown[]): ServedInterface {
 	const found = interfaces.find(({ spec }) => spec.name === name);
 	if (found !== undefined) return found;
 	/** Those without properties are answered, too. */
@@ -166,14 +172,14 @@ function findInterface({ interfaces }: Served, [name]: Values): ServedInterface 
 	throw new BusError(`${errors}.UnknownInterface`, `there is no interface ${name} here`);
 }
 
-function findReadable(served: Served, args: Values): ServedInterface {
+function findReadable(served: Served, args: readonly unknown[]): ServedInterface {
 	const found = findInterface(served, args);
 	found.checkReading();
 	return found;
 }
 
 /** Its name and its type. */
-function findProperty({ spec }: ServedInterface, args: Values): [name: string, type: string] {
+function findProperty({ spec }: ServedInterface, args: readonly unknown[]): [name: string, type: string] {
 	const name = String(args[1]);
 	const type = Object.hasOwn(spec.properties, name) ? spec.properties[name]?.type : undefined;
 	if (type !== undefined) return [name, type];
