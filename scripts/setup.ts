@@ -33,7 +33,7 @@ const requirements: readonly Requirement[] = [
 	{ file: "/usr/share/keyrings/debian-archive-keyring.gpg", debianPackage: "debian-archive-keyring" },
 ];
 
-/** What else is needed: by the tests a terminal to look at, a user manager with a bus, the shells that we complete for, who formats man pages, what makes TAPs and rules for them, what compiles nix/mktuntap and who knows SOCK_SEQPACKET, strangers on the bus, by the bench what we are compared with. */
+/** What else is needed: by the tests a terminal to look at, a user manager with a bus, the shells that we complete for, who formats man pages, what README's status bars run, what makes TAPs and rules for them, what compiles nix/mktuntap and who knows SOCK_SEQPACKET, strangers on the bus, by the bench what we are compared with. */
 const extras: Readonly<Record<Purpose, readonly Requirement[]>> = {
 	use: [],
 	tests: [
@@ -44,6 +44,7 @@ const extras: Readonly<Record<Purpose, readonly Requirement[]>> = {
 		{ file: "fish", debianPackage: "fish" },
 		{ file: "/usr/share/bash-completion/bash_completion", debianPackage: "bash-completion" },
 		{ file: "groff", debianPackage: "groff-base" },
+		{ file: "jq", debianPackage: "jq" },
 		{ file: "ip", debianPackage: "iproute2" },
 		{ file: "cc", debianPackage: "gcc" },
 		{ file: "/usr/include/stdio.h", debianPackage: "libc6-dev" },

@@ -30,6 +30,7 @@ import { Launcher } from "./launcher.ts";
 import { LiveConfig, type LiveConfigEvents } from "./live-config.ts";
 import { LivePolicy } from "./live-policy.ts";
 import { LogFile } from "./log-file.ts";
+import { startNotifications } from "./notifications/start-notifications.ts";
 import { Registry } from "./registry.ts";
 import { Requests } from "./requests.ts";
 import { BrokerServer } from "./server.ts";
@@ -159,6 +160,14 @@ async function serve(fd: number | null): Promise<void> {
 		},
 		problem: () => (live.refusal === null ? live.problem : null),
 	});
+	const notifications = startNotifications({
+		...{ registry, log, now, env, runtimeDirectory, stateDirectory },
+		clock: systemClock,
+		mayDo: (vm, service) => policy.decide({ source: "@host", target: vm, service }).allow,
+		newRequest: () => requests.nextNumber(),
+		isWanted: () => live.config.notifications,
+		isService: fd !== null,
+	});
 	const server = new BrokerServer(requests, () => idle.look());
 	/** From its name's taking on; undefined: not yet, or there is no bus. */
 	let busApi: BusApi | undefined;
@@ -169,7 +178,7 @@ async function serve(fd: number | null): Promise<void> {
 		void busApi?.release();
 		/** Without us nobody would serve what they start, or let it go when it is idle: where no service manager can start a broker. */
 		const units = fd === null ? supervisor.keepOnly(new Set()) : undefined;
-		void Promise.race([Promise.all([units, registry.leave()]), delay(unitsWithinMs)])
+		void Promise.race([Promise.all([units, registry.leave(), notifications.close()]), delay(unitsWithinMs)])
 			.then(() => notify.stopping())
 			/** Two turns: whoever was accepted meanwhile is cut before answered, and asks the next broker. */
 			.then(() => setImmediate(() => setImmediate(() => process.exit(0))));

@@ -23,6 +23,7 @@ const common = { ...defaultVm, idleTimeoutMs: 600_000 };
 export const defaultConfig: Config = {
 	vmNetwork: "172.16.200.0/24",
 	supervisor: "auto",
+	notifications: true,
 	vms: [
 		{ ...common, id: 3, name: "banking", memoryMiB: 4096, cpus: 4 },
 		{ ...common, id: 5, name: "shopping", memoryMiB: 2048 },

@@ -67,6 +67,8 @@ export interface Config {
 	readonly vmNetwork: string;
 	/** Who keeps the vms; "auto" is systemd where its user manager is to be had. */
 	readonly supervisor: "auto" | "systemd" | "direct";
+	/** Whether the desktop is told of what happens to vms. */
+	readonly notifications: boolean;
 	/** Ids whose TAPs `ql-d<id>` are for instances of networked vms. */
 	readonly disposablePool?: { readonly ids: readonly number[] };
 	readonly vms: readonly VmConfig[];
@@ -211,6 +213,7 @@ export const configEntries = {
 	user: v.optional(checkedString((user) => /^[^\p{C}\s:/]{1,256}$/u.test(user), "the name of a user")),
 	vmNetwork: v.optional(checkedString(isVmNetwork, 'an IPv4 network "A.B.C.0/24"'), "172.16.200.0/24"),
 	supervisor: v.optional(v.picklist(["auto", "systemd", "direct"], '"auto", "systemd" or "direct"'), "auto"),
+	notifications: v.optional(v.boolean("true or false"), true),
 	disposablePool: v.optional(disposablePool),
 	/** Of the vms that name none of their own. */
 	hypervisor: v.optional(hypervisor, "qemu"),
@@ -223,10 +226,11 @@ export const configSchema = v.pipe(
 	jsonObject,
 	v.strictObject(configEntries),
 	v.transform(
-		({ user, vmNetwork, supervisor, disposablePool, vms, ...file }): Config => ({
+		({ user, vmNetwork, supervisor, notifications, disposablePool, vms, ...file }): Config => ({
 			...(user !== undefined && { user }),
 			vmNetwork,
 			supervisor,
+			notifications,
 			...(disposablePool !== undefined && { disposablePool }),
 			vms: vms.map((vm) => toVm(vm, file)),
 		}),

@@ -41,6 +41,7 @@ describe("a good configuration", () => {
 		expect(parse({ version: 1, vms: [{ id: 3, name: "banking" }] })).toEqual({
 			vmNetwork: "172.16.200.0/24",
 			supervisor: "auto",
+			notifications: true,
 			vms: [
 				{
 					id: 3,
@@ -124,6 +125,7 @@ describe("a good configuration", () => {
 			version: 1,
 			user: "DOMAIN\\david",
 			supervisor: "auto",
+			notifications: false,
 			vmNetwork: "10.0.255.0/24",
 			vms: [{ ...vm, disks: ["/dev/mapper/main", "/a b,c=d"], idleTimeout: 1, bootTimeout: 3600, image: "/images/x" }],
 		});
@@ -131,6 +133,7 @@ describe("a good configuration", () => {
 		expect(config).toEqual({
 			user: "DOMAIN\\david",
 			supervisor: "auto",
+			notifications: false,
 			vmNetwork: "10.0.255.0/24",
 			vms: [
 				{

@@ -100,7 +100,11 @@ export const commands = {
 	events: {
 		help: "what happens to vms, as it happens",
 		more: "It begins with what each of them is at, and goes on until it is interrupted, which Ctrl-C does (exit status 130 then), or nobody reads it any more (0). A broker that comes later tells only what has changed. It keeps the broker, and no vm.",
-		options: { json: { ...json, help: "a line of JSON for each event, for programs" }, help },
+		options: {
+			json: { ...json, help: "a line of JSON for each event, for programs (docs/events.schema.json)" },
+			follow: { names: ["--follow", "-f"], value: "none", help: "goes on with what comes, as it does anyway" },
+			help,
+		},
 		operand: maybeVm,
 	},
 	logs: {
