@@ -1,5 +1,6 @@
 /** Fresh instances of disposables: which vm they are made from, their names and ids, and what they are. */
 import { toInstanceId } from "../config/addresses.ts";
+import { findDefaultBase } from "../config/default-base.ts";
 import type { Config, VmConfig } from "../config/schema.ts";
 import { isInstanceName, noSuchVm, parseVmName } from "../config/vm-name.ts";
 import { QubesLiteError } from "../errors.ts";
@@ -12,13 +13,10 @@ export const instancesMax = 32;
 /** Beyond the ids of configured vms, with room between (contracts: Idleness, "CIDs from 1000 up"). */
 const firstId = 1000;
 
-/** The name that is meant where nobody names a base, as the default configuration has it. */
-const usualBase = "disp";
-
 /** The vm to make an instance from; `untrustedName` "" is the default one. Throws BadName, NoSuchVm, or BadRequest. */
 export function findBase({ vms }: Config, untrustedName: string): VmConfig {
 	if (untrustedName === "") {
-		const base = vms.find((vm) => vm.name === usualBase) ?? vms.find((vm) => vm.disposable);
+		const base = findDefaultBase(vms);
 		if (base !== undefined) return base;
 		throw new QubesLiteError("BadRequest", "no vm is configured as disposable, so there is no default to start from", {
 			remedy: "name one: run-in-vm --disposable=BASE …",
