@@ -20,6 +20,10 @@ const commands: Readonly<Record<string, () => Promise<AdminCommand>>> = {
 	uninstall: async () => (await import("./install/uninstall.ts")).uninstall,
 	"print-argv": async () => (await import("./print-argv.ts")).printArgv,
 	"host tap": async () => (await import("./host-tap.ts")).hostTap,
+	"desktop sync": async () => (await import("./desktop/sync.ts")).desktopSync,
+	"desktop ls": async () => (await import("./desktop/list-programs.ts")).listPrograms,
+	"desktop remove": async () => (await import("./desktop/remove.ts")).removeDesktop,
+	open: async () => (await import("./open/open.ts")).open,
 	doctor: async () => (await import("./doctor/doctor.ts")).doctor,
 };
 

@@ -18,6 +18,7 @@ import { cacheDirectoryOf, stateDirectoryOf } from "../host/xdg.ts";
 import { brokerSocketName, openRuntimeDirectory } from "../runtime-directory.ts";
 import { BootHistory } from "./boot-history.ts";
 import { systemClock } from "./clock.ts";
+import { isInstalled, keepDesktopInSync, runDesktopSync } from "./desktop-sync.ts";
 import { IdleExit } from "./idle-exit.ts";
 import { instanceAdapters } from "./instance-adapters.ts";
 import { keepLogs } from "./kept-logs.ts";
@@ -122,6 +123,11 @@ async function serve(fd: number | null): Promise<void> {
 		},
 		uptimeMs(),
 	);
+	keepDesktopInSync({
+		...{ registry, now, clock: systemClock },
+		isWanted: () => live.config.desktop && isInstalled(stateDirectory),
+		run: async (vms) => log.info({ event: "desktop.synced", vms, status: await runDesktopSync(vms) }),
+	});
 	const configured: LiveConfigEvents = {
 		reading: () => notify.reloading(),
 		read: () => {

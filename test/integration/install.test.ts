@@ -100,6 +100,7 @@ describe.each(managerUids)("an installation, uid %s", (uid) => {
 					`.local/share/man/man1/${name}.1`,
 				]),
 				".local/share/zsh/site-functions/_qubes-lite",
+				".local/share/applications/qubes-lite-open.desktop",
 			].sort(),
 		);
 		expect(await property(socket, "ActiveState")).toBe("active");
