@@ -30,6 +30,29 @@ export function fillBrokerUnit(template: string, paths: BrokerPaths): string {
 	}
 }
 
+/**
+ * The file by which a bus starts us: `template` with the same placeholders, as words that D-Bus reads back ("Message Bus Starting
+ * Services" of its specification). Throws Unsupported for a path that such a file can't hold.
+ */
+export function fillDbusService(template: string, paths: Pick<BrokerPaths, "node" | "dist">): string {
+	const lines = template.split("\n").filter((line) => !line.startsWith("#"));
+	return lines
+		.map((line) =>
+			line.replaceAll(/@(node|dist)@(\S*)/g, (_, name: "node" | "dist", rest: string) =>
+				quoteBusWord(paths[name] + rest),
+			),
+		)
+		.join("\n");
+}
+
+function quoteBusWord(word: string): string {
+	if (/^[\w./+:,=@-]+$/.test(word)) return word;
+	if (!/[\x00-\x1f\x7f"'\\$`]/.test(word)) return `"${word}"`;
+	throw new QubesLiteError("Unsupported", `D-Bus starts no program with such a path: ${JSON.stringify(word)}`, {
+		remedy: "move it to a path without quotes, backslashes, $ and control characters",
+	});
+}
+
 /** systemd replaces no variables in it, and takes none with quotes, backslashes or control characters (string_is_safe), however escaped. */
 function quoteProgram(path: string): string {
 	if (/[\x01-\x1f\x7f"'\\]/.test(path)) {

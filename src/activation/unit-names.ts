@@ -1,11 +1,17 @@
 /** Which unit runs which vm, and how D-Bus spells it. Pure. */
+import { toPathElement } from "../dbus/object-path.ts";
 
 /** The broker's own units. */
 export const brokerUnits = {
 	socket: "qubes-lite-broker.socket",
 	service: "qubes-lite-broker.service",
 	slice: "qubes-lite.slice",
+	/** Started by D-Bus. */
+	byBus: "dbus-org.qubeslite.Broker1.service",
 } as const;
+
+/** What the broker has on the user's bus: its name, which is also its own interface's, and the interface of a vm. */
+export const busNames = { broker: "org.qubeslite.Broker1", vm: "org.qubeslite.VM1" } as const;
 
 /** All that qubes-lite may own; more precise is parseUnitName. */
 export const unitPattern = "qubes-lite-*.service";
@@ -36,15 +42,7 @@ export function parseUnitFileName(file: string): string | undefined {
 /** Its own, or its template's. */
 export const toUnitFileName = (unit: string): string => unit.replace(/@[^.]*\./, "@.");
 
-/** As systemd spells names in object paths: whatever is no letter or digit is `_` and two hex digits (sd_bus_path_encode(3)). */
-export function toUnitPath(unit: string): string {
-	const name = [...Buffer.from(unit)].map((byte, index) => {
-		const character = String.fromCharCode(byte);
-		const isPlain = index === 0 ? /[A-Za-z]/.test(character) : /[A-Za-z0-9]/.test(character);
-		return isPlain ? character : `_${byte.toString(16).padStart(2, "0")}`;
-	});
-	return unitPathPrefix + name.join("");
-}
+export const toUnitPath = (unit: string): string => unitPathPrefix + toPathElement(unit);
 
 const unitPathPrefix = "/org/freedesktop/systemd1/unit/";
 

@@ -9,7 +9,15 @@ const requestWithinMs = 10_000;
 /** And reads its last word soon; one that does not is let go of, and hears nothing of why. */
 const lastWordMs = 10_000;
 
-export class ClientConnection {
+/** Whoever asks for a session: a client on the socket, or the broker itself for a program on the bus. */
+export interface SessionClient {
+	/** Aborts when it is gone, or wants it no more. */
+	readonly gone: AbortSignal;
+	/** A frame of the broker's. */
+	send(frame: Buffer): void;
+}
+
+export class ClientConnection implements SessionClient {
 	readonly #socket: Socket;
 	readonly #lastWordWithinMs: number;
 	readonly #gone = new AbortController();

@@ -17,6 +17,7 @@ import type { Overrides } from "./effective-config.ts";
 import { GuestConsole } from "./guest-console.ts";
 import type { InstanceAdapters } from "./instance-adapters.ts";
 import { type Client, SessionBook } from "./session-book.ts";
+import { type SessionNews, SessionWatch } from "./session-news.ts";
 
 /** What a guest's random pool is mixed with: as much as seeds it. */
 const entropyBytes = 32;
@@ -40,6 +41,7 @@ export interface InstanceEvents {
 	stopping(): void;
 	progressed(phase: BootPhase): void;
 	guest(event: GuestEvent): void;
+	session(news: SessionNews): void;
 }
 
 export class Instance {
@@ -59,7 +61,10 @@ export class Instance {
 	#vmmControl: VmmControl | undefined;
 	/** Its guest has had no greater one. */
 	#lastSession = 0;
+	/** It ran before us, and we have not heard it yet. */
+	#isFound = false;
 	readonly book = new SessionBook();
+	readonly #sessions: SessionWatch;
 	/** For a broker that comes later. */
 	readonly marks = new BootMarks();
 	/** Set by its vm when it has ended. */
@@ -72,6 +77,7 @@ export class Instance {
 		this.#vm = vm;
 		this.#events = events;
 		this.#adapters = adapters;
+		this.#sessions = new SessionWatch(this.book, (news) => events.session(news));
 		this.#console = new GuestConsole(adapters, (phase) => events.progressed(phase));
 	}
 
@@ -96,6 +102,7 @@ export class Instance {
 	/** What an earlier broker has left, or somebody else has started. Returns what had been set for as long as it runs. */
 	adopt(vmm: RunningVmm): Overrides {
 		this.#plan = vmm.plan;
+		this.#isFound = true;
 		this.marks.settle(vmm.plan.directory);
 		this.#nonce = this.marks.nonce;
 		this.#records = new ClientRecords(vmm.plan.directory);
@@ -153,6 +160,8 @@ export class Instance {
 			if (event.type === "hello") this.#greeted(event.hello);
 			if (event.type === "hello" || event.type === "heartbeat") this.#heard();
 			this.#events.guest(event);
+			if (event.type === "hello") this.#hearSessions(event.hello);
+			else if (event.type === "heartbeat") this.#sessions.heard(event.heartbeat);
 			if (event.type === "hello") void this.#learnNames(event.hello).catch(() => {});
 		});
 		await link.listen();
@@ -263,6 +272,11 @@ export class Instance {
 		return this.#console.tail(this.logs);
 	}
 
+	/** It has ended, and its sessions with it. */
+	over(): void {
+		this.#sessions.over();
+	}
+
 	async cleanUp(): Promise<void> {
 		this.#console.unwatch();
 		this.#awaited?.close();
@@ -302,6 +316,13 @@ export class Instance {
 		this.#nonce = nonce;
 		/** Without room for it an adopting broker takes the vm for one that boots, until the agent has dialled again. */
 		this.marks.nonce = nonce;
+	}
+
+	/** Of what runs already nobody need be told, where an earlier broker has started it. */
+	#hearSessions(hello: AgentHello): void {
+		if (this.#isFound) this.#sessions.found(hello);
+		else this.#sessions.heard(hello);
+		this.#isFound = false;
 	}
 
 	/** A broker that comes later learns from the guest alone what its sessions run. */

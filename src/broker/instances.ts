@@ -13,6 +13,7 @@ import type { Reason, VmEvent } from "../statemachines/vm-events.ts";
 import type { Overrides } from "./effective-config.ts";
 import { type Ended, Instance, type InstanceEvents } from "./instance.ts";
 import type { InstanceAdapters } from "./instance-adapters.ts";
+import type { SessionNews } from "./session-news.ts";
 import { exitFailure, hasRebooted, launchFailure, panicFailure } from "./vm-errors.ts";
 
 export interface InstancesDependencies {
@@ -34,6 +35,7 @@ export interface InstancesOwner {
 	/** To its machine. */
 	tell(event: VmEvent): void;
 	heard(boot: number, event: GuestEvent): void;
+	session(news: SessionNews, instance: Instance): void;
 	/** A vmm is up or about to be. */
 	isBooting(): boolean;
 	/** Of its machine, now. */
@@ -162,6 +164,7 @@ export class Instances {
 		this.#current = undefined;
 		if (instance === undefined) return;
 		instance.endReason = reason;
+		instance.over();
 		/** One that somebody else has started may have been taken while the one before was still being released. */
 		this.#released = this.#released
 			.then(() => instance.consoleTail())
@@ -197,9 +200,11 @@ export class Instances {
 			},
 			progressed: (phase) => tell({ type: "boot.progressed", boot, phase }),
 			guest: (event) => heard(boot, event),
+			session: (news) => this.#owner.session(news, instance),
 		};
-		this.#current = new Instance(name, events, this.#dependencies.adapters);
-		return this.#current;
+		const instance = new Instance(name, events, this.#dependencies.adapters);
+		this.#current = instance;
+		return instance;
 	}
 }
 

@@ -12,11 +12,13 @@ import { type Logger, pino } from "pino";
 import { waitForChange } from "../activation/change-watch.ts";
 import { takeListenFds } from "../activation/listen-fds.ts";
 import { openSend, SdNotify } from "../activation/sd-notify.ts";
+import { findUserBus } from "../dbus/user-bus-place.ts";
 import { QubesLiteError } from "../errors.ts";
 import { mayOpen, readTap } from "../host/taps.ts";
 import { cacheDirectoryOf, stateDirectoryOf } from "../host/xdg.ts";
 import { brokerSocketName, openRuntimeDirectory } from "../runtime-directory.ts";
 import { BootHistory } from "./boot-history.ts";
+import type { BusApi } from "./bus/bus-api.ts";
 import { systemClock } from "./clock.ts";
 import { isInstalled, keepDesktopInSync, runDesktopSync } from "./desktop-sync.ts";
 import { IdleExit } from "./idle-exit.ts";
@@ -28,6 +30,7 @@ import { LiveConfig, type LiveConfigEvents } from "./live-config.ts";
 import { LogFile } from "./log-file.ts";
 import { defaultPolicy } from "./policy.ts";
 import { Registry } from "./registry.ts";
+import { Requests } from "./requests.ts";
 import { BrokerServer } from "./server.ts";
 import { SessionEnvironment } from "./session-environment.ts";
 import { formatStatusLine } from "./status-line.ts";
@@ -137,7 +140,7 @@ async function serve(fd: number | null): Promise<void> {
 			notify.ready();
 		},
 	};
-	const server = new BrokerServer({
+	const requests = new Requests({
 		registry,
 		policy: defaultPolicy,
 		about: async () => ({
@@ -147,16 +150,20 @@ async function serve(fd: number | null): Promise<void> {
 		now,
 		clock: systemClock,
 		wallNow: () => Date.now(),
-		clientsChanged: () => idle.look(),
 		configured: async () => {
 			await live.refresh(configured);
 			return live.refusal;
 		},
 		problem: () => (live.refusal === null ? live.problem : null),
 	});
+	const server = new BrokerServer(requests, () => idle.look());
+	/** From its name's taking on; undefined: not yet, or there is no bus. */
+	let busApi: BusApi | undefined;
 	const leave = once((why: string): void => {
 		log.info({ event: "broker.leaves", why });
 		server.close();
+		/** Who calls from now on starts the next broker. */
+		void busApi?.release();
 		/** Without us nobody would serve what they start, or let it go when it is idle: where no service manager can start a broker. */
 		const units = fd === null ? supervisor.keepOnly(new Set()) : undefined;
 		void Promise.race([Promise.all([units, registry.leave()]), delay(unitsWithinMs)])
@@ -165,11 +172,18 @@ async function serve(fd: number | null): Promise<void> {
 			.then(() => setImmediate(() => setImmediate(() => process.exit(0))));
 	});
 	const idleMs = Number(env.QUBES_LITE_BROKER_IDLE_MS ?? idleExitDefaultMs);
-	const idle = new IdleExit(
-		idleMs,
-		() => server.clients === 0 && registry.statesUp().length === 0,
-		() => leave("idle"),
-	);
+	const isQuiet = (): boolean => server.clients === 0 && registry.statesUp().length === 0 && (busApi?.isQuiet ?? true);
+	/** Who calls by D-Bus between our decision and the end is not lost: the name is given back first. */
+	const leaveIfUnwanted = async (): Promise<void> => {
+		const isUnwanted = (await busApi?.release()) ?? true;
+		if (isUnwanted && isQuiet()) {
+			leave("idle");
+			return;
+		}
+		await busApi?.take();
+		idle.look();
+	};
+	const idle = new IdleExit(idleMs, isQuiet, () => void leaveIfUnwanted());
 	changed = () => idle.look();
 	const path = join(runtimeDirectory, brokerSocketName);
 	if (fd !== null) await server.socket.listenOn(fd, path);
@@ -194,6 +208,12 @@ async function serve(fd: number | null): Promise<void> {
 		};
 		changed();
 		notify.ready();
+		const place = findUserBus(env);
+		if (place === undefined) return;
+		void import("./bus/bus-api.ts").then(({ BusApi }) => {
+			const quiet = (): void => idle.look();
+			busApi = new BusApi({ place, requests, version: QUBES_LITE_VERSION, log, quiet });
+		});
 	}, notifyAfterMs);
 }
 

@@ -1,10 +1,10 @@
 /** What a vm is at, for a client that waits for it to be up, or to be gone. */
 import { encodeProgress } from "../protocol/broker.ts";
-import type { ClientConnection } from "./client-connection.ts";
+import type { SessionClient } from "./client-connection.ts";
 import type { Vm } from "./vm.ts";
 
 /** Sends it whenever it changes: the phase of a boot, else the vm's state, for who asked at `beganAt`. Returns how to end that. */
-export function reportProgress(client: ClientConnection, vm: Vm, now: () => number, beganAt = now()): () => void {
+export function reportProgress(client: SessionClient, vm: Vm, now: () => number, beganAt = now()): () => void {
 	const { name, instanceOf } = vm.config;
 	const made = instanceOf === undefined ? {} : { instance: name };
 	let last = "";

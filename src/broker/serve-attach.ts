@@ -3,7 +3,7 @@ import { QubesLiteError } from "../errors.ts";
 import type { BrokerRequest } from "../protocol/broker.ts";
 import { parseAttach } from "../protocol/exec.ts";
 import { formatSessionId } from "../protocol/session-id.ts";
-import type { ClientConnection } from "./client-connection.ts";
+import type { SessionClient } from "./client-connection.ts";
 import type { Instance } from "./instance.ts";
 import type { ServeOptions } from "./serve-run.ts";
 import { keepConnected, serveSession } from "./serve-session.ts";
@@ -14,7 +14,7 @@ type HoldRequest = Extract<BrokerRequest, { readonly method: "hold" }>;
 
 /** Resolves when the client is gone; rejects with what it must be told. */
 export async function serveAttach(
-	client: ClientConnection,
+	client: SessionClient,
 	request: AttachRequest,
 	{ registry, number, bytes, askedAt, now, clock }: ServeOptions,
 ): Promise<void> {
@@ -38,7 +38,7 @@ export async function serveAttach(
 }
 
 /** The end of the connection is the end of the session's client. No answer while all is well; rejects like a run. */
-export async function serveHold(client: ClientConnection, request: HoldRequest, vm: Vm): Promise<void> {
+export async function serveHold(client: SessionClient, request: HoldRequest, vm: Vm): Promise<void> {
 	const { boot, session: number, pid } = request;
 	const instance = await greetedInstance(client, vm);
 	if (instance?.bootTag !== boot) throw earlierBoot(vm, number, boot);
@@ -47,7 +47,7 @@ export async function serveHold(client: ClientConnection, request: HoldRequest, 
 }
 
 /** The vm's instance once its boot is known: of one that a broker found running, that may take until its agent dials. */
-function greetedInstance(client: ClientConnection, vm: Vm): Promise<Instance | undefined> {
+function greetedInstance(client: SessionClient, vm: Vm): Promise<Instance | undefined> {
 	return new Promise((resolve) => {
 		const look = (): void => {
 			const { instance } = vm.snapshot();

@@ -22,7 +22,7 @@ export interface InhibitOptions {
  * Resolves when the client is gone. One whose vm is gone is cut, and hears from its next request that there is none. Throws Limit.
  */
 export async function serveInhibit(
-	client: ClientConnection,
+	client: Pick<ClientConnection, "gone" | "cut">,
 	{ label }: Extract<BrokerRequest, { readonly method: "inhibit" }>,
 	{ registry, vm, number, held }: InhibitOptions,
 ): Promise<void> {

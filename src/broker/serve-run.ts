@@ -4,7 +4,7 @@ import type { RunRequest } from "../protocol/broker.ts";
 import { parseExec } from "../protocol/exec.ts";
 import { commandLineMaxChars } from "../protocol/limits.ts";
 import { formatCommandLine } from "../terminal/command-line.ts";
-import type { ClientConnection } from "./client-connection.ts";
+import type { SessionClient } from "./client-connection.ts";
 import { untilImpatient } from "./client-patience.ts";
 import type { Clock } from "./clock.ts";
 import type { Registry } from "./registry.ts";
@@ -27,7 +27,7 @@ export interface ServeOptions {
 }
 
 /** Resolves when the client is gone; rejects with what it must be told. */
-export async function serveRun(client: ClientConnection, request: RunRequest, options: ServeOptions): Promise<void> {
+export async function serveRun(client: SessionClient, request: RunRequest, options: ServeOptions): Promise<void> {
 	const { registry, bytes, askedAt, now } = options;
 	const command = toCommand(bytes);
 	const beganAt = now();

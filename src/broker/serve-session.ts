@@ -6,7 +6,7 @@ import { sha256Hex } from "../protocol/exec.ts";
 import { ticketBytes, ticketLifeMs } from "../protocol/limits.ts";
 import { poweredOff } from "../statemachines/vm-reasons.ts";
 import { ClaimRace } from "./claim-race.ts";
-import type { ClientConnection } from "./client-connection.ts";
+import type { SessionClient } from "./client-connection.ts";
 import { untilImpatient } from "./client-patience.ts";
 import type { Clock } from "./clock.ts";
 import type { Instance } from "./instance.ts";
@@ -43,7 +43,7 @@ export interface Opening {
 }
 
 /** Resolves when the client is gone; rejects with what the client must be told, also when its vm ended under it. */
-export async function serveSession(client: ClientConnection, opening: Opening): Promise<void> {
+export async function serveSession(client: SessionClient, opening: Opening): Promise<void> {
 	const { request, type, label, askedAt, clock, now, fresh } = opening;
 	const ask = (vm: Vm): Promise<void> => vm.request(request, { type, label, askedAt });
 	const withdraw = (vm: Vm): void => vm.withdraw(request);
@@ -78,7 +78,7 @@ export async function serveSession(client: ClientConnection, opening: Opening): 
 	}
 }
 
-async function grant(client: ClientConnection, vm: Vm, opening: Opening): Promise<void> {
+async function grant(client: SessionClient, vm: Vm, opening: Opening): Promise<void> {
 	const { request, bytes, attachTo, label, command, pid } = opening;
 	const { instance } = vm.snapshot();
 	const boot = instance?.bootTag ?? null;
@@ -102,14 +102,14 @@ export interface Connected {
 }
 
 /** Resolves when the client has left, and the agent was told; rejects with the reason when the vm ended first. */
-export async function keepConnected(client: ClientConnection, { vm, instance, number }: Connected): Promise<void> {
+export async function keepConnected(client: SessionClient, { vm, instance, number }: Connected): Promise<void> {
 	const ended = await untilGoneOrEnded(client, vm, instance);
 	if (ended) throw await vm.endError(instance);
 	instance.clientGone(number);
 }
 
 /** True when the instance ended under the client, false when the client left first. */
-function untilGoneOrEnded(client: ClientConnection, vm: Vm, instance: Instance): Promise<boolean> {
+function untilGoneOrEnded(client: SessionClient, vm: Vm, instance: Instance): Promise<boolean> {
 	return new Promise((resolve) => {
 		const finish = (ended: boolean): void => {
 			unwatch();
@@ -126,5 +126,5 @@ function untilGoneOrEnded(client: ClientConnection, vm: Vm, instance: Instance):
 }
 
 /** `vm`: the one that is waited for then. */
-const bounded = (client: ClientConnection, { timeoutMs }: Opening, asked: Promise<void>, vm: () => Vm): Promise<void> =>
+const bounded = (client: SessionClient, { timeoutMs }: Opening, asked: Promise<void>, vm: () => Vm): Promise<void> =>
 	untilImpatient(client, asked, { timeoutMs, tooSlow: () => bootTooSlow(vm().config, timeoutMs) });

@@ -15,6 +15,7 @@ import { hear } from "./guest-words.ts";
 import { Inhibitors } from "./inhibitors.ts";
 import type { Instance } from "./instance.ts";
 import { Instances, type InstancesDependencies } from "./instances.ts";
+import type { SessionNews } from "./session-news.ts";
 import { Silence } from "./silence.ts";
 import { createVmActor, type VmActor, type VmEffects } from "./vm-actor.ts";
 import { VmConfiguration } from "./vm-configuration.ts";
@@ -34,6 +35,9 @@ export interface VmDependencies extends InstancesDependencies, MemoryDependencie
 	awaitReady(names: readonly string[]): Promise<void>;
 }
 
+/** `instance`: where it runs, or ran. */
+export type SessionListener = (news: SessionNews, instance: Instance) => void;
+
 export interface Adopted {
 	readonly vmm: RunningVmm;
 	readonly ageMs: number;
@@ -51,6 +55,7 @@ export class Vm {
 	readonly #requests: VmRequests;
 	readonly #grants: VmGrants;
 	readonly #silence: Silence;
+	readonly #sessionListeners = new Set<SessionListener>();
 	/** Those who keep it from stopping by idleness. */
 	readonly inhibitors = new Inhibitors({
 		clock: () => this.#dependencies.clock,
@@ -73,6 +78,9 @@ export class Vm {
 				tell: (event) => this.#actor.send(event),
 				heard: (boot, event) =>
 					hear(boot, event, { actor: this.#actor, silence: this.#silence, log, refusals: this.#refusals }),
+				session: (news, instance) => {
+					for (const listener of this.#sessionListeners) listener(news, instance);
+				},
 				isBooting: () => this.snapshot().state === "booting",
 				boot: () => this.snapshot().context.boot,
 			},
@@ -169,6 +177,12 @@ export class Vm {
 		return () => {
 			for (const subscription of subscriptions) subscription.unsubscribe();
 		};
+	}
+
+	/** Calls `listener` when a session begins or ends in it, until the returned function is called. */
+	watchSessions(listener: SessionListener): () => void {
+		this.#sessionListeners.add(listener);
+		return () => this.#sessionListeners.delete(listener);
 	}
 
 	/** It has ended, and its registry does not know it any more: it must not boot again. */

@@ -6,10 +6,10 @@ import { brokerFrame, type Progress, parseProgress, parseRefused } from "../prot
 import type { Frame } from "../protocol/frame.ts";
 import { messageMaxBytes } from "../protocol/limits.ts";
 import { brokerSocketName, openRuntimeDirectory } from "../runtime-directory.ts";
+import { orAborted } from "../session-client/on-abort.ts";
 import { toSafeText } from "../terminal/safe-text.ts";
 import { BrokerConnection } from "./broker-connection.ts";
 import { startBroker } from "./broker-start.ts";
-import { orAborted } from "./on-abort.ts";
 
 /** While somebody else starts the broker: a look every so often, for at most the time a start may take. */
 const lookEveryMs = 20;

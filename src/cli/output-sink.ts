@@ -1,10 +1,10 @@
 /** Where the command's output goes: as it is into a pipe or file, through the escape filter onto a terminal. */
 import { fstatSync, writeSync } from "node:fs";
 import type { WriteStream } from "node:tty";
+import type { OutputSink } from "../session-client/session-streams.ts";
 import { createEscapeFilter, type EscapeFilter } from "../terminal/escape-filter.ts";
 import { TerminalModes } from "../terminal/terminal-modes.ts";
 import type { FilterMode } from "./run-arguments.ts";
-import type { OutputSink } from "./session-streams.ts";
 
 /** Standard output or standard error. */
 type Target = WriteStream & { readonly fd: number };

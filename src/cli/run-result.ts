@@ -4,7 +4,7 @@ import { constants } from "node:os";
 import { exitStatus, exitStatusOf, QubesLiteError } from "../errors.ts";
 import type { Failure } from "../protocol/session.ts";
 import type { SignalName } from "../protocol/signals.ts";
-import type { SessionEnd } from "./client-session.ts";
+import type { SessionEnd } from "../session-client/client-session.ts";
 
 export interface RunResult {
 	readonly status: number;

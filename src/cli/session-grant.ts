@@ -12,10 +12,10 @@ import {
 	parseReady,
 	type Ready,
 } from "../protocol/broker.ts";
+import { connectGuest } from "../session-client/guest-connection.ts";
+import { orAborted } from "../session-client/on-abort.ts";
 import { askBroker } from "./broker-client.ts";
 import { BrokerHold } from "./broker-hold.ts";
-import { connectGuest } from "./guest-connection.ts";
-import { orAborted } from "./on-abort.ts";
 
 export interface Opened {
 	/** To be ended with the session: its end tells the broker that we are gone. */

@@ -29,3 +29,8 @@ declare module "dbus-next/lib/dbus-buffer.js" {
 		readArray(element: SignatureTree, bytes: number): unknown;
 	}
 }
+
+declare module "dbus-next/lib/variant.js" {
+	const variants: { readonly Variant: new (signature: string, value: unknown) => object };
+	export default variants;
+}

@@ -4,6 +4,7 @@
  */
 import DBusBuffer, { type SignatureTree } from "dbus-next/lib/dbus-buffer.js";
 import marshalling from "dbus-next/lib/marshall-compat.js";
+import variants from "dbus-next/lib/variant.js";
 
 export const messageType = { call: 1, reply: 2, error: 3, signal: 4 } as const;
 /** NO_REPLY_EXPECTED, of the flags. */
@@ -13,7 +14,8 @@ export interface OutgoingMessage {
 	readonly type: number;
 	/** From 1. */
 	readonly serial: number;
-	readonly destination: string;
+	/** Of a signal: absent, it is for all who have asked the bus for it. */
+	readonly destination?: string;
 	readonly path?: string;
 	readonly interface?: string;
 	readonly member?: string;
@@ -35,8 +37,14 @@ export interface IncomingMessage {
 	readonly errorName: string;
 	readonly replySerial: number;
 	readonly sender: string;
-	readonly body: readonly unknown[];
+	/** D-Bus type signature of its body. */
+	readonly signature: string;
+	/** The body as plain values, and Variants. Throws RangeError where it is not what its signature says, or is longer than a call may be. */
+	read(): readonly unknown[];
 }
+
+/** `value` as a variant of one complete type. */
+export const toVariant = (signature: string, value: unknown): object => new variants.Variant(signature, value);
 
 /** Throws where the body does not fit its signature. */
 export const encodeMessage = (message: OutgoingMessage): Buffer =>
@@ -44,6 +52,12 @@ export const encodeMessage = (message: OutgoingMessage): Buffer =>
 
 /** All that systemd says of 127 units is below 1 MiB; the specification's 128 MiB would cost several GiB as objects. */
 const messageMaxBytes = 16 * 1024 * 1024;
+/** Whoever calls us says a command with its arguments at most (protocol/limits.ts, execMaxBytes). A longer call is skipped, and answered so. */
+export const callMaxBytes = 4 * 1024 * 1024 + 64 * 1024;
+/** "Maximum length of a message" of the specification: what claims to be longer comes from nobody who speaks D-Bus. */
+const specifiedMaxBytes = 128 * 1024 * 1024;
+/** Paths and names of a call have 255 bytes or so each. */
+const fieldsMaxBytes = 64 * 1024;
 
 const headerBytes = 16;
 const littleEndian = 0x6c;
@@ -54,34 +68,66 @@ export class MessageReader {
 	#pieces: Buffer[] = [];
 	#bytes = 0;
 	#wanted = headerBytes;
+	/** Of a call that is too long, and has been given out: what is still to come of it. */
+	#skipped = 0;
 
 	/** The messages that are complete with this piece. Throws at the first that is none; after that there is no way on. */
 	*read(piece: Buffer): Generator<IncomingMessage, void> {
-		this.#pieces.push(piece);
-		this.#bytes += piece.length;
+		const fresh = this.#skip(piece);
+		this.#pieces.push(fresh);
+		this.#bytes += fresh.length;
 		if (this.#bytes < this.#wanted) return;
-		let rest = Buffer.concat(this.#pieces);
+		let rest: Buffer = Buffer.concat(this.#pieces);
 		for (;;) {
-			this.#wanted = rest.length < headerBytes ? headerBytes : toLength(rest);
-			if (rest.length < this.#wanted) break;
-			const message = rest.subarray(0, this.#wanted);
-			rest = rest.subarray(this.#wanted);
-			yield decodeMessage(message);
+			const { fields, body, isTooLong } = rest.length < headerBytes ? nothingYet : measure(rest);
+			const ours = isTooLong ? fields : fields + body;
+			this.#wanted = ours;
+			if (rest.length < ours) break;
+			const message = decodeMessage(rest.subarray(0, ours), isTooLong ? body : null);
+			rest = rest.subarray(ours);
+			if (isTooLong) {
+				this.#skipped = body;
+				rest = this.#skip(rest);
+			}
+			yield message;
 		}
 		this.#pieces = [rest];
 		this.#bytes = rest.length;
 	}
+
+	#skip(piece: Buffer): Buffer {
+		const bytes = Math.min(this.#skipped, piece.length);
+		this.#skipped -= bytes;
+		return piece.subarray(bytes);
+	}
 }
 
-function toLength(header: Buffer): number {
+interface Measure {
+	/** Of the header, its fields included. */
+	readonly fields: number;
+	readonly body: number;
+	/** A call whose body nobody will read. */
+	readonly isTooLong: boolean;
+}
+
+const nothingYet: Measure = { fields: headerBytes, body: 0, isTooLong: false };
+
+/** Throws RangeError for what is no message, and for what is too long and no call. */
+function measure(header: Buffer): Measure {
 	const endian = header[0];
 	if (endian !== littleEndian && endian !== bigEndian) throw new RangeError("a message of no known byte order");
 	if (header[3] !== 1) throw new RangeError(`a message of version ${header[3]} of the protocol`);
 	const numberAt = (at: number): number =>
 		endian === littleEndian ? header.readUInt32LE(at) : header.readUInt32BE(at);
-	const length = headerBytes + Math.ceil(numberAt(12) / 8) * 8 + numberAt(4);
-	if (length > messageMaxBytes) throw new RangeError(`a message of ${length} bytes, more than ${messageMaxBytes}`);
-	return length;
+	const fields = headerBytes + Math.ceil(numberAt(12) / 8) * 8;
+	const body = numberAt(4);
+	const length = fields + body;
+	const isTooLong = header[1] === messageType.call && length > callMaxBytes;
+	const most = isTooLong ? specifiedMaxBytes : messageMaxBytes;
+	if (length > most || (isTooLong && fields > fieldsMaxBytes)) {
+		throw new RangeError(`a message of ${length} bytes, more than ${most}`);
+	}
+	return { fields, body, isTooLong };
 }
 
 /** Without it an array that is longer than its message, or whose elements take no bytes, would be read for ever. */
@@ -102,8 +148,8 @@ const fieldNames = [
 	...["path", "interface", "member", "errorName", "replySerial", "destination", "sender", "signature"],
 ] as const;
 
-/** `bytes` is exactly one. */
-function decodeMessage(bytes: Buffer): IncomingMessage {
+/** `bytes` is exactly one, or the header of one whose body, of `skipped` bytes, is left out. */
+function decodeMessage(bytes: Buffer, skipped: number | null): IncomingMessage {
 	const buffer = new BoundedBuffer(bytes, 0, bytes.readUInt8(0));
 	const [, type, flags, , , serial, list] = buffer.read("yyyyuua(yv)") as number[] & {
 		6: [number, [unknown, [unknown]]][];
@@ -115,8 +161,6 @@ function decodeMessage(bytes: Buffer): IncomingMessage {
 		return typeof value === "string" ? value : "";
 	};
 	const signature = text("signature");
-	const { body } = marshalling.messageToJsFmt({ signature, body: buffer.read(signature) });
-	if (buffer.pos !== bytes.length) throw new RangeError("a message whose length is not that of its parts");
 	return {
 		type: type ?? 0,
 		expectsReply: type === messageType.call && ((flags ?? 0) & noReplyExpected) === 0,
@@ -127,6 +171,12 @@ function decodeMessage(bytes: Buffer): IncomingMessage {
 		errorName: text("errorName"),
 		replySerial: Number(fields.get("replySerial") ?? 0),
 		sender: text("sender"),
-		body,
+		signature,
+		read() {
+			if (skipped !== null) throw new RangeError(`a call of ${skipped} bytes, more than ${callMaxBytes}`);
+			const { body } = marshalling.messageToJsFmt({ signature, body: buffer.read(signature) });
+			if (buffer.pos !== bytes.length) throw new RangeError("a message whose length is not that of its parts");
+			return body;
+		},
 	};
 }

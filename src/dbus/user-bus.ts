@@ -2,7 +2,7 @@
 import type { Socket } from "node:net";
 import { type Observable, Subject } from "rxjs";
 import { openBusSocket } from "./bus-socket.ts";
-import type { IncomingMessage } from "./message-codec.ts";
+import type { IncomingMessage, OutgoingMessage } from "./message-codec.ts";
 import { openFirst, type UserBusPlace } from "./user-bus-place.ts";
 
 /** The D-Bus specification leaves it to callers; libdbus and sd-bus wait 25 s. */
@@ -20,6 +20,8 @@ export interface BusCall {
 }
 
 export interface BusSignal {
+	/** Who says it: a unique name, or the bus itself. */
+	readonly sender: string;
 	readonly path: string;
 	readonly interface: string;
 	readonly member: string;
@@ -58,6 +60,7 @@ export class UserBus {
 	readonly #signals = new Subject<BusSignal>();
 	/** Every signal that a match rule of ours lets through. */
 	readonly signals: Observable<BusSignal> = this.#signals.asObservable();
+	#serve: ((call: IncomingMessage) => void) | undefined;
 
 	private constructor(codec: Codec, socket: Socket) {
 		this.#codec = codec;
@@ -112,6 +115,17 @@ export class UserBus {
 		await this.call({ ...bus, member: "AddMatch", signature: "s", body: [rule] });
 	}
 
+	/** From now on `serve` hears who calls us, and answers by send(); until then they are refused. It must not throw. */
+	onCall(serve: (call: IncomingMessage) => void): void {
+		this.#serve = serve;
+	}
+
+	/** A signal, a reply or an error. What can't be sent any more is dropped. Throws where the body does not fit its signature. */
+	send(message: Omit<OutgoingMessage, "serial">): void {
+		const bytes = this.#codec.encodeMessage({ ...message, serial: this.#nextSerial() });
+		if (!this.#isClosed) this.#socket.write(bytes);
+	}
+
 	/** Idempotent. */
 	close(): void {
 		this.#close("closed by us");
@@ -143,22 +157,25 @@ export class UserBus {
 
 	#receive(message: IncomingMessage): void {
 		const { messageType } = this.#codec;
-		const { type, path, interface: name, member, errorName, replySerial, body } = message;
+		const { type, sender, path, interface: name, member, errorName, replySerial } = message;
 		if (this.#isClosed) return;
-		if (type === messageType.signal) this.#signals.next({ path, interface: name, member, body });
-		else if (type === messageType.reply) this.#pending.get(replySerial)?.resolve(body);
+		if (type === messageType.signal)
+			this.#signals.next({ sender, path, interface: name, member, body: message.read() });
+		else if (type === messageType.reply) this.#pending.get(replySerial)?.resolve(message.read());
 		else if (type === messageType.error) {
-			const text = typeof body[0] === "string" ? body[0] : errorName;
+			const [first] = message.read();
+			const text = typeof first === "string" ? first : errorName;
 			this.#pending.get(replySerial)?.reject(new BusError(errorName, text));
-		} else if (message.expectsReply) this.#refuse(message);
+		} else if (type === messageType.call) {
+			if (this.#serve !== undefined) this.#serve(message);
+			else if (message.expectsReply) this.#refuse(message);
+		}
 	}
 
 	/** Nothing of ours can be called; who tries is not left waiting. */
-	#refuse({ sender, serial: replySerial }: IncomingMessage): void {
-		const { encodeMessage, messageType } = this.#codec;
+	#refuse({ sender: destination, serial: replySerial }: IncomingMessage): void {
 		const refusal = { errorName: "org.freedesktop.DBus.Error.UnknownMethod", signature: "s", body: ["no such method"] };
-		const where = { destination: sender, replySerial, serial: this.#nextSerial() };
-		this.#socket.write(encodeMessage({ ...refusal, ...where, type: messageType.error }));
+		this.send({ ...refusal, destination, replySerial, type: this.#codec.messageType.error });
 	}
 
 	/** 32 bits, and never 0. */

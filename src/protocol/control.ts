@@ -8,7 +8,15 @@
 
 import { Fields } from "./fields.ts";
 import { encodeJsonFrame, type FrameLimits } from "./frame.ts";
-import { endedKeptMax, hashBytes, messageMaxBytes, sessionsMax, ticketLifeMs, ticketsMax } from "./limits.ts";
+import {
+	endedKeptMax,
+	endedToldMax,
+	hashBytes,
+	messageMaxBytes,
+	sessionsMax,
+	ticketLifeMs,
+	ticketsMax,
+} from "./limits.ts";
 import { type CommandEnd, parseCommandEnd } from "./session.ts";
 import { ourVersions, parseVersions, type Versions } from "./version.ts";
 
@@ -87,7 +95,14 @@ export interface Heartbeat {
 	readonly cgroups: readonly number[];
 	/** Announced, not shown yet, and not expired. Absent: none. */
 	readonly tickets?: readonly number[];
+	/** Sessions whose command has ended, and how: in each heartbeat until one that had it was answered. Absent: none. */
+	readonly ended?: readonly EndedSession[];
 	readonly memory: { readonly totalKiB: number; readonly availableKiB: number };
+}
+
+export interface EndedSession {
+	readonly session: number;
+	readonly end: CommandEnd;
 }
 
 /** One session, as the agent lists it on request. Guest-derived: for people to read, never to decide by. */
@@ -186,6 +201,7 @@ export function parseHeartbeat(payload: Uint8Array): Heartbeat {
 		sessions: fields.ids("sessions", sessionsMax),
 		cgroups: fields.ids("cgroups", sessionsMax),
 		...parseTickets(fields),
+		...parseEnded(fields),
 		memory: {
 			totalKiB: memory.integer("totalKiB", 0, kiBMax),
 			availableKiB: memory.integer("availableKiB", 0, kiBMax),
@@ -195,6 +211,17 @@ export function parseHeartbeat(payload: Uint8Array): Heartbeat {
 
 const parseTickets = (fields: Fields): Pick<Heartbeat, "tickets"> =>
 	fields.has("tickets") ? { tickets: fields.ids("tickets", ticketsMax) } : {};
+
+const parseEnded = (fields: Fields): Pick<Heartbeat, "ended"> =>
+	fields.has("ended")
+		? {
+				ended: fields.list("ended", endedToldMax, (item) => {
+					const ended = Fields.of("heartbeat.ended", item);
+					const session = ended.integer("session", 1, Number.MAX_SAFE_INTEGER);
+					return { session, end: parseCommandEnd(ended.object("end")) };
+				}),
+			}
+		: {};
 
 export const parseWelcome = (payload: Uint8Array): Versions => parseVersions(Fields.parse("welcome", payload));
 

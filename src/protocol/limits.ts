@@ -31,6 +31,9 @@ export const sessionsMax = 1024;
 export const detachedMax = 64;
 export const endedKeptMax = 32;
 
+/** Ends of sessions that one heartbeat tells of: an agent that has lost its broker for long keeps the last ones. */
+export const endedToldMax = 128;
+
 /** What is kept of each output of a session without a client: the last so many bytes. */
 export const outputKeptBytes = 256 * kiB;
 

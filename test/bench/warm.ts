@@ -1,8 +1,8 @@
 /** `run-in-vm VM true` on a running vm: where its time goes, and how even it is. */
 
-import { runSession } from "../../src/cli/client-session.ts";
 import { openGrant } from "../../src/cli/session-grant.ts";
 import { encodeExec } from "../../src/protocol/exec.ts";
+import { runSession } from "../../src/session-client/client-session.ts";
 import type { TestUser } from "../e2e/harness.ts";
 import { alternately, type Figure, median, medianRatio, quantile, show, wall } from "./measure.ts";
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { encodeMessage, MessageReader, messageType } from "../../src/dbus/message-codec.ts";
+import { callMaxBytes, encodeMessage, MessageReader, messageType } from "../../src/dbus/message-codec.ts";
 
 const toBytes = (signature: string, body: readonly unknown[]): Buffer =>
 	encodeMessage({
@@ -20,7 +20,7 @@ describe("messages", () => {
 				const reader = new MessageReader();
 				const ends = [...cuts.sort((one, other) => one - other), bytes.length];
 				const messages = ends.flatMap((end, index) => [...reader.read(bytes.subarray(ends[index - 1] ?? 0, end))]);
-				expect(messages.map(({ body }) => body)).toEqual(bodies);
+				expect(messages.map((message) => message.read())).toEqual(bodies);
 			}),
 		);
 	});
@@ -29,21 +29,55 @@ describe("messages", () => {
 		const [message] = new MessageReader().read(toBytes("uasa(so)ay", [7, ["a", "b"], [["c", "/d"]], Buffer.of(1, 2)]));
 		expect(message).toMatchObject({
 			...{ type: messageType.signal, serial: 7, path: "/a/b", interface: "a.b", member: "C" },
-			...{ errorName: "", replySerial: 0, sender: "" },
-			body: [7, ["a", "b"], [["c", "/d"]], Buffer.of(1, 2)],
+			...{ errorName: "", replySerial: 0, sender: "", signature: "uasa(so)ay" },
 		});
+		expect(message?.read()).toEqual([7, ["a", "b"], [["c", "/d"]], Buffer.of(1, 2)]);
 	});
 
 	it("may come in the other byte order", () => {
 		const header = "42040001" + "00000004" + "00000007" + "00000007";
 		const signature = "08016700" + "017500" + "00";
 		const [message] = new MessageReader().read(Buffer.from(`${header}${signature}0000002a`, "hex"));
-		expect(message).toMatchObject({ type: messageType.signal, serial: 7, body: [42] });
+		expect(message).toMatchObject({ type: messageType.signal, serial: 7 });
+		expect(message?.read()).toEqual([42]);
+	});
+});
+
+describe("a call that is longer than any of ours", () => {
+	const toCall = (member: string, words: string): Buffer =>
+		encodeMessage({
+			...{ type: messageType.call, serial: 9, destination: ":1.1", path: "/a", interface: "a.b", member },
+			...{ signature: "s", body: [words] },
+		});
+
+	it("is given out by its header before it has come, is skipped, and what follows is read", () => {
+		const long = toCall("Long", "x".repeat(callMaxBytes));
+		const bytes = Buffer.concat([long, toCall("Next", "y")]);
+		fc.assert(
+			fc.property(fc.array(fc.nat(bytes.length), { maxLength: 5 }), (cuts) => {
+				const reader = new MessageReader();
+				const ends = [...cuts.sort((one, other) => one - other), bytes.length];
+				const messages = ends.flatMap((end, index) => [...reader.read(bytes.subarray(ends[index - 1] ?? 0, end))]);
+				expect(messages.map(({ member }) => member)).toEqual(["Long", "Next"]);
+				expect(() => messages[0]?.read()).toThrow(`more than ${callMaxBytes}`);
+				expect(messages[1]?.read()).toEqual(["y"]);
+			}),
+			{ numRuns: 20 },
+		);
+		const reader = new MessageReader();
+		expect([...reader.read(long.subarray(0, 1024))].map(({ member }) => member)).toEqual(["Long"]);
+	});
+
+	it("is refused where nobody who speaks D-Bus would make it", () => {
+		const bytes = toCall("Long", "x");
+		bytes.writeUInt32LE(0xffff_fff0, 4);
+		expect(() => [...new MessageReader().read(bytes)]).toThrow("more than 134217728");
 	});
 });
 
 describe("bytes that are no message are refused", () => {
-	const read = (bytes: Buffer) => [...new MessageReader().read(bytes)];
+	const read = (bytes: Buffer) =>
+		[...new MessageReader().read(bytes)].map((message) => ({ body: message.read(), path: message.path }));
 	const change = (bytes: Buffer, at: number, value: number, write: "writeUInt8" | "writeUInt32LE"): Buffer => {
 		bytes[write](value, at);
 		return bytes;

@@ -81,7 +81,7 @@ describe("a connection", () => {
 		const connected = await connect();
 		const signal = firstValueFrom(connected.signals);
 		bus.send(toSignal("Happened", "su", ["a", 7]));
-		expect(await signal).toEqual({ path: "/a", interface: "a.b", member: "Happened", body: ["a", 7] });
+		expect(await signal).toEqual({ sender: "", path: "/a", interface: "a.b", member: "Happened", body: ["a", 7] });
 		const refusal = await connected.call(call).catch((cause: unknown) => cause);
 		expect(refusal).toBeInstanceOf(BusError);
 		expect(refusal).toMatchObject({ errorName: "a.b.Bad", message: "no" });

@@ -5,7 +5,6 @@
 import { randomBytes } from "node:crypto";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
-import { connectGuest } from "../../src/cli/guest-connection.ts";
 import {
 	type BrokerRequest,
 	brokerFrame,
@@ -28,6 +27,7 @@ import {
 	sessionFrame,
 	toClientLimits,
 } from "../../src/protocol/session.ts";
+import { connectGuest } from "../../src/session-client/guest-connection.ts";
 
 /** Longer than the agent waits for a ticket, 15 s. */
 const hangMs = 25_000;

@@ -11,6 +11,7 @@ import { Connection } from "../../src/guest/agent/connection.ts";
 import { Sessions } from "../../src/guest/agent/sessions.ts";
 import {
 	controlFrame,
+	type EndedSession,
 	encodeExpected,
 	encodeHeartbeat,
 	encodeHello,
@@ -18,6 +19,7 @@ import {
 	nonceBytes,
 	parseExpect,
 	parsePoweroff,
+	parseSeen,
 	parseSessionNumber,
 	toAgentLimits,
 } from "../../src/protocol/control.ts";
@@ -55,6 +57,8 @@ export class FakeGuest {
 	#hasExpiredOne = false;
 	#link: Socket | undefined;
 	#seq = 0;
+	/** By heartbeat. */
+	readonly #telling = new Map<number, EndedSession[]>();
 
 	constructor(machine: Machine) {
 		this.#machine = machine;
@@ -114,7 +118,9 @@ export class FakeGuest {
 		this.#seq += 1;
 		const { lastSession: _, ...living } = this.#sessions.report();
 		const memory = { totalKiB: 1, availableKiB: 1 };
-		this.#link?.write(encodeHeartbeat({ seq: this.#seq, ...living, memory }));
+		const ended = this.#sessions.ends();
+		if (ended.length > 0) this.#telling.set(this.#seq, ended);
+		this.#link?.write(encodeHeartbeat({ seq: this.#seq, ...living, ...(ended.length > 0 && { ended }), memory }));
 	}
 
 	#dial(delayMs: number): void {
@@ -161,6 +167,7 @@ export class FakeGuest {
 			case controlFrame.welcome:
 				this.#link = socket;
 				this.#seq = 0;
+				this.#telling.clear();
 				this.#beat();
 				break;
 			case controlFrame.expect: {
@@ -171,6 +178,12 @@ export class FakeGuest {
 				const accepted = !this.#isGoingDown && order !== "tooMany" && this.#sessions.announce(expect);
 				if (accepted) this.#beat();
 				socket.write(encodeExpected({ session, accepted, ...(this.#isGoingDown ? { goingDown: true } : {}) }));
+				break;
+			}
+			case controlFrame.seen: {
+				const seq = parseSeen(frame.payload);
+				this.#sessions.endsTold(this.#telling.get(seq) ?? []);
+				this.#telling.delete(seq);
 				break;
 			}
 			case controlFrame.clientGone:

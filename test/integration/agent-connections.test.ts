@@ -82,6 +82,7 @@ function connectAgent(socket: Socket, did: unknown[] = []): void {
 		hello: () => hello,
 		report: () => ({ ...nothing, tickets, memory: { totalKiB: 1, availableKiB: 1 } }),
 		isGoingDown: () => false,
+		endsTold: () => {},
 		announce: ({ session }) => did.push(session) + tickets.push(session) > 0,
 		list: () => [],
 		clientGone: () => {},

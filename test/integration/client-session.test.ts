@@ -6,7 +6,6 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { BrokerConnection } from "../../src/cli/broker-connection.ts";
 import { BrokerHold } from "../../src/cli/broker-hold.ts";
-import { runSession, type SessionEnd } from "../../src/cli/client-session.ts";
 import { QubesLiteError } from "../../src/errors.ts";
 import { brokerFrame, encodeGranted } from "../../src/protocol/broker.ts";
 import { encodeFrame, encodeJsonFrame } from "../../src/protocol/frame.ts";
@@ -19,6 +18,7 @@ import {
 	encodeStarted,
 	sessionFrame,
 } from "../../src/protocol/session.ts";
+import { runSession, type SessionEnd } from "../../src/session-client/client-session.ts";
 import { rounds } from "../rounds.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "ql-session-"));

@@ -2,7 +2,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { fillBrokerUnit } from "../../src/activation/broker-units.ts";
+import { fillBrokerUnit, fillDbusService } from "../../src/activation/broker-units.ts";
 import { quoteUnitWord } from "../../src/activation/unit-quoting.ts";
 import { FakeUser, type FakeUserOptions } from "./fake-user.ts";
 import { UserManager } from "./user-manager.ts";
@@ -30,10 +30,22 @@ export class InstalledBroker {
 		const unitDirectory = join(user.directory, ".config/systemd/user");
 		mkdirSync(unitDirectory, { recursive: true });
 		const paths = { flock: "/usr/bin/flock", node: process.execPath, dist: join(root, "dist") };
-		for (const unit of readdirSync(units)) {
+		for (const unit of readdirSync(units).filter((name) => name.includes("."))) {
 			const text = fillBrokerUnit(readFileSync(join(units, unit), "utf8"), paths);
 			writeFileSync(join(unitDirectory, unit), text);
 		}
+		const busServices = join(user.directory, ".local/share/dbus-1/services");
+		mkdirSync(busServices, { recursive: true });
+		const busService = "org.qubeslite.Broker1.service";
+		writeFileSync(
+			join(busServices, busService),
+			fillDbusService(readFileSync(join(units, "dbus", busService), "utf8"), paths),
+		);
+		/** It takes the passwd's home for the user's, and theirs is another one. */
+		const busDropIn = join(unitDirectory, "dbus.service.d");
+		mkdirSync(busDropIn);
+		const data = quoteUnitWord(`XDG_DATA_HOME=${join(user.directory, ".local/share")}`);
+		writeFileSync(join(busDropIn, "home.conf"), `[Service]\nEnvironment=${data}\n`);
 		const installed = new InstalledBroker(user, await UserManager.start(user, options.uid), unitDirectory);
 		/** A manager's services have a PATH of its own, which does not lead to the fakes. */
 		await installed.dropIn("path", `Environment=${quoteUnitWord(`PATH=${user.env.PATH}`)}`);

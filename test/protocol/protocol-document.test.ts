@@ -100,6 +100,7 @@ test("every limit in the document is the code's, and every one of the code's is 
 		"life of a ticket, ms": limits.ticketLifeMs,
 		"tickets outstanding at one agent": limits.ticketsMax,
 		"sessions, and as many cgroups, in one hello or heartbeat": limits.sessionsMax,
+		"ends of sessions in one heartbeat": limits.endedToldMax,
 		"detached sessions alive": limits.detachedMax,
 		"ended detached sessions that are remembered": limits.endedKeptMax,
 		"output kept of each stream of a detached session, bytes": limits.outputKeptBytes,

@@ -122,7 +122,9 @@ export const table: readonly Row[] = [
 		room: "src/broker",
 		ours: [
 			...[...bottom, ...vmNames, settable],
-			...["runtime-directory.ts", "statemachines", "protocol", "terminal", "dbus"].map((name) => `src/${name}`),
+			...["runtime-directory.ts", "statemachines", "protocol", "terminal", "dbus", "session-client"].map(
+				(name) => `src/${name}`,
+			),
 			...[
 				"config",
 				"config/find-config.ts",
@@ -139,6 +141,12 @@ export const table: readonly Row[] = [
 		packages: ["execa", "pino", "rxjs", "valibot", "xstate"],
 		node: "all",
 	},
+	// The host's end of a session: run-in-vm's, and the broker's own for who calls by D-Bus.
+	{
+		room: "src/session-client",
+		ours: ["src/errors.ts", "src/protocol"],
+		node: ["net", "stream"],
+	},
 	// Command lines as data: what parses them, and what makes help, completion and man pages of them.
 	{ room: "src/cli/options.ts", ours: bottom, pure: true },
 	{ room: "src/cli/commands", ours: [...bottom, "src/cli/options.ts"], pure: true },
@@ -146,7 +154,7 @@ export const table: readonly Row[] = [
 		room: "src/cli",
 		ours: [
 			...[...bottom, ...vmNames, settable, "src/runtime-directory.ts", "src/protocol", "src/terminal"],
-			...["src/cli/options.ts", "src/cli/commands", "src/host/xdg.ts"],
+			...["src/cli/options.ts", "src/cli/commands", "src/host/xdg.ts", "src/session-client"],
 		],
 		node: "all",
 	},

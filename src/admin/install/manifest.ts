@@ -8,7 +8,7 @@ import { bytesOf, type Content, lookAt } from "../change-files.ts";
 const entrySchema = v.object({
 	path: v.pipe(v.string(), v.startsWith("/")),
 	/** entry, menu and own are of `desktop sync`: entries of a menu, the menu's folder, and what lies in directories of ours. */
-	kind: v.picklist(["unit", "enablement", "program", "completion", "man", "entry", "menu", "own"]),
+	kind: v.picklist(["unit", "enablement", "program", "completion", "man", "dbus", "entry", "menu", "own"]),
 	/** Of a file's text, or of a link's target. */
 	sha256: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
 });

@@ -13,6 +13,9 @@ export interface Places {
 	readonly zshCompletion: string;
 	readonly fishCompletion: string;
 	readonly man: string;
+	/** What the user's bus can start, and interfaces for whoever makes code of them. */
+	readonly dbusServices: string;
+	readonly dbusInterfaces: string;
 	readonly manifest: string;
 	/** What is installed: our checkout, or wherever our bundles and launchers are. */
 	readonly root: string;
@@ -30,6 +33,8 @@ export function toPlaces(env: Environment, units = unitHomeOf(env)): Places {
 		zshCompletion: join(data, "zsh/site-functions"),
 		fishCompletion: join(data, "fish/vendor_completions.d"),
 		man: join(data, "man/man1"),
+		dbusServices: join(data, "dbus-1/services"),
+		dbusInterfaces: join(data, "dbus-1/interfaces"),
 		manifest: join(stateDirectoryOf(env), "installed.json"),
 		// Beside the directory of our bundle, dist/.
 		root: fileURLToPath(new URL("../", import.meta.url)).replace(/\/$/, ""),

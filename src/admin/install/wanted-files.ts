@@ -1,9 +1,9 @@
 /** All that belongs to an installation, as texts and links. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { fillBrokerUnit } from "../../activation/broker-units.ts";
+import { fillBrokerUnit, fillDbusService } from "../../activation/broker-units.ts";
 import { markUnit } from "../../activation/unit-file.ts";
-import { brokerUnits, toUnitName } from "../../activation/unit-names.ts";
+import { brokerUnits, busNames, toUnitName } from "../../activation/unit-names.ts";
 import type { Environment } from "../../config/find-config.ts";
 import type { Config } from "../../config/schema.ts";
 import { QubesLiteError } from "../../errors.ts";
@@ -39,6 +39,7 @@ export function toWantedFiles(
 		...toWantedUnits(vms.units, places, env, variables),
 		...toEnablements(config, places),
 		...toPrograms(config, places),
+		...toBusFiles(places),
 		...toCompletions(places),
 		...Object.entries(formatManPages(QUBES_LITE_VERSION)).map(
 			([name, text]): WantedFile => ({ kind: "man", path: join(places.man, name), content: file(text) }),
@@ -74,7 +75,8 @@ export function toBrokerUnits(
 	}
 	const paths = { flock, node: process.execPath, dist: join(root, "dist") };
 	const templates = join(root, "units");
-	return readdirSync(templates).map((name) => {
+	const names = readdirSync(templates).filter((name) => name.includes("."));
+	return names.map((name) => {
 		const unit = fillBrokerUnit(readFileSync(join(templates, name), "utf8"), paths);
 		return { name, text: markUnit(name === brokerUnits.service ? addVariables(unit, variables) : unit) };
 	});
@@ -92,6 +94,21 @@ function toEnablements({ vms, supervisor }: Config, { units }: Places): WantedFi
 		enable("sockets.target", brokerUnits.socket),
 		...starts.map(({ name }) => enable("default.target", toUnitName(name))),
 	];
+}
+
+/** By which the user's bus starts a broker, also where there is no systemd; and the interfaces, for tools. */
+function toBusFiles({ root, dbusServices, dbusInterfaces }: Places): WantedFile[] {
+	const paths = { node: process.execPath, dist: join(root, "dist") };
+	const name = `${busNames.broker}.service`;
+	const service = fillDbusService(readFileSync(join(root, "units/dbus", name), "utf8"), paths);
+	const interfaces = [busNames.broker, busNames.vm].map(
+		(spec): WantedFile => ({
+			kind: "dbus",
+			path: join(dbusInterfaces, `${spec}.xml`),
+			content: file(readFileSync(join(root, "docs/dbus", `${spec}.xml`), "utf8")),
+		}),
+	);
+	return [{ kind: "dbus", path: join(dbusServices, name), content: file(service) }, ...interfaces];
 }
 
 function toPrograms({ vms }: Config, { programs, root }: Places): WantedFile[] {

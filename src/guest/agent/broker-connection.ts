@@ -7,6 +7,7 @@ import { QubesLiteError } from "../../errors.ts";
 import {
 	type AgentHello,
 	controlFrame,
+	type EndedSession,
 	type Expect,
 	encodeExpected,
 	encodeHeartbeat,
@@ -41,6 +42,8 @@ export interface BrokerConnectionHost {
 	report(): Omit<Heartbeat, "seq">;
 	/** Takes no more tickets. */
 	isGoingDown(): boolean;
+	/** The broker has heard a heartbeat that told of these ends. */
+	endsTold(ended: readonly EndedSession[]): void;
 	announce(expect: Expect): boolean;
 	list(): SessionFacts[];
 	clientGone(session: number): void;
@@ -58,6 +61,8 @@ export class BrokerConnection {
 	#answer: NodeJS.Timeout | undefined;
 	/** The heartbeat that #answer waits for; 0 is the hello. */
 	#awaited = 0;
+	/** Heartbeats with ends of sessions that are not answered yet. */
+	#telling: { readonly seq: number; readonly ended: readonly EndedSession[] }[] = [];
 	#isLooking = false;
 
 	constructor(host: BrokerConnectionHost) {
@@ -95,6 +100,7 @@ export class BrokerConnection {
 			this.#socket = undefined;
 		});
 		this.#seq = 0;
+		this.#telling = [];
 		socket.write(encodeHello(this.#host.hello()));
 		this.#await(answerWithinMs);
 	}
@@ -127,12 +133,20 @@ export class BrokerConnection {
 	beat(): void {
 		if (!this.#welcomed) return;
 		this.#seq += 1;
-		this.#send(encodeHeartbeat({ seq: this.#seq, ...this.#host.report() }));
+		const report = this.#host.report();
+		if (report.ended !== undefined) this.#telling.push({ seq: this.#seq, ended: report.ended });
+		this.#send(encodeHeartbeat({ seq: this.#seq, ...report }));
 		if (this.#answer === undefined) this.#await(answerWithinMs);
 	}
 
 	#send(frame: Buffer): void {
 		this.#socket?.write(frame);
+	}
+
+	#seen(seq: number): void {
+		if (seq >= this.#awaited) this.#answered();
+		for (const { ended } of this.#telling.filter((told) => told.seq <= seq)) this.#host.endsTold(ended);
+		this.#telling = this.#telling.filter((told) => told.seq > seq);
 	}
 
 	#receive(frame: Frame): void {
@@ -158,7 +172,7 @@ export class BrokerConnection {
 				this.#host.clientGone(parseSessionNumber("clientGone", frame.payload));
 				return;
 			case controlFrame.seen:
-				if (parseSeen(frame.payload) >= this.#awaited) this.#answered();
+				this.#seen(parseSeen(frame.payload));
 				return;
 			case controlFrame.list:
 				this.#send(encodeSessions(this.#host.list()));

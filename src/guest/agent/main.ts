@@ -57,8 +57,10 @@ connection = new BrokerConnection({
 	hello: () => ({ ...ourVersions, nonce, vm: vmName(), phases: phaseTimes(), ...sessions.report() }),
 	report: () => {
 		const { lastSession: _, ...living } = sessions.report();
-		return { ...living, memory: memory() };
+		const ended = sessions.ends();
+		return { ...living, ...(ended.length > 0 && { ended }), memory: memory() };
 	},
+	endsTold: (ended) => sessions.endsTold(ended),
 	isGoingDown: () => goingDown,
 	announce: (expect) => sessions.announce(expect),
 	list: () => sessions.list(),

@@ -2,11 +2,11 @@
 import type { Socket } from "node:net";
 import { encodeFrame, frameHeaderBytes } from "../../protocol/frame.ts";
 import { dataMaxBytes } from "../../protocol/limits.ts";
+import { OutputRing } from "../../protocol/output-ring.ts";
 import { type Stream, sessionFrame } from "../../protocol/session.ts";
 import { SendWindow } from "../../protocol/stream-window.ts";
 import { giveBack, takeBlock } from "./blocks.ts";
 import type { OutputSource } from "./command.ts";
-import { OutputRing } from "./output-ring.ts";
 
 /**
  * The command has ended, but somebody it left behind may hold its output open for ever. Its own last words are in the

@@ -7,7 +7,14 @@ import type { Socket } from "node:net";
 import { QubesLiteError } from "../../errors.ts";
 import type { SessionFacts } from "../../protocol/control.ts";
 import type { Exec, TerminalSize } from "../../protocol/exec.ts";
-import { type Exit, encodeAttached, encodeExit, encodeStarted, type Stream } from "../../protocol/session.ts";
+import {
+	type CommandEnd,
+	type Exit,
+	encodeAttached,
+	encodeExit,
+	encodeStarted,
+	type Stream,
+} from "../../protocol/session.ts";
 import type { SignalName } from "../../protocol/signals.ts";
 import type { SessionProcesses } from "./cgroup.ts";
 import type { Command, StartCommand } from "./command.ts";
@@ -23,6 +30,8 @@ export interface SessionOrigin {
 	/** Of the exec frame, on the agent's clock, µs. */
 	readonly receivedAt: number;
 	readonly nowMicros: () => number;
+	/** Its command has ended, and its outputs are drained. */
+	readonly ended: (end: CommandEnd) => void;
 	/** The session is over; its cgroup may still be populated. Called again when a client that came back to it leaves. */
 	readonly closed: () => void;
 }
@@ -151,8 +160,9 @@ export class Session {
 		const end = await this.#command.ended;
 		this.#pump.commandEnded();
 		await this.#pump.drained;
-		const { nowMicros, receivedAt, closed } = this.#origin;
+		const { nowMicros, receivedAt, closed, ended } = this.#origin;
 		this.#exit = { end, guestMicros: nowMicros() - receivedAt };
+		ended(end);
 		this.#command.stdin.destroy();
 		if (this.#client === undefined) closed();
 		else this.#tellExit();

@@ -1,12 +1,14 @@
 /** All sessions of this guest: who lives, whose cgroup still does, which ends are kept, and the end of them all at power-off. */
-import type { Expect, SessionFacts } from "../../protocol/control.ts";
+import type { EndedSession, Expect, SessionFacts } from "../../protocol/control.ts";
 import type { Attach, Exec } from "../../protocol/exec.ts";
 import { detachedMax, endedKeptMax, sessionsMax } from "../../protocol/limits.ts";
+import type { CommandEnd } from "../../protocol/session.ts";
 import type { ProcessGroups, SessionProcesses } from "./cgroup.ts";
 import { type StartCommand, StartFailure } from "./command.ts";
 import type { Connection, SessionHost } from "./connection.ts";
 import { Session } from "./session.ts";
 import { Tickets } from "./tickets.ts";
+import { UntoldEnds } from "./untold-ends.ts";
 
 /** Connections with a session: more than the 50 parallel runs that users make. */
 export const clientsMax = 256;
@@ -41,6 +43,7 @@ export class Sessions implements SessionHost {
 	/** Ended, but for processes that they have left. */
 	readonly #left = new Map<number, Session>();
 	readonly #populated = new Map<number, SessionProcesses>();
+	readonly #untold = new UntoldEnds();
 	#isTelling = false;
 	#refusedAt = Number.NEGATIVE_INFINITY;
 
@@ -91,6 +94,15 @@ export class Sessions implements SessionHost {
 		return { sessions, cgroups, tickets: this.#tickets.live(), lastSession: this.#host.numbers.last };
 	}
 
+	/** Ends that no broker has heard of, as far as we know. */
+	ends(): EndedSession[] {
+		return this.#untold.list();
+	}
+
+	endsTold(ended: readonly EndedSession[]): void {
+		this.#untold.told(ended);
+	}
+
 	list(): SessionFacts[] {
 		return [...new Map([...this.#left, ...this.#ended, ...this.#living])].map(([id, session]) => ({
 			...session.facts(),
@@ -138,7 +150,8 @@ export class Sessions implements SessionHost {
 		try {
 			const closed = (): void => this.#closed(id, cgroup);
 			const { startCommand } = this.#host;
-			const origin = { id, exec, cgroup, receivedAt, nowMicros: this.nowMicros, closed };
+			const ended = (end: CommandEnd): void => this.#untold.ended(id, end);
+			const origin = { id, exec, cgroup, receivedAt, nowMicros: this.nowMicros, ended, closed };
 			const session = Session.start(origin, startCommand);
 			this.#living.set(id, session);
 			return session;

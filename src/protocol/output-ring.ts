@@ -1,5 +1,5 @@
 /** The last bytes of an output that nobody may be reading: grows to its size, then the oldest make room. */
-import { outputKeptBytes } from "../../protocol/limits.ts";
+import { outputKeptBytes } from "./limits.ts";
 
 const firstBytes = 4096;
 

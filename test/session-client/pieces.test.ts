@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { Pieces } from "../../src/cli/pieces.ts";
+import { Pieces } from "../../src/session-client/pieces.ts";
 
 function takeAll(pieces: Pieces): Buffer[] {
 	const taken: Buffer[] = [];

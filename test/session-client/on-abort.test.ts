@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { onAbort, orAborted } from "../../src/cli/on-abort.ts";
+import { onAbort, orAborted } from "../../src/session-client/on-abort.ts";
 
 it("hears of a signal that aborted before anybody listened", async () => {
 	const reasons: unknown[] = [];

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { OutputRing } from "../../../src/guest/agent/output-ring.ts";
+import { OutputRing } from "../../src/protocol/output-ring.ts";
 
 it("keeps the last bytes of whatever was appended, and counts the rest", () => {
 	fc.assert(

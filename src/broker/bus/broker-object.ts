@@ -1,0 +1,87 @@
+/** org.qubeslite.Broker1: what is not of one vm. */
+import type { Caller, ServedInterface } from "../../dbus/served-objects.ts";
+import { QubesLiteError } from "../../errors.ts";
+import type { Requests } from "../requests.ts";
+import { listAllSessions, listSessionsOf } from "../serve-sessions.ts";
+import type { Vm } from "../vm.ts";
+import { CallOptions } from "./call-options.ts";
+import { toCommand } from "./command.ts";
+import type { Inhibitions } from "./inhibitions.ts";
+import { brokerSpec } from "./interfaces.ts";
+import type { Runs } from "./runs.ts";
+import { toEndReply } from "./session-end.ts";
+
+export interface BrokerObjectHost {
+	readonly version: string;
+	readonly requests: Requests;
+	readonly runs: Runs;
+	readonly inhibitions: Inhibitions;
+	/** Those that are to be seen, and where. */
+	visible(): Iterable<readonly [path: string, vm: Vm]>;
+	pathOf(name: string): string;
+}
+
+type Method = keyof typeof brokerSpec.methods;
+
+export class BrokerObject implements ServedInterface {
+	readonly spec = brokerSpec;
+	readonly #host: BrokerObjectHost;
+
+	constructor(host: BrokerObjectHost) {
+		this.#host = host;
+	}
+
+	properties(): { readonly Version: string } {
+		return { Version: this.#host.version };
+	}
+
+	async call(method: Method, args: readonly unknown[], caller: Caller): Promise<readonly unknown[]> {
+		const { runs, inhibitions } = this.#host;
+		const options = new CallOptions(args.at(-1));
+		const [word] = args as [string];
+		switch (method) {
+			case "ListVMs":
+				return [await this.#list()];
+			case "GetVM":
+				return [await this.#find(word)];
+			case "ListSessions":
+				return [await this.#listSessions(options.string("vm"))];
+			case "RunDisposable": {
+				const command = toCommand(args[1] as string[], options);
+				return [await runs.run({ vm: word, disposable: true, ...command }, caller.gone)];
+			}
+			case "Wait":
+				return toEndReply(await runs.wait(word, caller.gone));
+			case "Signal":
+				await runs.signal(word, String(args[1]), caller.gone);
+				return [];
+			case "Release":
+				inhibitions.release(Number(args[0]), caller);
+				return [];
+			case "Open":
+				throw new QubesLiteError("Unsupported", "nothing can be opened yet");
+		}
+	}
+
+	async #list(): Promise<readonly unknown[]> {
+		await this.#host.requests.admit({ method: "list" });
+		return [...this.#host.visible()].map(([path, vm]) => {
+			const { name, id } = vm.config;
+			return [name, path, id, vm.snapshot().state];
+		});
+	}
+
+	async #find(name: string): Promise<string> {
+		const { requests, pathOf } = this.#host;
+		await requests.admit({ method: "status", vm: name });
+		return pathOf(requests.dependencies.registry.find(name).config.name);
+	}
+
+	async #listSessions(name: string | null): Promise<readonly unknown[]> {
+		const { requests, pathOf } = this.#host;
+		await requests.admit({ method: "sessions", vm: name });
+		const { registry } = requests.dependencies;
+		const sessions = await (name === null ? listAllSessions(registry.all()) : listSessionsOf(registry.find(name)));
+		return sessions.map(({ id, vm, command, state }) => [id, pathOf(vm), command, state]);
+	}
+}

@@ -1,0 +1,23 @@
+/** Ends of sessions, as programs on the bus are told of them. */
+import { toVariant } from "../../dbus/message-codec.ts";
+import type { CommandEnd } from "../../protocol/session.ts";
+import type { RunEnd } from "./session-run.ts";
+
+/** Its exit status and "", or -1 and the name of the signal that ended it; -1 and "" where nobody knows. */
+export function toCodeAndSignal(end: CommandEnd | null): [code: number, signal: string] {
+	if (end === null) return [-1, ""];
+	return "code" in end ? [end.code, ""] : [-1, end.signal];
+}
+
+/** What Wait returns: the end, and the last of each output with how many bytes were before it. */
+export function toEndReply({ end, stdout, stderr }: RunEnd): readonly unknown[] {
+	return [
+		...toCodeAndSignal(end),
+		{
+			stdout: toVariant("ay", stdout.bytes),
+			stderr: toVariant("ay", stderr.bytes),
+			stdoutLost: toVariant("t", BigInt(stdout.lost)),
+			stderrLost: toVariant("t", BigInt(stderr.lost)),
+		},
+	];
+}

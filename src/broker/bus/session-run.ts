@@ -1,0 +1,223 @@
+/**
+ * A session that the broker itself opens, for a program that calls by D-Bus: it is a client like any other, by the same requests and with
+ * a ticket of its own, only without a process. Its commands are detached: they outlive this broker.
+ */
+import { QubesLiteError } from "../../errors.ts";
+import { type BrokerRequest, brokerFrame, fromBrokerLimits, parseGranted, parseReady } from "../../protocol/broker.ts";
+import { FrameDecoder } from "../../protocol/frame.ts";
+import { outputKeptBytes } from "../../protocol/limits.ts";
+import { OutputRing } from "../../protocol/output-ring.ts";
+import type { CommandEnd, Failure } from "../../protocol/session.ts";
+import { formatSessionId } from "../../protocol/session-id.ts";
+import { type RemoteCommand, runSession, type SessionEnd } from "../../session-client/client-session.ts";
+import { connectGuest } from "../../session-client/guest-connection.ts";
+import { type Requests, toMachineTime } from "../requests.ts";
+import { toSafeLine } from "../safe-line.ts";
+import { serveAttach } from "../serve-attach.ts";
+import { serveRun } from "../serve-run.ts";
+
+export interface Opening {
+	readonly request: BrokerRequest & { readonly method: "run" | "attach" };
+	/** The exec or attach bytes. */
+	readonly bytes: Buffer;
+	/** Stays with it, and collects its output; else it is left as soon as it has begun. */
+	readonly stays: boolean;
+}
+
+/** What an output has come to: its last bytes, and how many were before them. */
+export interface Kept {
+	readonly bytes: Buffer;
+	readonly lost: number;
+}
+
+export interface RunEnd {
+	/** null: nobody knows, for its vm has ended under it. */
+	readonly end: CommandEnd | null;
+	readonly stdout: Kept;
+	readonly stderr: Kept;
+}
+
+export interface OpenRun {
+	readonly id: string;
+	readonly command: RemoteCommand;
+	/** Never rejects. Of one that was left it is never told. */
+	readonly ended: Promise<RunEnd>;
+	/** It goes on without us. */
+	leave(): void;
+}
+
+/** An agent that has a ticket's command in its hands starts it, or says why not, within a second even on a busy host. */
+const answerWithinMs = 30_000;
+/** The guest's own words on why it starts nothing. */
+const failureMaxLength = 300;
+
+/** Resolves once its command runs; rejects with why it does not, and then nothing runs. `abandoned`: nobody wants it any more. */
+export async function openRun(requests: Requests, opening: Opening, abandoned: AbortSignal): Promise<OpenRun> {
+	await requests.admit(opening.request);
+	try {
+		return await new SessionRun(requests, opening).open(abandoned);
+	} catch (cause) {
+		if (!(cause instanceof TicketExpired)) throw cause;
+		/** On a host that stalls; once. */
+		return await new SessionRun(requests, opening).open(abandoned);
+	}
+}
+
+class TicketExpired extends QubesLiteError {
+	constructor() {
+		super("Busy", "two tickets expired before they could be used");
+	}
+}
+
+class SessionRun {
+	readonly #requests: Requests;
+	readonly #opening: Opening;
+	readonly #gone = new AbortController();
+	readonly #leave = new AbortController();
+	readonly #silence = new AbortController();
+	readonly #started = Promise.withResolvers<RemoteCommand>();
+	readonly #ended = Promise.withResolvers<RunEnd>();
+	readonly #outputs = { stdout: new OutputRing(outputKeptBytes), stderr: new OutputRing(outputKeptBytes) };
+	#guest: ReturnType<typeof connectGuest> | undefined;
+	#ready: ReturnType<typeof parseReady> | undefined;
+	#id = "";
+
+	constructor(requests: Requests, opening: Opening) {
+		this.#requests = requests;
+		this.#opening = opening;
+	}
+
+	async open(abandoned: AbortSignal): Promise<OpenRun> {
+		const abandon = (): void => {
+			this.#end();
+			this.#started.reject(new QubesLiteError("Internal", "whoever asked for it has left"));
+		};
+		abandoned.addEventListener("abort", abandon, { once: true });
+		if (abandoned.aborted) abandon();
+		else void this.#serve().catch((cause: unknown) => this.#failed(cause));
+		try {
+			const command = await this.#started.promise;
+			return { id: this.#id, command, ended: this.#ended.promise, leave: () => this.#end() };
+		} finally {
+			abandoned.removeEventListener("abort", abandon);
+			if (this.#opening.stays === false) this.#end();
+		}
+	}
+
+	/** Resolves when we are gone; rejects with what a client is told. */
+	#serve(): Promise<void> {
+		const { dependencies } = this.#requests;
+		const decoder = new FrameDecoder(fromBrokerLimits);
+		const client = {
+			gone: this.#gone.signal,
+			send: (frame: Buffer): void => decoder.push(frame, ({ type, payload }) => this.#receive(type, payload)),
+		};
+		const { request, bytes } = this.#opening;
+		const { registry, now, clock } = dependencies;
+		const asked = "askedAt" in request ? request.askedAt : undefined;
+		const options = {
+			registry,
+			now,
+			clock,
+			bytes,
+			number: this.#requests.nextNumber(),
+			askedAt: toMachineTime(asked, now()),
+		};
+		return request.method === "run" ? serveRun(client, request, options) : serveAttach(client, request, options);
+	}
+
+	#receive(type: number, payload: Buffer): void {
+		if (type === brokerFrame.ready) {
+			void this.#guest?.then((socket) => socket.destroy()).catch(() => {});
+			this.#ready = parseReady(payload);
+			this.#guest = connectGuest(this.#ready.vsock);
+			this.#guest.catch(() => {});
+		} else if (type === brokerFrame.granted) {
+			const { ticket, session } = parseGranted(payload);
+			/** Of an attachment the number is its own, and its session is the one that was asked for. */
+			this.#id = formatSessionId({ vm: this.#ready?.vm ?? "", session, boot: this.#ready?.boot ?? null });
+			void this.#converse(ticket).catch((cause: unknown) => this.#failed(cause));
+		}
+	}
+
+	async #converse(ticket: Buffer): Promise<void> {
+		if (this.#guest === undefined) throw new QubesLiteError("Internal", "a session was granted without the way to it");
+		const { request, bytes } = this.#opening;
+		const socket = await this.#guest;
+		const late = (): void =>
+			this.#silence.abort(new QubesLiteError("Unresponsive", "the guest's agent does not answer"));
+		const timer = setTimeout(late, answerWithinMs);
+		const kind = request.method === "run" ? "exec" : "attach";
+		try {
+			const end = await runSession(
+				socket,
+				{ ticket, kind, bytes, startBy: this.#silence.signal },
+				{
+					...{ stdin: null, mayRead: Promise.resolve(), leave: this.#leave.signal },
+					stdout: toSink(this.#outputs.stdout),
+					stderr: toSink(this.#outputs.stderr),
+					onStarted: (command) => {
+						clearTimeout(timer);
+						this.#started.resolve(command);
+						if (!this.#opening.stays) this.#leave.abort();
+					},
+				},
+			);
+			this.#finish(end);
+		} finally {
+			clearTimeout(timer);
+			socket.destroy();
+		}
+	}
+
+	#finish(end: SessionEnd): void {
+		if (end.kind === "left") return;
+		if (end.kind === "failed") this.#failed(toFailure(end.failure, end.message));
+		/** Why its vm has ended, whoever serves us says soon. */ else if (end.kind === "lost")
+			setTimeout(() => this.#failed(lost()), lostAfterMs);
+		else this.#tell(end.kind === "ended" ? end.end : null);
+	}
+
+	/** Before it has begun it is why it does not; later its end is all that can be told. */
+	#failed(cause: unknown): void {
+		this.#started.reject(cause);
+		this.#tell(null);
+	}
+
+	#tell(end: CommandEnd | null): void {
+		const { stdout, stderr } = this.#outputs;
+		this.#ended.resolve({ end, stdout: toKept(stdout), stderr: toKept(stderr) });
+		this.#end();
+	}
+
+	/** Idempotent. */
+	#end(): void {
+		this.#leave.abort();
+		this.#gone.abort();
+	}
+}
+
+/** The end of a vm is known by then to whoever serves its sessions. */
+const lostAfterMs = 1_000;
+
+const toKept = (ring: OutputRing): Kept => ({ bytes: ring.contents(), lost: ring.dropped });
+
+const toSink = (ring: OutputRing): Parameters<typeof runSession>[2]["stdout"] => ({
+	write(bytes, written) {
+		ring.append(bytes);
+		written();
+	},
+	end: (written) => written(),
+});
+
+const lost = (): QubesLiteError =>
+	new QubesLiteError("Internal", "the guest closed the connection before the command's exit status came");
+
+function toFailure(failure: Failure, message: string): QubesLiteError {
+	const words = toSafeLine(message).slice(0, failureMaxLength);
+	if (failure === "expired") return new TicketExpired();
+	if (failure === "limit") return new QubesLiteError("Limit", words);
+	if (failure === "busy") return new QubesLiteError("Busy", words);
+	if (failure === "noSession") return new QubesLiteError("NotRunning", words);
+	return new QubesLiteError(failure === "internal" || failure === "refused" ? "Internal" : "BadRequest", words);
+}

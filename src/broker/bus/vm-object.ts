@@ -1,0 +1,89 @@
+/** org.qubeslite.VM1: one vm, as other programs see and use it. */
+import type { Caller, ServedInterface } from "../../dbus/served-objects.ts";
+import { QubesLiteError } from "../../errors.ts";
+import { labelMaxChars } from "../../protocol/limits.ts";
+import type { WireSettings } from "../../protocol/settings.ts";
+import type { PlainRequest, Requests } from "../requests.ts";
+import type { Vm } from "../vm.ts";
+import { CallOptions } from "./call-options.ts";
+import { parseArgvBytes, toCommand } from "./command.ts";
+import type { Inhibitions } from "./inhibitions.ts";
+import { vmSpec } from "./interfaces.ts";
+import type { Runs } from "./runs.ts";
+import { toVmProperties } from "./vm-properties.ts";
+
+export interface VmObjectHost {
+	readonly requests: Requests;
+	readonly runs: Runs;
+	readonly inhibitions: Inhibitions;
+}
+
+type Method = keyof typeof vmSpec.methods;
+
+export class VmObject implements ServedInterface {
+	readonly spec = vmSpec;
+	readonly #vm: Vm;
+	readonly #host: VmObjectHost;
+
+	constructor(vm: Vm, host: VmObjectHost) {
+		this.#vm = vm;
+		this.#host = host;
+	}
+
+	properties(): ReturnType<typeof toVmProperties> {
+		return toVmProperties(this.#vm, this.#host.requests.status(this.#vm));
+	}
+
+	async call(method: Method, args: readonly unknown[], caller: Caller): Promise<readonly unknown[]> {
+		const vm = this.#vm.config.name;
+		const options = new CallOptions(args.at(-1));
+		switch (method) {
+			case "Start":
+				return this.#ask({ method: "start", vm });
+			case "Stop":
+				return this.#ask({ method: "stop", vm, force: options.boolean("force") });
+			case "Kill":
+				return this.#ask({ method: "stop", vm, force: true });
+			case "Restart":
+				await this.#ask({ method: "stop", vm, force: options.boolean("force") });
+				return this.#ask({ method: "start", vm });
+			case "Set":
+				return this.#ask({ method: "set", vm, settings: parseSettings(new CallOptions(args[0])) });
+			case "Run":
+				return [await this.#run(args[0] as string[], options, caller)];
+			case "RunBytes":
+				return [await this.#run(parseArgvBytes(args[0] as Buffer[]), options, caller)];
+			case "Inhibit":
+				return [await this.#host.inhibitions.add(vm, toLabel(String(args[0])), caller)];
+			case "Open":
+				throw new QubesLiteError("Unsupported", "nothing can be opened yet");
+		}
+	}
+
+	async #ask(request: PlainRequest): Promise<readonly unknown[]> {
+		const { requests } = this.#host;
+		await requests.admit(request);
+		await requests.answer(request, requests.nextNumber());
+		return [];
+	}
+
+	#run(argv: readonly string[], options: CallOptions, { gone }: Caller): Promise<string> {
+		return this.#host.runs.run({ vm: this.#vm.config.name, disposable: false, ...toCommand(argv, options) }, gone);
+	}
+}
+
+/** Its keys and their values are checked by whoever takes them. */
+function parseSettings(settings: CallOptions): WireSettings {
+	return Object.fromEntries(
+		settings.entries().map(([key, value]) => {
+			if (typeof value === "string" || typeof value === "number") return [key, value];
+			if (typeof value === "bigint" && value <= Number.MAX_SAFE_INTEGER) return [key, Number(value)];
+			throw new QubesLiteError("BadRequest", `the setting '${key.slice(0, 64)}' is neither a number nor a string`);
+		}),
+	);
+}
+
+function toLabel(why: string): string {
+	if (why.length <= labelMaxChars) return why;
+	throw new QubesLiteError("BadRequest", `the reason has ${why.length} characters; the limit is ${labelMaxChars}`);
+}

@@ -1,0 +1,51 @@
+/** A vm's status as the properties of its object. */
+import type { VmStatus } from "../../protocol/broker-replies.ts";
+import { formatSessionId } from "../../protocol/session-id.ts";
+import { leasesOf } from "../../statemachines/leases.ts";
+import type { Vm } from "../vm.ts";
+import type { vmSpec } from "./interfaces.ts";
+
+export type VmProperties = Readonly<Record<keyof typeof vmSpec.properties, unknown>>;
+
+/** As its introspection says: instants in µs since 1970 on the wall clock, 0 for none. */
+export function toVmProperties(vm: Vm, status: VmStatus): VmProperties {
+	const { context, instance } = vm.snapshot();
+	const boot = instance?.bootTag ?? null;
+	const toId = ({ id }: { readonly id: number }): string => formatSessionId({ vm: status.name, session: id, boot });
+	return {
+		Name: status.name,
+		Id: status.id,
+		State: status.state,
+		Flags: status.flags,
+		Reason: status.reason ?? "",
+		Remedy: status.remedy ?? "",
+		Phase: status.phase ?? "",
+		Since: toMicros(status.since),
+		/** Its state says since when: it is idle from the instant at which its last lease went. */
+		IdleSince: status.state === "idle" ? toMicros(status.since) : 0n,
+		StopAt: toMicros(status.stopsAt),
+		PauseAt: toMicros(status.pausesAt),
+		Leases: status.leases.map(({ kind, words, since }) => [kind, words, toMicros(since)]),
+		Sessions: leasesOf(context.leases, "session").map(toId),
+		Disposable: status.disposable,
+		Network: status.network,
+		IdleTimeout: status.idleTimeout,
+		MaxLifetime: status.maxLifetime,
+		Memory: status.memoryMiB,
+		Cpus: status.cpus,
+		Pid: status.pid ?? 0,
+	};
+}
+
+/** Those of `next` that differ. Instants that are computed anew each time may differ by a hair: of those a tenth of a second counts. */
+export function differences(previous: VmProperties, next: VmProperties): Partial<VmProperties> {
+	const changed = Object.entries(next).filter(
+		([name, value]) => toComparable(value) !== toComparable(previous[name as keyof VmProperties]),
+	);
+	return Object.fromEntries(changed);
+}
+
+const toComparable = (value: unknown): string =>
+	JSON.stringify(value, (_, part: unknown) => (typeof part === "bigint" ? Math.round(Number(part) / 100_000) : part));
+
+const toMicros = (time: string | null): bigint => (time === null ? 0n : BigInt(Date.parse(time)) * 1000n);
