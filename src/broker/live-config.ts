@@ -1,10 +1,10 @@
 /** The configuration as it holds now: read at the start, and again when its file has changed or somebody asks for it. */
-import { statSync } from "node:fs";
 import { totalmem } from "node:os";
 import { configPlaces, type Environment, type FoundConfig, findConfig } from "../config/find-config.ts";
 import { checkPreload } from "../config/preload.ts";
 import type { Config } from "../config/schema.ts";
-import { errnoOf, QubesLiteError } from "../errors.ts";
+import { QubesLiteError } from "../errors.ts";
+import { lookAt } from "./place-look.ts";
 import { watchPlaces } from "./place-watch.ts";
 
 /** Nothing is configured as long as there has been no good configuration. */
@@ -91,15 +91,4 @@ export class LiveConfig {
 }
 
 /** Changes whenever a file comes, goes, is replaced, or is written to. */
-function look(env: Environment): string {
-	return configPlaces(env)
-		.map((place) => {
-			try {
-				const { ino, size, mtimeNs, ctimeNs } = statSync(place, { bigint: true });
-				return [ino, size, mtimeNs, ctimeNs].join();
-			} catch (cause) {
-				return errnoOf(cause) ?? "";
-			}
-		})
-		.join(" ");
-}
+const look = (env: Environment): string => lookAt(configPlaces(env)).stamp;

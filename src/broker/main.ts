@@ -12,10 +12,12 @@ import { type Logger, pino } from "pino";
 import { waitForChange } from "../activation/change-watch.ts";
 import { takeListenFds } from "../activation/listen-fds.ts";
 import { openSend, SdNotify } from "../activation/sd-notify.ts";
+import { findDefaultBase } from "../config/default-base.ts";
 import { findUserBus } from "../dbus/user-bus-place.ts";
 import { QubesLiteError } from "../errors.ts";
 import { mayOpen, readTap } from "../host/taps.ts";
 import { cacheDirectoryOf, stateDirectoryOf } from "../host/xdg.ts";
+import { policyDirectories } from "../policy/find-policy.ts";
 import { brokerSocketName, openRuntimeDirectory } from "../runtime-directory.ts";
 import { BootHistory } from "./boot-history.ts";
 import type { BusApi } from "./bus/bus-api.ts";
@@ -27,8 +29,8 @@ import { keepLogs } from "./kept-logs.ts";
 import { LastEnds } from "./last-ends.ts";
 import { Launcher } from "./launcher.ts";
 import { LiveConfig, type LiveConfigEvents } from "./live-config.ts";
+import { LivePolicy } from "./live-policy.ts";
 import { LogFile } from "./log-file.ts";
-import { defaultPolicy } from "./policy.ts";
 import { Registry } from "./registry.ts";
 import { Requests } from "./requests.ts";
 import { BrokerServer } from "./server.ts";
@@ -140,9 +142,16 @@ async function serve(fd: number | null): Promise<void> {
 			notify.ready();
 		},
 	};
+	const policy = new LivePolicy({
+		...{ directories: policyDirectories(env), uid: process.getuid?.() ?? 0, log, wallNow: () => Date.now() },
+		names: {
+			defaultBase: () => findDefaultBase(live.config.vms)?.name ?? null,
+			baseOf: (instance) => registry.baseOf(instance),
+		},
+	});
 	const requests = new Requests({
 		registry,
-		policy: defaultPolicy,
+		policy,
 		about: async () => ({
 			...{ version: QUBES_LITE_VERSION, config: live.path ?? null, supervisor: await supervisor.kind() },
 		}),
@@ -195,6 +204,7 @@ async function serve(fd: number | null): Promise<void> {
 	process.once("SIGINT", () => leave("SIGINT"));
 	process.on("SIGHUP", () => void live.refresh(configured, true));
 	live.watch(configured);
+	policy.watch(() => changed());
 	void waitForChange(runtimeDirectory, () => server.socket.isLost() || undefined, socketLooks).then(() =>
 		leave("lost socket"),
 	);
@@ -204,7 +214,7 @@ async function serve(fd: number | null): Promise<void> {
 	setTimeout(() => {
 		changed = () => {
 			idle.look();
-			notify.status(formatStatusLine(registry.statesUp(), live.problem));
+			notify.status(formatStatusLine(registry.statesUp(), live.problem ?? policy.problem));
 		};
 		changed();
 		notify.ready();

@@ -1,33 +1,21 @@
-/** The one question that is asked before anything is done for anybody. Files of rules come in behind this port. */
+/** The one question that is asked before anything is done for anybody. Files of rules come in behind this port (live-policy.ts). */
+import type { Question } from "../policy/find-rule.ts";
 
-export interface PolicyRequest {
-	/** Who asks: the user on the host, or a guest by its vm's name. */
-	readonly source: "@host" | string;
-	/** A vm, "@dispvm" or "@dispvm:BASE" for a fresh instance, "@anyvm" for all. */
-	readonly target: string;
-	readonly service:
-		| "exec"
-		| "attach"
-		| "broker"
-		| "list"
-		| "sessions"
-		| "status"
-		| "console"
-		| "start"
-		| "stop"
-		| "set"
-		| "inhibit"
-		| "events";
-}
+export type PolicyRequest = Question;
 
-export type Decision = { readonly allow: true } | { readonly allow: false; readonly why: string };
+export type Decision =
+	| { readonly allow: true }
+	| {
+			readonly allow: false;
+			/** To follow a colon. */
+			readonly why: string;
+			/** A command that says more. */
+			readonly remedy?: string;
+			/** The rule's place, or that of what is wrong with the policy: "FILE:LINE"; null: no rule allows it. */
+			readonly rule: string | null;
+	  };
 
 export interface Policy {
+	/** As it holds at this moment. Never throws. */
 	decide(request: PolicyRequest): Decision;
 }
-
-/** Without a policy file: the user may do anything with their own vms; guests may ask nothing. */
-export const defaultPolicy: Policy = {
-	decide: ({ source, service }) =>
-		source === "@host" ? { allow: true } : { allow: false, why: `no rule allows '${service}' from ${source}` },
-};

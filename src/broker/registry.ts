@@ -6,6 +6,7 @@ import { QubesLiteError } from "../errors.ts";
 import type { LaunchPlan } from "../launch-plan.ts";
 import { Dependants } from "./dependants.ts";
 import type { TapsHost } from "./disposable-taps.ts";
+import { findBase } from "./disposables.ts";
 import { bury, isPaused, toFoundConfig } from "./found-vms.ts";
 import { FreshInstances } from "./fresh-instances.ts";
 import { type Adopted, Vm, type VmDependencies } from "./vm.ts";
@@ -172,10 +173,17 @@ export class Registry {
 		return this.#fresh.awaitTap(untrustedBase, askedAt);
 	}
 
-	/** The instance of this name, if it is up or about to be, and nobody has used it or waits for it. */
-	findUnused(untrustedName: string | undefined): Vm | undefined {
+	/** The instance of this name and base, if it is up or about to be, and nobody has used it or waits for it. Throws as newInstance does. */
+	findUnused(untrustedName: string | undefined, untrustedBase: string): Vm | undefined {
 		const vm = untrustedName === undefined ? undefined : this.#vms.get(untrustedName);
-		return vm !== undefined && this.#fresh.isUnused(vm) ? vm : undefined;
+		if (vm === undefined || !this.#fresh.isUnused(vm)) return undefined;
+		/** Whoever may have an instance of one vm may not have one of another by its name. */
+		return this.baseOf(vm.config.name) === findBase(this.#config, untrustedBase).name ? vm : undefined;
+	}
+
+	/** The vm that the instance of this name is one of; null: there is no such instance, or that vm is not configured any more. */
+	baseOf(instance: string): string | null {
+		return this.#vms.get(instance)?.config.instanceOf?.name ?? null;
 	}
 
 	/** Forgets an instance, or a vm that the configuration no longer has, once it has ended and left nothing; other vms stay. */

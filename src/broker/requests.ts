@@ -6,8 +6,9 @@ import type { Logger } from "pino";
 import { QubesLiteError } from "../errors.ts";
 import type { BrokerRequest } from "../protocol/broker.ts";
 import type { BrokerStatus, SessionStatus, VmStatus } from "../protocol/broker-replies.ts";
+import { authorize } from "./authorize.ts";
 import type { Clock } from "./clock.ts";
-import type { Policy, PolicyRequest } from "./policy.ts";
+import type { Policy } from "./policy.ts";
 import type { Registry } from "./registry.ts";
 import { countProcesses, listAllSessions, listSessionsOf } from "./serve-sessions.ts";
 import { setVm } from "./set-vm.ts";
@@ -52,13 +53,13 @@ export class Requests {
 		return this.#numbers;
 	}
 
-	/** Rejects where it must not be served. */
-	async admit(request: BrokerRequest): Promise<void> {
+	/** Rejects where it must not be served. `bytes`: the exec bytes of a run, by whose command it is judged. */
+	async admit(request: BrokerRequest, bytes: Buffer | null = null): Promise<void> {
 		const { registry, configured } = this.dependencies;
 		const refusal = await configured();
 		/** What runs can be seen and stopped whatever the configuration says. */
 		if (refusal !== null && (needsConfig(request) || registry.all().length === 0)) throw refusal;
-		this.#authorize(request);
+		authorize(request, bytes, this.dependencies);
 	}
 
 	/** The reply, as schema 1 has it. `number` is the request's own, `askedAt` on the machine's clock. */
@@ -126,12 +127,6 @@ export class Requests {
 		return new QubesLiteError("NoSuchVm", message, { remedy: problem.remedy ?? error.remedy });
 	}
 
-	#authorize(request: BrokerRequest): void {
-		const query = { source: "@host", target: targetOf(request), service: serviceOf(request) };
-		const decision = this.dependencies.policy.decide(query);
-		if (!decision.allow) throw new QubesLiteError("Denied", `the policy does not allow this: ${decision.why}`);
-	}
-
 	async #brokerStatus(): Promise<BrokerStatus> {
 		const { registry, about } = this.dependencies;
 		const vms = registry.all();
@@ -160,17 +155,6 @@ export function toMachineTime(askedAt: number | undefined, now: number): number 
 const wantsToUse = ({ method }: BrokerRequest): boolean => method === "start" || method === "set";
 
 const needsConfig = ({ method }: BrokerRequest): boolean => method === "run" || method === "start";
-
-const serviceOf = ({ method }: BrokerRequest): PolicyRequest["service"] => {
-	if (method === "run") return "exec";
-	return method === "hold" ? "attach" : method;
-};
-
-function targetOf(request: BrokerRequest): string {
-	if (!("vm" in request) || request.vm === null) return "@anyvm";
-	if (request.method !== "run" || !request.disposable) return request.vm;
-	return request.vm === "" ? "@dispvm" : `@dispvm:${request.vm}`;
-}
 
 const sessionsOf = (registry: Registry, vm: string | null): Promise<SessionStatus[]> =>
 	vm === null ? listAllSessions(registry.all()) : listSessionsOf(registry.find(vm));

@@ -46,7 +46,9 @@ export async function serveRun(client: SessionClient, request: RunRequest, optio
 		made.push(vm);
 		return vm;
 	};
-	const vm = request.disposable ? (registry.findUnused(request.instance) ?? fresh()) : findVm(request, registry);
+	const vm = request.disposable
+		? (registry.findUnused(request.instance, request.vm) ?? fresh())
+		: findVm(request, registry);
 	const { pid } = request;
 	try {
 		await serveSession(client, {
@@ -61,7 +63,8 @@ export async function serveRun(client: SessionClient, request: RunRequest, optio
 
 /** An instance needs a TAP, which another one may be just about to leave. Null where there is nothing to wait for. */
 function awaitTap(request: RunRequest, registry: Registry, beganAt: number): Promise<void> | null {
-	const isFresh = request.disposable && request.start && registry.findUnused(request.instance) === undefined;
+	const isFresh =
+		request.disposable && request.start && registry.findUnused(request.instance, request.vm) === undefined;
 	return isFresh ? registry.awaitTap(request.vm, beganAt) : null;
 }
 

@@ -58,7 +58,7 @@ export class BrokerServer {
 		try {
 			const { request, bytes } = await client.receive();
 			if (isOneTooMany) throw tooManyClients();
-			await this.#requests.admit(request);
+			await this.#requests.admit(request, bytes);
 			await this.#dispatch(client, request, bytes);
 		} catch (cause) {
 			client.refuse(this.#requests.toRefusal(cause));

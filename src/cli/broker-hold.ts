@@ -61,7 +61,10 @@ export class BrokerHold {
 			frame: ({ type, payload }) => {
 				if (type !== brokerFrame.refused) return;
 				this.#isOver = true;
-				this.#told.resolve(QubesLiteError.fromFacts(parseRefused(payload)));
+				const error = QubesLiteError.fromFacts(parseRefused(payload));
+				/** A session that was granted goes on, whatever the policy says by now: the broker sees its end by our process. */
+				if (error.code === "Denied" && this.#request.method === "hold") return;
+				this.#told.resolve(error);
 			},
 			failed: () => {},
 			closed: () => {

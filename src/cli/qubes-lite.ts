@@ -46,6 +46,8 @@ const runners: Readonly<Record<CommandName, Runner>> = {
 	install: other("install", "admin.mjs"),
 	uninstall: other("uninstall", "admin.mjs"),
 	"host tap": other("host tap", "admin.mjs"),
+	"policy lint": other("policy lint", "admin.mjs"),
+	"policy explain": other("policy explain", "admin.mjs"),
 	doctor: other("doctor", "admin.mjs"),
 	completion,
 };

@@ -1,9 +1,9 @@
 /** Where the configuration is, and what can be wrong with it as a file. */
 import { constants } from "node:fs";
 import { open } from "node:fs/promises";
-import { isAbsolute, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { errnoOf, QubesLiteError } from "../errors.ts";
-import { findHome } from "../host/xdg.ts";
+import { findConfigHome } from "../host/xdg.ts";
 import { defaultConfig } from "./default-config.ts";
 import { parseConfig } from "./loader.ts";
 import type { Config } from "./schema.ts";
@@ -50,14 +50,8 @@ export const toConfigPaths = (env: Environment): string[] =>
 	env.QUBES_LITE_CONFIG ? [resolve(env.QUBES_LITE_CONFIG)] : toUsualPaths(env);
 
 function toUsualPaths(env: Environment): string[] {
-	// "All paths set in these environment variables must be absolute. If an implementation encounters a relative path
-	// […] it should consider the path invalid and ignore it." — XDG Base Directory Specification 0.8
-	const xdg = env.XDG_CONFIG_HOME;
-	const home = findHome(env);
-	const paths = ["/etc/qubes-lite/config.json"];
-	if (xdg && isAbsolute(xdg)) paths.unshift(join(xdg, "qubes-lite/config.json"));
-	else if (home !== undefined) paths.unshift(join(home, ".config/qubes-lite/config.json"));
-	return paths;
+	const own = findConfigHome(env);
+	return [...(own === undefined ? [] : [join(own, "qubes-lite/config.json")]), "/etc/qubes-lite/config.json"];
 }
 
 function isAbsence(error: unknown): boolean {

@@ -38,6 +38,13 @@ export const cacheHomeOf = (env: Environment): string => xdgDirectory(env, "XDG_
 export const stateDirectoryOf = (env: Environment): string => join(stateHomeOf(env), "qubes-lite");
 export const cacheDirectoryOf = (env: Environment): string => join(cacheHomeOf(env), "qubes-lite");
 export const configHomeOf = (env: Environment): string => xdgDirectory(env, "XDG_CONFIG_HOME", ".config");
+/** Undefined where there is none. */
+export function findConfigHome(env: Environment): string | undefined {
+	const value = env.XDG_CONFIG_HOME;
+	if (value !== undefined && isAbsolute(value)) return value;
+	const home = findHome(env);
+	return home === undefined ? undefined : join(home, ".config");
+}
 export const dataHomeOf = (env: Environment): string => xdgDirectory(env, "XDG_DATA_HOME", ".local/share");
 /** "User-specific executable files may be stored in $HOME/.local/bin"; no variable names it. */
 export const programHomeOf = (env: Environment): string => join(homeOf(env), ".local/bin");

@@ -1,5 +1,5 @@
 /** `qubes-lite open`: what runs in which vm, and what is refused before anything is started. */
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { chownAll, nothingLeft } from "../e2e/harness.ts";
@@ -72,6 +72,46 @@ describe("a link", () => {
 		expect([none.status, none.stderr]).toEqual([1, expect.stringContaining("no-such-handler")]);
 		await user.sh("qubes-lite stop --force broken none");
 		user.configure(vms());
+	});
+});
+
+describe("the policy", () => {
+	const policy = (text: string) => writeFileSync(at(".config/qubes-lite/policy.d/10-mine.policy"), text);
+	afterEach(() => rmSync(at(".config/qubes-lite/policy.d/10-mine.policy")));
+
+	it("says where a link of which host is opened, by its first line that fits", async () => {
+		policy(
+			"open-url *.bank.example banking\nopen-url bank.example shopping\nopen-url * @dispvm:shopping\n* * @host @anyvm allow\n",
+		);
+		const links = [
+			"https://www.bank.example/a",
+			"https://Bank.example./b",
+			"http://bank.example.evil/c",
+			"mailto:a@bank.example",
+		];
+		for (const link of links) expect(await open(`'${link}'`)).toMatchObject({ status: 0, stderr: "" });
+		expect(opened()).toBe(
+			"banking https://www.bank.example/a\nbanking https://bank.example./b\nshopping http://bank.example.evil/c\nshopping mailto:a@bank.example\n",
+		);
+	});
+
+	it("refuses what no line fits, with the line that helps, and what it says to ask", async () => {
+		policy("open-url bank.example ask\n* * @host @anyvm allow\n");
+		const other = await open("https://other.example/");
+		expect([other.status, other.stderr]).toEqual([
+			1,
+			"qubes-lite: other.example is opened nowhere: no line of the policy says where\n" +
+				"  → echo 'open-url other.example VM' >>~/.config/qubes-lite/policy.d/10-mine.policy   # or: qubes-lite open --in VM …\n",
+		]);
+		const place = at(".config/qubes-lite/policy.d/10-mine.policy:1");
+		expect((await open("https://bank.example/")).stderr).toContain(`${place} says to ask, and there is no terminal\n`);
+		expect(opened()).toBe("");
+	});
+
+	it("with a mistake opens nothing", async () => {
+		policy("open-url * shoping banking\n");
+		expect((await open("https://bank.example/")).stderr).toContain("the policy can't be used: ");
+		expect(opened()).toBe("");
 	});
 });
 

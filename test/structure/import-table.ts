@@ -50,6 +50,13 @@ export const table: readonly Row[] = [
 		ours: ["src/errors.ts", "src/config", ...vmNames, "src/host/xdg.ts"],
 		node: ["fs", "fs/promises", "path"],
 	},
+	// Who may ask what of which vm: rules in, decisions out. Their files are found and read by one file for broker and admin.
+	{ room: "src/policy", ours: [...bottom, ...vmNames, settable], pure: true },
+	{
+		room: "src/policy/find-policy.ts",
+		ours: ["src/errors.ts", "src/shell-word.ts", "src/policy", "src/host/xdg.ts"],
+		node: ["buffer", "fs", "path"],
+	},
 	{
 		room: "src/vmm",
 		ours: [
@@ -128,6 +135,8 @@ export const table: readonly Row[] = [
 			...[
 				"config",
 				"config/find-config.ts",
+				"policy",
+				"policy/find-policy.ts",
 				"vmm",
 				"vmm-control",
 				"host",
@@ -168,6 +177,8 @@ export const table: readonly Row[] = [
 				"terminal",
 				"config",
 				"config/find-config.ts",
+				"policy",
+				"policy/find-policy.ts",
 				"vmm",
 				"host",
 				"host/xdg.ts",

@@ -27,7 +27,11 @@ export function membersOf(path: string): { word: string; help: string }[] {
 	return [...members].map(([word, help]) => ({ word, help }));
 }
 
-const familyHelp: Readonly<Record<string, string>> = { image: "guest images", host: "what vms need of this host" };
+const familyHelp: Readonly<Record<string, string>> = {
+	image: "guest images",
+	host: "what vms need of this host",
+	policy: "who may do what with which vm",
+};
 
 /** First words of commands that have two. */
 export const families: readonly string[] = [

@@ -6,6 +6,7 @@ import { findConfig } from "../../config/find-config.ts";
 import { toEntryName } from "../../desktop/entries.ts";
 import { toMenuPrograms } from "../../desktop/menu-program.ts";
 import { formatColumns } from "../../terminal/columns.ts";
+import { lookHere } from "../terminal-look.ts";
 import { toDesktopPlaces } from "./desktop-places.ts";
 import { readReport } from "./kept-reports.ts";
 import { say } from "./sync.ts";
@@ -39,9 +40,6 @@ export async function listPrograms(words: readonly string[]): Promise<number> {
 		return 0;
 	}
 	const rows = listed.map(({ vm, id, name, source, entry }) => [vm, id, source, entry === null ? "no" : "yes", name]);
-	const width = process.stdout.isTTY ? process.stdout.columns : null;
-	process.stdout.write(
-		formatColumns(["VM", "PROGRAM", "FROM", "IN MENU", "NAME"], rows, { colour: false, now: 0, width }),
-	);
+	process.stdout.write(formatColumns(["VM", "PROGRAM", "FROM", "IN MENU", "NAME"], rows, lookHere()));
 	return 0;
 }

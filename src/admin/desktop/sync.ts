@@ -10,6 +10,7 @@ import type { QubesLiteError } from "../../errors.ts";
 import { formatColumns } from "../../terminal/columns.ts";
 import { workAlone } from "../install/installation-lock.ts";
 import { formatPath } from "../install/places.ts";
+import { lookHere } from "../terminal-look.ts";
 import { askGuests } from "./ask-guest.ts";
 import { type DesktopPlaces, toDesktopPlaces } from "./desktop-places.ts";
 import { readReport } from "./kept-reports.ts";
@@ -130,8 +131,7 @@ export function formatChanges(changes: readonly EntryChange[], isDry: boolean): 
 		const verb = (isDry ? dryVerbs : verbs)[toVerb(change)];
 		return [verb, subject?.vm ?? "", subject?.program ?? "", formatPath(change.path)];
 	});
-	const width = process.stdout.isTTY ? process.stdout.columns : null;
-	return formatColumns(["CHANGE", "VM", "PROGRAM", "FILE"], rows, { colour: false, now: 0, width });
+	return formatColumns(["CHANGE", "VM", "PROGRAM", "FILE"], rows, lookHere());
 }
 
 function formatJson({ changes, left, asked, remarks }: Synced): string {

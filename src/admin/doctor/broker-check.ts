@@ -49,6 +49,7 @@ async function look(host: DoctorHost): Promise<Finding> {
 				const sentence = `${who} was started before this version was installed`;
 				return warn(sentence, `${restart ?? `kill ${pid}`}   # vms and sessions go on`);
 			}
+			if (answer.vms === null) return pass(`${who} answers; the policy does not let it list the vms`);
 			return pass(`${who} answers, and has ${answer.vms} vms`);
 		}
 	}
@@ -60,7 +61,8 @@ const isThere = (path: string): boolean => lstatSync(path, { throwIfNoEntry: fal
 type BrokerAnswer =
 	| { readonly kind: "refused" }
 	| { readonly kind: "silent"; readonly why: string }
-	| { readonly kind: "answered"; readonly vms: number };
+	/** null: the policy does not let it say. */
+	| { readonly kind: "answered"; readonly vms: number | null };
 
 function ask(path: string): Promise<BrokerAnswer> {
 	return new Promise((resolve) => {
@@ -79,7 +81,11 @@ function ask(path: string): Promise<BrokerAnswer> {
 		socket.on("data", (chunk: Buffer) => {
 			try {
 				decoder.push(chunk, ({ type, payload }) => {
-					if (type === brokerFrame.refused) silent(parseRefused(payload).message);
+					if (type === brokerFrame.refused) {
+						const { code, message } = parseRefused(payload);
+						if (code === "Denied") settle({ kind: "answered", vms: null });
+						else silent(message);
+					}
 					if (type !== brokerFrame.reply) return;
 					const vms = parseStatusList(JSON.parse(payload.toString("utf8"))).length;
 					settle({ kind: "answered", vms });

@@ -1,5 +1,6 @@
 /** `qubes-lite doctor [-q] [--json]`: looks at all that a vm needs of this machine. Needs no root and changes nothing. */
 import { parseCommand } from "../../cli/commands/parse-command.ts";
+import { lookHere } from "../terminal-look.ts";
 import { acceleratorCheck } from "./accelerator-check.ts";
 import { brokerCheck } from "./broker-check.ts";
 import { type Check, runChecks } from "./check.ts";
@@ -8,6 +9,7 @@ import { directoryChecks } from "./directory-checks.ts";
 import { type DoctorHost, lookAtHost } from "./host.ts";
 import { limitChecks } from "./limit-checks.ts";
 import { managerChecks } from "./manager-checks.ts";
+import { policyCheck } from "./policy-check.ts";
 import { programChecks } from "./program-checks.ts";
 import { formatJson, formatReport } from "./report.ts";
 import { serviceChecks } from "./service-checks.ts";
@@ -21,12 +23,7 @@ export async function doctor(words: readonly string[]): Promise<number> {
 	const parsed = parseCommand("doctor", words);
 	const results = await runChecks(toChecks(await lookAtHost(process.env)));
 	const shown = results.filter(({ status }) => !parsed.has("quiet") || status !== "PASS");
-	const { isTTY } = process.stdout;
-	// no-color.org: any value but the empty one means no colour.
-	const colour = isTTY === true && (process.env.NO_COLOR ?? "") === "" && process.env.TERM !== "dumb";
-	process.stdout.write(
-		parsed.has("json") ? formatJson(shown) : formatReport(shown, { colour, now: Date.now(), width: null }),
-	);
+	process.stdout.write(parsed.has("json") ? formatJson(shown) : formatReport(shown, lookHere()));
 	return results.some(({ status }) => status === "FAIL") ? 1 : 0;
 }
 
@@ -35,6 +32,7 @@ const toChecks = (host: DoctorHost): Check[] => [
 	acceleratorCheck,
 	...directoryChecks(host),
 	configurationCheck(host),
+	policyCheck(host),
 	...imageChecks(host),
 	...diskChecks(host),
 	...shareChecks(host),

@@ -72,6 +72,13 @@ const files: Section = {
 					blocks: ["The vms: the first of the two that is there. Without either there are five that are built in."],
 				},
 				{
+					term: "`~/.config/qubes-lite/policy.d/*.policy`, `/etc/qubes-lite/policy.d/*.policy`",
+					blocks: [
+						"Who may do what with which vm, all of the first directory before the second: see `qubes-lite policy lint` and " +
+							"`qubes-lite policy explain`. Without any you may do anything, and guests may ask nothing.",
+					],
+				},
+				{
 					term: "`~/.local/state/qubes-lite/broker.log`",
 					blocks: [
 						"What a broker did that a command has started, one JSON object on each line, without arguments and environments of " +

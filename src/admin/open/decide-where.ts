@@ -25,8 +25,8 @@ export interface OpenPolicy {
 export type Ask = (what: string, choices: readonly OpenDestination[]) => Promise<OpenDestination>;
 
 export interface Deciders {
-	/** Throws where the policy can't be read. */
-	readonly policy: () => Promise<OpenPolicy>;
+	/** Throws where the policy can't be used. */
+	readonly policy: () => OpenPolicy;
 	/** Undefined: there is nobody to ask. */
 	readonly ask: Ask | undefined;
 }
@@ -40,7 +40,7 @@ export async function decideWhere(
 	config: Config,
 	{ policy, ask }: Deciders,
 ): Promise<OpenDestination> {
-	const { lineFor, hasLines } = await policy();
+	const { lineFor, hasLines } = policy();
 	const line = lineFor(hostOf(target));
 	if (line !== null && line.target !== "ask") return follow(line, config);
 	const base = findDefaultBase(config.vms);
@@ -73,7 +73,7 @@ function describe(target: OpenTarget): string {
 function refusal(target: OpenTarget, line: PolicyLine | null, what: string): QubesLiteError {
 	const why =
 		line === null ? "no line of the policy says where" : `${line.place} says to ask, and there is no terminal`;
-	const add = `echo 'open-url ${hostOf(target) ?? "*"} VM' >>~/.config/qubes-lite/policy.d/10-links.policy`;
+	const add = `echo 'open-url ${hostOf(target) ?? "*"} VM' >>~/.config/qubes-lite/policy.d/10-mine.policy`;
 	return new QubesLiteError("Denied", `${what} is opened nowhere: ${why}`, {
 		remedy: `${add}   # or: qubes-lite open --in VM …`,
 	});

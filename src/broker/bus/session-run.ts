@@ -53,7 +53,7 @@ const failureMaxLength = 300;
 
 /** Resolves once its command runs; rejects with why it does not, and then nothing runs. `abandoned`: nobody wants it any more. */
 export async function openRun(requests: Requests, opening: Opening, abandoned: AbortSignal): Promise<OpenRun> {
-	await requests.admit(opening.request);
+	await requests.admit(opening.request, opening.bytes);
 	try {
 		return await new SessionRun(requests, opening).open(abandoned);
 	} catch (cause) {

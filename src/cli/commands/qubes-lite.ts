@@ -214,6 +214,18 @@ export const commands = {
 			help,
 		},
 	},
+	"policy lint": {
+		help: "looks for mistakes in the policy's files, and for lines that are hardly meant",
+		more: "A single bad line and the broker allows nothing, until it is mended; then the exit status is 1. It asks no broker.",
+		options: { json, help },
+	},
+	"policy explain": {
+		help: "says whether the policy allows something, and which line decides",
+		more: "SOURCE is @host, which is you, or the vm that asks. TARGET is a vm, @dispvm or @dispvm:BASE for a disposable instance, @anyvm for lists and the broker itself. SERVICE is exec, attach, broker, list, sessions, status, console, start, stop, set, inhibit, events or open; ARGUMENT is the command of exec, the key of set, the scheme of open, with or without the + of a rule. With open-url as SERVICE, TARGET is a host, and the answer is where its URLs are opened.",
+		options: { json, help },
+		operand: { name: "SOURCE", least: 1, most: 4, missing: "who, about what, and which SERVICE?" },
+		usages: ["[--json] SOURCE TARGET SERVICE [ARGUMENT]"],
+	},
 	doctor: {
 		help: "looks whether this machine has what vms need, and says what helps",
 		options: {

@@ -12,7 +12,7 @@ const line = (target: string): OpenPolicy => ({
 });
 
 async function decide(policy: OpenPolicy, ask?: Ask, target = link, from = config): Promise<[string, boolean]> {
-	const { vm, isDisposable } = await decideWhere(target, from, { policy: async () => policy, ask });
+	const { vm, isDisposable } = await decideWhere(target, from, { policy: () => policy, ask });
 	return [vm.name, isDisposable];
 }
 

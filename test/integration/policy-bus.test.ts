@@ -1,0 +1,62 @@
+/** The policy holds for who calls by D-Bus as for who comes by the socket; in a broker that systemd has started. */
+import { chownSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { nothingLeft, type Outcome } from "../e2e/harness.ts";
+import { managerUids } from "./fake-user.ts";
+import { InstalledBroker } from "./installed-broker.ts";
+import { allowAll, policyVmNames, policyVms } from "./policy-user.ts";
+
+describe.each(managerUids)("a policy of the user %s", (uid) => {
+	let installed: InstalledBroker;
+	let file: string;
+
+	beforeAll(async () => {
+		installed = await InstalledBroker.start({ vms: policyVms, ...(uid === undefined ? {} : { uid }) });
+		const directory = join(installed.user.directory, ".config/qubes-lite/policy.d");
+		mkdirSync(directory, { recursive: true, mode: 0o755 });
+		file = join(directory, "10-mine.policy");
+		write(allowAll);
+		for (const path of [directory, file]) chownSync(path, uid ?? -1, uid ?? -1);
+	});
+
+	afterAll(async () => {
+		write(allowAll);
+		expect(await installed.leave(policyVmNames)).toEqual(nothingLeft);
+	});
+
+	const write = (text: string): void => writeFileSync(file, text, { mode: 0o644 });
+	const call = (...words: string[]): Promise<Outcome> =>
+		installed.manager.run("busctl", "--user", "call", "org.qubeslite.Broker1", ...words);
+	const ofVm = (vm: string, ...words: string[]) => call(`/org/qubeslite/vm/${vm}`, "org.qubeslite.VM1", ...words);
+	const run = (vm: string, command: string) => ofVm(vm, "Run", "asa{sv}", "1", command, "0");
+
+	it("is asked for each call, by its command and vm, and says which line it was", async () => {
+		expect((await run("vault", "true")).status).toBe(0);
+		write(`exec +true @host vault allow\nexec * @host vault deny\nstop * @host vault deny\n${allowAll}`);
+		expect((await run("vault", "true")).status).toBe(0);
+		for (const [denied, line] of [
+			[run("vault", "sh"), "2 says: exec * @host vault deny"],
+			[ofVm("vault", "Stop", "a{sv}", "0"), "3 says: stop * @host vault deny"],
+		] as const) {
+			const { status, stderr } = await denied;
+			expect([status, stderr]).toEqual([1, expect.stringContaining(`the policy does not allow this: ${file}:${line}`)]);
+		}
+		expect((await run("shopping", "true")).status).toBe(0);
+	});
+
+	it("allows nothing with a bad line, by either way", async () => {
+		write(`${allowAll}x\n`);
+		const sentence = `it allows nothing until its mistake is mended: ${file}:2: is 'x'; expected `;
+		for (const denied of [
+			call("/org/qubeslite", "org.qubeslite.Broker1", "ListVMs", "a{sv}", "0"),
+			run("vault", "true"),
+			installed.user.sh("qubes-lite ls"),
+		]) {
+			const { status, stdout, stderr } = await denied;
+			expect([status, stdout, stderr]).toEqual([1, "", expect.stringContaining(sentence)]);
+		}
+		write(allowAll);
+		expect((await ofVm("vault", "Stop", "a{sv}", "0")).status).toBe(0);
+	});
+});
