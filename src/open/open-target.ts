@@ -42,6 +42,10 @@ export function parseOpenTarget(untrusted: string): OpenTarget {
 	return { kind: "uri", uri: url.href, host: url.hostname === "" ? null : url.hostname };
 }
 
+/** What a rule of the policy for `open` names. */
+export const schemeOf = (target: OpenTarget): string =>
+	target.kind === "file" ? "file" : target.uri.slice(0, target.uri.indexOf(":"));
+
 function parseUrl(untrusted: string): URL {
 	const url = URL.parse(untrusted);
 	if (url !== null) return url;

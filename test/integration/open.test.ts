@@ -97,14 +97,29 @@ describe("the policy", () => {
 
 	it("refuses what no line fits, with the line that helps, and what it says to ask", async () => {
 		policy("open-url bank.example ask\n* * @host @anyvm allow\n");
+		const directory = at(".config/qubes-lite/policy.d");
 		const other = await open("https://other.example/");
 		expect([other.status, other.stderr]).toEqual([
 			1,
 			"qubes-lite: other.example is opened nowhere: no line of the policy says where\n" +
-				"  → echo 'open-url other.example VM' >>~/.config/qubes-lite/policy.d/10-mine.policy   # or: qubes-lite open --in VM …\n",
+				`  → mkdir -p ${directory} && printf '%s\\n' 'open-url other.example VM' >>${directory}/10-mine.policy   # or: qubes-lite open --in VM …\n`,
 		]);
 		const place = at(".config/qubes-lite/policy.d/10-mine.policy:1");
 		expect((await open("https://bank.example/")).stderr).toContain(`${place} says to ask, and there is no terminal\n`);
+		expect(opened()).toBe("");
+	});
+
+	it("says what may not be opened, by scheme, also where somebody names the vm", async () => {
+		policy("open +file @host banking deny\n* * @host banking allow\n");
+		expect(await open("--in banking http://x.example/")).toMatchObject({ status: 0, stderr: "" });
+		expect(opened()).toBe("banking http://x.example/\n");
+		const file = await open(`--in banking '${at("link")}'`);
+		const place = at(".config/qubes-lite/policy.d/10-mine.policy:1");
+		expect(file.stderr).toBe(
+			`qubes-lite: the policy does not allow to open this in banking: ${place}: open +file @host banking deny\n` +
+				"  → qubes-lite policy explain @host banking open file\n",
+		);
+		expect((await open("--in @dispvm http://x.example/")).stderr).toContain("in @dispvm:disp: no rule allows it\n");
 		expect(opened()).toBe("");
 	});
 

@@ -5,28 +5,13 @@ import { QubesLiteError } from "../../errors.ts";
 import { type OpenDestination, parseOpenDestination } from "../../open/open-destination.ts";
 import type { OpenTarget } from "../../open/open-target.ts";
 import { toSafeText } from "../../terminal/safe-text.ts";
-
-/** The line of the policy that is for a host. */
-export interface PolicyLine {
-	/** A vm, @dispvm, @dispvm:VM or ask. */
-	readonly target: string;
-	/** "file:line", for people. */
-	readonly place: string;
-}
-
-export interface OpenPolicy {
-	/** null: what has no host, as a mailto: and a file. */
-	readonly lineFor: (host: string | null) => PolicyLine | null;
-	/** There are open-url lines, whether one fits or not. */
-	readonly hasLines: boolean;
-}
+import type { OpenPolicy, PolicyLine } from "./open-policy.ts";
 
 /** Resolves with what somebody has chosen. */
 export type Ask = (what: string, choices: readonly OpenDestination[]) => Promise<OpenDestination>;
 
 export interface Deciders {
-	/** Throws where the policy can't be used. */
-	readonly policy: () => OpenPolicy;
+	readonly policy: Pick<OpenPolicy, "lineFor" | "hasLines" | "toAdding">;
 	/** Undefined: there is nobody to ask. */
 	readonly ask: Ask | undefined;
 }
@@ -40,8 +25,7 @@ export async function decideWhere(
 	config: Config,
 	{ policy, ask }: Deciders,
 ): Promise<OpenDestination> {
-	const { lineFor, hasLines } = policy();
-	const line = lineFor(hostOf(target));
+	const line = policy.lineFor(hostOf(target));
 	if (line !== null && line.target !== "ask") return follow(line, config);
 	const base = findDefaultBase(config.vms);
 	const what = describe(target);
@@ -49,8 +33,8 @@ export async function decideWhere(
 		const vms = config.vms.map((vm): OpenDestination => ({ vm, isDisposable: false }));
 		return await ask(what, base === undefined ? vms : [...vms, { vm: base, isDisposable: true }]);
 	}
-	if (!hasLines && base !== undefined) return { vm: base, isDisposable: true };
-	throw refusal(target, line, what);
+	if (!policy.hasLines && base !== undefined) return { vm: base, isDisposable: true };
+	throw refusal(line, what, policy.toAdding(`open-url ${hostOf(target) ?? "*"} VM`));
 }
 
 const hostOf = (target: OpenTarget): string | null => (target.kind === "uri" ? target.host : null);
@@ -70,11 +54,10 @@ function describe(target: OpenTarget): string {
 	return target.host === null ? toSafeText(target.uri).slice(0, 60) : toSafeText(target.host).slice(0, 200);
 }
 
-function refusal(target: OpenTarget, line: PolicyLine | null, what: string): QubesLiteError {
+function refusal(line: PolicyLine | null, what: string, adding: string): QubesLiteError {
 	const why =
 		line === null ? "no line of the policy says where" : `${line.place} says to ask, and there is no terminal`;
-	const add = `echo 'open-url ${hostOf(target) ?? "*"} VM' >>~/.config/qubes-lite/policy.d/10-mine.policy`;
 	return new QubesLiteError("Denied", `${what} is opened nowhere: ${why}`, {
-		remedy: `${add}   # or: qubes-lite open --in VM …`,
+		remedy: `${adding}   # or: qubes-lite open --in VM …`,
 	});
 }

@@ -1,18 +1,21 @@
 import { expect, it } from "vitest";
-import { type Ask, decideWhere, type OpenPolicy } from "../../../src/admin/open/decide-where.ts";
+import { type Ask, type Deciders, decideWhere } from "../../../src/admin/open/decide-where.ts";
 import { parseOpenTarget } from "../../../src/open/open-target.ts";
 import { createConfig, createVm } from "../../vmm/facts.ts";
 
 const config = createConfig(createVm(), createVm({ id: 15, name: "disp", disposable: true }));
 const link = parseOpenTarget("https://bank.example/x");
-const nothing: OpenPolicy = { lineFor: () => null, hasLines: false };
+type OpenPolicy = Deciders["policy"];
+const toAdding = (added: string): string => `add ${added}`;
+const nothing: OpenPolicy = { lineFor: () => null, hasLines: false, toAdding };
 const line = (target: string): OpenPolicy => ({
 	lineFor: (host) => (host === "bank.example" ? { target, place: "/p/1.policy:3" } : null),
 	hasLines: true,
+	toAdding,
 });
 
 async function decide(policy: OpenPolicy, ask?: Ask, target = link, from = config): Promise<[string, boolean]> {
-	const { vm, isDisposable } = await decideWhere(target, from, { policy: () => policy, ask });
+	const { vm, isDisposable } = await decideWhere(target, from, { policy, ask });
 	return [vm.name, isDisposable];
 }
 
@@ -47,7 +50,7 @@ it("without a terminal it is a disposable, as long as there is no line at all", 
 	await expect(other).rejects.toMatchObject({
 		code: "Denied",
 		message: "other.example is opened nowhere: no line of the policy says where",
-		remedy: expect.stringContaining("echo 'open-url other.example VM' >>~/.config/qubes-lite/policy.d/"),
+		remedy: "add open-url other.example VM   # or: qubes-lite open --in VM …",
 	});
 	await expect(decide(nothing, undefined, link, createConfig(createVm()))).rejects.toMatchObject({ code: "Denied" });
 	await expect(decide(line("ask"))).rejects.toMatchObject({
