@@ -14,7 +14,10 @@ export function lookAt(places: readonly string[]): Look {
 	let changedAtMs = 0;
 	const stamps = places.map((place) => {
 		try {
-			const { ino, size, mtimeNs, ctimeNs, ctimeMs } = statSync(place, { bigint: true });
+			/** Most are not there, and an error costs as much as ten looks. */
+			const found = statSync(place, { bigint: true, throwIfNoEntry: false });
+			if (found === undefined) return "ENOENT";
+			const { ino, size, mtimeNs, ctimeNs, ctimeMs } = found;
 			changedAtMs = Math.max(changedAtMs, Number(ctimeMs));
 			return [ino, size, mtimeNs, ctimeNs].join();
 		} catch (cause) {

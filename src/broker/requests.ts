@@ -6,9 +6,9 @@ import type { Logger } from "pino";
 import { QubesLiteError } from "../errors.ts";
 import type { BrokerRequest } from "../protocol/broker.ts";
 import type { BrokerStatus, SessionStatus, VmStatus } from "../protocol/broker-replies.ts";
-import { authorize } from "./authorize.ts";
+import { authorize, requireAllowed } from "./authorize.ts";
 import type { Clock } from "./clock.ts";
-import type { Policy } from "./policy.ts";
+import type { Policy, PolicyRequest } from "./policy.ts";
 import type { Registry } from "./registry.ts";
 import { countProcesses, listAllSessions, listSessionsOf } from "./serve-sessions.ts";
 import { setVm } from "./set-vm.ts";
@@ -60,6 +60,16 @@ export class Requests {
 		/** What runs can be seen and stopped whatever the configuration says. */
 		if (refusal !== null && (needsConfig(request) || registry.all().length === 0)) throw refusal;
 		authorize(request, bytes, this.dependencies);
+	}
+
+	/** Throws Denied. For what is no request: the host reads what everybody is told. */
+	require(query: Omit<PolicyRequest, "source">): void {
+		requireAllowed({ source: "@host", ...query }, this.dependencies);
+	}
+
+	/** Whether the host may be told what happens to this vm. */
+	mayTell(vm: string): boolean {
+		return this.dependencies.policy.decide({ source: "@host", target: vm, service: "events" }).allow;
 	}
 
 	/** The reply, as schema 1 has it. `number` is the request's own, `askedAt` on the machine's clock. */

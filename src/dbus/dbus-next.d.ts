@@ -34,3 +34,11 @@ declare module "dbus-next/lib/variant.js" {
 	const variants: { readonly Variant: new (signature: string, value: unknown) => object };
 	export default variants;
 }
+
+declare module "dbus-next/lib/message.js" {
+	const messages: {
+		/** The bytes of a message without a body, whatever signature it has. */
+		marshall(message: object): [Buffer, unknown[]];
+	};
+	export default messages;
+}

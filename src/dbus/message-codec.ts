@@ -4,6 +4,7 @@
  */
 import DBusBuffer, { type SignatureTree } from "dbus-next/lib/dbus-buffer.js";
 import marshalling from "dbus-next/lib/marshall-compat.js";
+import messages from "dbus-next/lib/message.js";
 import variants from "dbus-next/lib/variant.js";
 
 export const messageType = { call: 1, reply: 2, error: 3, signal: 4 } as const;
@@ -23,7 +24,18 @@ export interface OutgoingMessage {
 	readonly replySerial?: number;
 	/** D-Bus type signature of `body`. */
 	readonly signature: string;
-	readonly body: readonly unknown[];
+	readonly body: readonly unknown[] | EncodedBody;
+}
+
+/** A body whose bytes are made once, for what is asked again and again. */
+export class EncodedBody {
+	readonly bytes: Buffer;
+
+	/** Throws where `body` does not fit its signature. */
+	constructor(signature: string, body: readonly unknown[]) {
+		const message = encodeMessage({ type: messageType.reply, serial: 1, replySerial: 1, signature, body });
+		this.bytes = message.subarray(message.length - message.readUInt32LE(lengthAt));
+	}
 }
 
 /** Texts that it does not have are "", its replySerial is then 0. */
@@ -47,8 +59,12 @@ export interface IncomingMessage {
 export const toVariant = (signature: string, value: unknown): object => new variants.Variant(signature, value);
 
 /** Throws where the body does not fit its signature. */
-export const encodeMessage = (message: OutgoingMessage): Buffer =>
-	marshalling.marshallMessage({ ...message, body: [...message.body] })[0];
+export function encodeMessage({ body, ...message }: OutgoingMessage): Buffer {
+	if (!(body instanceof EncodedBody)) return marshalling.marshallMessage({ ...message, body: [...body] })[0];
+	const [header] = messages.marshall(message);
+	header.writeUInt32LE(body.bytes.length, lengthAt);
+	return Buffer.concat([header, body.bytes]);
+}
 
 /** All that systemd says of 127 units is below 1 MiB; the specification's 128 MiB would cost several GiB as objects. */
 const messageMaxBytes = 16 * 1024 * 1024;
@@ -60,6 +76,8 @@ const specifiedMaxBytes = 128 * 1024 * 1024;
 const fieldsMaxBytes = 64 * 1024;
 
 const headerBytes = 16;
+/** Where the length of the body is in the header. */
+const lengthAt = 4;
 const littleEndian = 0x6c;
 const bigEndian = 0x42;
 
@@ -120,7 +138,7 @@ function measure(header: Buffer): Measure {
 	const numberAt = (at: number): number =>
 		endian === littleEndian ? header.readUInt32LE(at) : header.readUInt32BE(at);
 	const fields = headerBytes + Math.ceil(numberAt(12) / 8) * 8;
-	const body = numberAt(4);
+	const body = numberAt(lengthAt);
 	const length = fields + body;
 	const isTooLong = header[1] === messageType.call && length > callMaxBytes;
 	const most = isTooLong ? specifiedMaxBytes : messageMaxBytes;

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { type InterfaceSpec, joinSignature, objectManager, standardInterfaces } from "./interface-spec.ts";
 import { formatIntrospection } from "./introspection.ts";
-import { type IncomingMessage, toVariant } from "./message-codec.ts";
+import { type EncodedBody, type IncomingMessage, toVariant } from "./message-codec.ts";
 import { BusError } from "./user-bus.ts";
 
 /** Who calls. */
@@ -19,11 +19,14 @@ export interface ServedInterface {
 	readonly spec: InterfaceSpec;
 	/** All that `spec` names, each of its type. */
 	properties(): Readonly<Record<string, unknown>>;
+	/** Throws where its properties must not be read; those of the root: where none of its objects may be listed. */
+	checkReading(): void;
 	/** One of `spec`, with arguments of its signature. Answers with the values that it returns; throws, or rejects with, what the caller is told. */
 	call(method: string, args: readonly unknown[], caller: Caller): Values | Promise<Values>;
 }
 
-type Values = readonly unknown[];
+/** One for each value that a method returns, or all of them with their bytes. */
+export type Values = readonly unknown[] | EncodedBody;
 
 export interface Reply {
 	readonly signature: string;
@@ -103,7 +106,12 @@ export class ServedObjects {
 	}
 
 	/** A method of a standard interface. */
-	#answer(spec: InterfaceSpec, member: string, args: Values, served: Served & { readonly path: string }): Values {
+	#answer(
+		spec: InterfaceSpec,
+		member: string,
+		args: readonly unknown[],
+		served: Served & { readonly path: string },
+	): readonly unknown[] {
 		switch (member) {
 			case "Ping":
 				return [];
@@ -112,11 +120,12 @@ export class ServedObjects {
 			case "Introspect":
 				return [formatIntrospection(specsOf(served), this.#childrenOf(served.path))];
 			case "GetManagedObjects":
+				for (const root of served.interfaces) root.checkReading();
 				return [this.#managed()];
 			case "Get":
 				return [this.#get(served, args)];
 			case "GetAll":
-				return [toProperties(findInterface(served, args))];
+				return [toProperties(findReadable(served, args))];
 			case "Set":
 				this.#get(served, args);
 				throw new BusError(
@@ -128,13 +137,9 @@ export class ServedObjects {
 		}
 	}
 
-	#get(served: Served, args: Values): object {
-		const found = findInterface(served, args);
-		const name = String(args[1]);
-		const type = Object.hasOwn(found.spec.properties, name) ? found.spec.properties[name]?.type : undefined;
-		if (type === undefined) {
-			throw new BusError(`${errors}.UnknownProperty`, `${found.spec.name} has no property ${name}`);
-		}
+	#get(served: Served, args: readonly unknown[]): object {
+		const found = findReadable(served, args);
+		const [name, type] = findProperty(found, args);
 		return toVariant(type, found.properties()[name]);
 	}
 
@@ -158,13 +163,27 @@ const specsOf = ({ interfaces, isRoot }: Served): InterfaceSpec[] => [
 	...interfaces.map(({ spec }) => spec),
 ];
 
-function findInterface({ interfaces }: Served, [name]: Values): ServedInterface {
+function findInterface({ interfaces }: Served, [name]: readonly unknown[]): ServedInterface {
 	const found = interfaces.find(({ spec }) => spec.name === name);
 	if (found !== undefined) return found;
 	/** Those without properties are answered, too. */
 	const standard = [...standardInterfaces, objectManager].find((spec) => spec.name === name);
-	if (standard !== undefined) return { spec: standard, properties: () => ({}), call: () => [] };
+	if (standard !== undefined) return { spec: standard, properties: () => ({}), checkReading: () => {}, call: () => [] };
 	throw new BusError(`${errors}.UnknownInterface`, `there is no interface ${name} here`);
+}
+
+function findReadable(served: Served, args: readonly unknown[]): ServedInterface {
+	const found = findInterface(served, args);
+	found.checkReading();
+	return found;
+}
+
+/** Its name and its type. */
+function findProperty({ spec }: ServedInterface, args: readonly unknown[]): [name: string, type: string] {
+	const name = String(args[1]);
+	const type = Object.hasOwn(spec.properties, name) ? spec.properties[name]?.type : undefined;
+	if (type !== undefined) return [name, type];
+	throw new BusError(`${errors}.UnknownProperty`, `${spec.name} has no property ${name}`);
 }
 
 export function toProperties(served: Pick<ServedInterface, "spec" | "properties">): Record<string, object> {

@@ -3,6 +3,7 @@ import { isUtf8 } from "node:buffer";
 import {
 	closeSync,
 	constants,
+	existsSync,
 	fstatSync,
 	lstatSync,
 	openSync,
@@ -60,6 +61,8 @@ export function findPolicy(directories: readonly string[], uid: number): ParsedP
 
 /** As `*.policy` in a shell, so that none begins with a dot, in the order of their bytes. */
 function namesIn(directory: string): string[] {
+	/** Mostly it is not there, and an error costs more than the look. */
+	if (!existsSync(directory)) return [];
 	try {
 		return readdirSync(directory, { encoding: "buffer" })
 			.filter((name) => name[0] !== 0x2e && name.toString("latin1").endsWith(".policy"))

@@ -11,6 +11,7 @@
  *   preloaded   a disposable that is kept ready / a cold one, to the first byte
  *   resume      a run in a paused vm − in a running one
  *   isolation   a start beside a boot that hangs / alone
+ *   bus         a list of vms by D-Bus / a Ping of the same broker; how soon a change of state is heard
  *   fleet       what 120 vms at rest cost the broker
  *   tail        how even warm runs are
  *
@@ -21,6 +22,7 @@ import { buildAll } from "../../scripts/build.ts";
 import { setUpOrExit } from "../../scripts/setup.ts";
 import { TestUser } from "../e2e/harness.ts";
 import { benchActivation } from "./activation.ts";
+import { benchBus } from "./bus.ts";
 import { benchCold } from "./cold.ts";
 import { benchFakeAgent } from "./fake-agent.ts";
 import { benchFleet, benchIsolation } from "./fleet.ts";
@@ -55,6 +57,7 @@ const benches: Readonly<Record<string, (user: TestUser) => Figure[] | Promise<Fi
 	preloaded: () => benchPreloaded(fewPairs),
 	resume: () => benchResume(fewPairs),
 	isolation: () => benchIsolation(pairs),
+	bus: () => benchBus(pairs),
 	fleet: () => benchFleet(),
 	tail: (user) => benchTail(user, vm, runs),
 };

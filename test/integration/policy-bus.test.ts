@@ -28,6 +28,7 @@ describe.each(managerUids)("a policy of the user %s", (uid) => {
 	const write = (text: string): void => writeFileSync(file, text, { mode: 0o644 });
 	const call = (...words: string[]): Promise<Outcome> =>
 		installed.manager.run("busctl", "--user", "call", "org.qubeslite.Broker1", ...words);
+	const broker = ["/org/qubeslite", "org.qubeslite.Broker1"] as const;
 	const ofVm = (vm: string, ...words: string[]) => call(`/org/qubeslite/vm/${vm}`, "org.qubeslite.VM1", ...words);
 	const run = (vm: string, command: string) => ofVm(vm, "Run", "asa{sv}", "1", command, "0");
 
@@ -43,6 +44,37 @@ describe.each(managerUids)("a policy of the user %s", (uid) => {
 			expect([status, stderr]).toEqual([1, expect.stringContaining(`the policy does not allow this: ${file}:${line}`)]);
 		}
 		expect((await run("shopping", "true")).status).toBe(0);
+	});
+
+	it("holds for what is read and told, and for sessions that the broker itself is connected to", async () => {
+		write(allowAll);
+		const started = await ofVm("vault", "Run", "asa{sv}", "2", "sleep", "1000", "1", "capture", "b", "true");
+		const id = /"(.*)"/.exec(started.stdout)?.[1] ?? "";
+		const signal = (name: string) => call(...broker, "Signal", "ssa{sv}", id, name, "0");
+		write(`* * @host vault deny\nlist * @host @anyvm deny\n${allowAll}`);
+		const properties = "org.freedesktop.DBus.Properties";
+		const read = (vm: string) => call(`/org/qubeslite/vm/${vm}`, properties, "Get", "ss", "org.qubeslite.VM1", "State");
+		const denied = {
+			status: 1,
+			stdout: "",
+			stderr: expect.stringContaining(`the policy does not allow this: ${file}:`),
+		};
+		expect(await read("vault")).toMatchObject(denied);
+		expect(await read("shopping")).toMatchObject({ status: 0 });
+		const manager = "org.freedesktop.DBus.ObjectManager";
+		expect(await call("/org/qubeslite", manager, "GetManagedObjects")).toMatchObject(denied);
+		expect(await signal("SIGTERM")).toMatchObject(denied);
+		expect(await call(...broker, "Wait", "sa{sv}", id, "0")).toMatchObject(denied);
+		const monitor = installed.manager.begin("gdbus", "monitor", "--session", "-d", "org.qubeslite.Broker1");
+		await installed.user.until("it listens", () => monitor.stdout().includes("is owned by"));
+		write(`events * @host vault deny\n${allowAll}`);
+		expect(await signal("SIGTERM")).toMatchObject({ status: 0 });
+		expect((await call(...broker, "Wait", "sa{sv}", id, "0")).stdout).toContain('-1 "SIGTERM"');
+		expect((await run("shopping", "true")).status).toBe(0);
+		await installed.user.until("shopping's is told", () => monitor.stdout().includes("SessionEnded ('shopping."));
+		expect(monitor.stdout()).not.toContain("vault");
+		monitor.kill("SIGKILL");
+		await monitor.done;
 	});
 
 	it("allows nothing with a bad line, by either way", async () => {

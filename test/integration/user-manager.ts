@@ -6,7 +6,7 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
-import type { Outcome, TestUser } from "../e2e/harness.ts";
+import type { Outcome, Running, TestUser } from "../e2e/harness.ts";
 
 /** In each of the hierarchies that are there: a manager that is not root needs a cgroup of its own. */
 const cgroupRoots = ["/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified", "/sys/fs/cgroup"];
@@ -68,10 +68,15 @@ export class UserManager {
 
 	/** Runs a program as the user, where systemctl and journalctl work. */
 	run(program: string, ...words: string[]): Promise<Outcome> {
-		const enter = ["--target", String(this.pid), "--mount", ...this.#become()];
-		const running = this.#user.startAsTester("nsenter", [...enter, program, ...words]);
+		const running = this.begin(program, ...words);
 		running.stdin.end();
 		return running.done;
+	}
+
+	/** The same for one that goes on. */
+	begin(program: string, ...words: string[]): Running {
+		const enter = ["--target", String(this.pid), "--mount", ...this.#become()];
+		return this.#user.startAsTester("nsenter", [...enter, program, ...words]);
 	}
 
 	/** Properties of a unit, as `systemctl show` has them. */

@@ -1,5 +1,6 @@
 /** org.qubeslite.Broker1: what is not of one vm. */
-import type { Caller, ServedInterface } from "../../dbus/served-objects.ts";
+import { EncodedBody } from "../../dbus/message-codec.ts";
+import type { Caller, ServedInterface, Values } from "../../dbus/served-objects.ts";
 import { QubesLiteError } from "../../errors.ts";
 import type { Requests } from "../requests.ts";
 import { listAllSessions, listSessionsOf } from "../serve-sessions.ts";
@@ -26,6 +27,8 @@ type Method = keyof typeof brokerSpec.methods;
 export class BrokerObject implements ServedInterface {
 	readonly spec = brokerSpec;
 	readonly #host: BrokerObjectHost;
+	/** As it was last, in words and in bytes. */
+	#listed: { readonly said: string; readonly body: EncodedBody } | undefined;
 
 	constructor(host: BrokerObjectHost) {
 		this.#host = host;
@@ -35,13 +38,17 @@ export class BrokerObject implements ServedInterface {
 		return { Version: this.#host.version };
 	}
 
-	async call(method: Method, args: readonly unknown[], caller: Caller): Promise<readonly unknown[]> {
+	checkReading(): void {
+		this.#host.requests.require({ target: "@anyvm", service: "list" });
+	}
+
+	async call(method: Method, args: readonly unknown[], caller: Caller): Promise<Values> {
 		const { runs, inhibitions } = this.#host;
 		const options = new CallOptions(args.at(-1));
 		const [word] = args as [string];
 		switch (method) {
 			case "ListVMs":
-				return [await this.#list()];
+				return await this.#list();
 			case "GetVM":
 				return [await this.#find(word)];
 			case "ListSessions":
@@ -63,12 +70,16 @@ export class BrokerObject implements ServedInterface {
 		}
 	}
 
-	async #list(): Promise<readonly unknown[]> {
+	/** Who draws it asks often, and it seldom changes. */
+	async #list(): Promise<EncodedBody> {
 		await this.#host.requests.admit({ method: "list" });
-		return [...this.#host.visible()].map(([path, vm]) => {
+		const vms = [...this.#host.visible()].map(([path, vm]) => {
 			const { name, id } = vm.config;
 			return [name, path, id, vm.snapshot().state];
 		});
+		const said = vms.join();
+		if (said !== this.#listed?.said) this.#listed = { said, body: new EncodedBody("a(sous)", [vms]) };
+		return this.#listed.body;
 	}
 
 	async #find(name: string): Promise<string> {

@@ -109,13 +109,11 @@ export class BusApi {
 	}
 
 	#show({ path, interfaces, name }: ToldVm, isShown: boolean): void {
-		if (isShown) {
-			this.#objects.add(path, interfaces);
-			this.#service.added(path, interfaces);
-		} else {
-			this.#objects.remove(path);
-			this.#service.removed(path, interfaces);
-		}
+		if (isShown) this.#objects.add(path, interfaces);
+		else this.#objects.remove(path);
+		if (!this.#options.requests.mayTell(name)) return;
+		if (isShown) this.#service.added(path, interfaces);
+		else this.#service.removed(path, interfaces);
 		this.#service.emit(rootPath, broker, isShown ? "VMAdded" : "VMRemoved", [name, path]);
 	}
 

@@ -63,6 +63,8 @@ export class Runs {
 
 	/** How it has ended, once it has. Rejects where nobody knows of such a session. `abandoned`: nobody waits any more. */
 	async wait(id: string, abandoned: AbortSignal): Promise<RunEnd> {
+		const { request } = toAttachment(parseSessionId(id));
+		await this.#requests.admit(request);
 		const run = this.#runs.get(id) ?? (await this.#attach(id, abandoned));
 		if (!("open" in run)) return run;
 		run.waiters += 1;
@@ -82,12 +84,14 @@ export class Runs {
 	/** To its command's process group. */
 	async signal(id: string, name: string, abandoned: AbortSignal): Promise<void> {
 		const signal = parseSignalName(name);
+		const attachment = toAttachment(parseSessionId(id));
+		await this.#requests.admit(attachment.request);
 		const known = this.#runs.get(id);
 		if (known !== undefined) {
 			known.open.command.signal(signal);
 			return;
 		}
-		const open = await openRun(this.#requests, toAttachment(parseSessionId(id)), abandoned);
+		const open = await openRun(this.#requests, attachment, abandoned);
 		open.command.signal(signal);
 		open.leave();
 	}

@@ -62,7 +62,7 @@ export class ToldVm {
 		const changed = differences(told, now);
 		if (Object.keys(changed).length === 0) return;
 		if (changed.State !== undefined) this.#emit("StateChanged", [told.State, now.State, now.Reason]);
-		this.#host.service.changed(this.path, this.#object, changed);
+		if (this.#host.requests.mayTell(this.name)) this.#host.service.changed(this.path, this.#object, changed);
 	}
 
 	/** It is no more. */
@@ -91,6 +91,7 @@ export class ToldVm {
 	}
 
 	#emit(signal: string, body: readonly unknown[]): void {
-		if (this.isShown) this.#host.service.emit(this.path, this.#object, signal, body);
+		if (this.isShown && this.#host.requests.mayTell(this.name))
+			this.#host.service.emit(this.path, this.#object, signal, body);
 	}
 }

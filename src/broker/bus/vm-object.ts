@@ -34,6 +34,10 @@ export class VmObject implements ServedInterface {
 		return toVmProperties(this.#vm, this.#host.requests.status(this.#vm));
 	}
 
+	checkReading(): void {
+		this.#host.requests.require({ target: this.#vm.config.name, service: "status" });
+	}
+
 	async call(method: Method, args: readonly unknown[], caller: Caller): Promise<readonly unknown[]> {
 		const vm = this.#vm.config.name;
 		const options = new CallOptions(args.at(-1));

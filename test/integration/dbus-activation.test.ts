@@ -1,0 +1,148 @@
+/** The broker's name on the bus: who calls it starts a broker, whatever becomes of the one before, and nobody's call is lost. */
+import { setTimeout as delay } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { nothingLeft, type Outcome } from "../e2e/harness.ts";
+import { rounds } from "../rounds.ts";
+import { BusCaller } from "./bus-caller.ts";
+import { managerUids } from "./fake-user.ts";
+import { InstalledBroker, service, socket } from "./installed-broker.ts";
+
+const idleMs = 150;
+const [broker, root] = ["org.qubeslite.Broker1", "/org/qubeslite"];
+const vm = "org.qubeslite.VM1";
+const shopping = `${root}/vm/shopping`;
+
+const numbers = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
+
+describe.each(managerUids)("the broker's name, uid %s", (uid) => {
+	let installed: InstalledBroker;
+	const busctl = (...words: string[]): Promise<Outcome> => installed.manager.run("busctl", "--user", "--", ...words);
+	const list = () => busctl("call", broker, root, broker, "ListVMs", "a{sv}", "0");
+	const listed = { status: 0, stderr: "", stdout: expect.stringMatching(/^a\(sous\) 1 "shopping" /) };
+	const owner = async () => (await busctl("call", ...bus, "GetNameOwner", "s", broker)).stdout;
+	const bus = ["org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus"] as const;
+	const until = (what: string, look: () => Promise<boolean>) => installed.user.until(what, look, 20_000);
+	const leaves = (): number => installed.log().match(/"why":"idle"/g)?.length ?? 0;
+
+	beforeAll(async () => {
+		installed = await InstalledBroker.start({
+			...{ vms: [{ id: 5, name: "shopping" }], env: { QUBES_LITE_BROKER_IDLE_MS: String(idleMs) } },
+			...(uid === undefined ? {} : { uid }),
+		});
+	});
+
+	afterAll(async () => {
+		expect(await installed.leave(["shopping"])).toEqual(nothingLeft);
+	});
+
+	it("calls at any moment around its idle exit are all answered", { timeout: 600_000 }, async () => {
+		await installed.settled();
+		const before = leaves();
+		const every = rounds(20, 1);
+		const offsets = numbers(250 / every + 1).map((step) => -50 + every * step);
+		for (const offset of offsets) {
+			await delay(idleMs + offset);
+			expect(await list(), `${offset} ms`).toMatchObject(listed);
+		}
+		expect(leaves() - before).toBeGreaterThan(offsets.length / 2);
+	});
+
+	it("calls and clients that come at the same instant start one broker", { timeout: 120_000 }, async () => {
+		for (const _ of numbers(rounds(3, 50))) {
+			await installed.settled();
+			const serves = installed.log().match(/"broker.serves"/g)?.length ?? 0;
+			const askers = numbers(16).map((n) => (n % 2 === 0 ? list() : installed.user.sh("qubes-lite ls -q")));
+			for (const [n, outcome] of (await Promise.all(askers)).entries()) {
+				expect(outcome).toMatchObject(n % 2 === 0 ? listed : { status: 0, stdout: "shopping\n", stderr: "" });
+			}
+			expect((installed.log().match(/"broker.serves"/g)?.length ?? 0) - serves).toBe(1);
+		}
+	});
+
+	it("is taken again after the bus was restarted; vms and the socket go on meanwhile", {
+		timeout: 60_000,
+	}, async () => {
+		expect(await busctl("call", broker, shopping, vm, "Start", "a{sv}", "0")).toMatchObject({ status: 0, stderr: "" });
+		const pid = await installed.property("MainPID");
+		const starts = installed.user.starts("shopping");
+		await installed.systemctl("restart", "dbus.service");
+		expect(await installed.user.run("shopping", "echo", "here")).toMatchObject({ status: 0, stdout: "here\n" });
+		await until("its name is there again", async () => (await owner()).startsWith("s "));
+		expect(await list()).toMatchObject(listed);
+		expect(await installed.property("MainPID")).toBe(pid);
+		expect(installed.user.starts("shopping")).toBe(starts);
+		expect(await busctl("call", broker, shopping, vm, "Kill", "a{sv}", "0")).toMatchObject({ status: 0 });
+	});
+
+	it("is taken when somebody else gives it back, in whose place it was not", { timeout: 60_000 }, async () => {
+		await installed.settled();
+		const script = `from gi.repository import Gio, GLib
+Gio.bus_own_name(Gio.BusType.SESSION, "${broker}", Gio.BusNameOwnerFlags.NONE, None, lambda *_: print("mine", flush=True), None)
+GLib.MainLoop().run()`;
+		const thief = installed.manager.begin("/usr/bin/python3", "-c", script);
+		await until("it has the name", async () => thief.stdout().includes("mine"));
+		expect(await installed.user.sh("qubes-lite start shopping")).toMatchObject({ status: 0 });
+		const theirs = await owner();
+		thief.kill("SIGKILL");
+		await until("another has it", async () => (await owner()).startsWith("s ") && (await owner()) !== theirs);
+		expect(await list()).toMatchObject(listed);
+		expect(await installed.user.sh("qubes-lite stop --force shopping")).toMatchObject({ status: 0 });
+	});
+
+	it("goes to the next broker when one is killed, and calls meanwhile end", { timeout: 60_000 }, async () => {
+		expect(await busctl("call", broker, shopping, vm, "Start", "a{sv}", "0")).toMatchObject({ status: 0, stderr: "" });
+		const caller = new BusCaller(installed);
+		installed.user.order("shopping", { helloDelayMs: 60_000 });
+		await busctl("call", broker, shopping, vm, "Kill", "a{sv}", "0");
+		await caller.send(shopping, vm, "Start", "(@a{sv} {},)");
+		process.kill(Number(await installed.property("MainPID")), "SIGKILL");
+		expect(await list()).toMatchObject(listed);
+		installed.user.order("shopping", {});
+		expect(await busctl("call", broker, shopping, vm, "Kill", "a{sv}", "0")).toMatchObject({ status: 0, stderr: "" });
+		await caller.kill();
+	});
+
+	it("serves without a bus, and where it comes late", { timeout: 60_000 }, async () => {
+		await installed.settled();
+		await installed.systemctl("stop", "dbus.socket", "dbus.service");
+		expect(await installed.user.sh("qubes-lite ls -q")).toMatchObject({ status: 0, stdout: "shopping\n", stderr: "" });
+		await installed.systemctl("start", "dbus.socket");
+		expect(await list()).toMatchObject(listed);
+	});
+
+	it("can't be started where its socket is stopped, which the caller hears", { timeout: 60_000 }, async () => {
+		await installed.settled();
+		await installed.systemctl("mask", "--runtime", socket);
+		await installed.systemctl("stop", socket, service);
+		const outcome = await busctl("--timeout=3", "call", broker, root, broker, "ListVMs", "a{sv}", "0");
+		expect(outcome.status).toBe(1);
+		await installed.systemctl("unmask", "--runtime", socket);
+		await installed.systemctl("start", socket);
+		expect(await list()).toMatchObject(listed);
+	});
+
+	it("match rules and memory stay as they are over many starts and stops", { timeout: 3_600_000 }, async () => {
+		const caller = new BusCaller(installed);
+		const cycle = async () => {
+			expect(await caller.call(shopping, vm, "Start", "(@a{sv} {},)")).toEqual(["ok", "()"]);
+			expect(await caller.call(shopping, vm, "Kill", "(@a{sv} {},)")).toEqual(["ok", "()"]);
+		};
+		const inhibitor = await caller.call(shopping, vm, "Inhibit", "('stay', @a{sv} {})");
+		expect(inhibitor[0]).toBe("ok");
+		for (const _ of numbers(10)) await cycle();
+		const pid = await installed.property("MainPID");
+		const before = { rules: await caller.matchRules(), memory: await memoryOf(installed) };
+		for (const _ of numbers(rounds(40, 10_000))) await cycle();
+		expect(await installed.property("MainPID")).toBe(pid);
+		expect(await caller.matchRules()).toBe(before.rules);
+		expect(before.rules).toBe(1);
+		expect((await memoryOf(installed)) - before.memory).toBeLessThan(24);
+		await caller.kill();
+	});
+});
+
+/** MiB. */
+async function memoryOf(installed: InstalledBroker): Promise<number> {
+	const status = await installed.manager.run("cat", `/proc/${await installed.property("MainPID")}/status`);
+	return Number(/VmRSS:\s+(\d+)/.exec(status.stdout)?.[1]) / 1024;
+}
