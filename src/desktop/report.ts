@@ -21,6 +21,9 @@ export interface Report {
 /** Icons of one report take no more than this when they are unpacked: a second's work of the host's. */
 const pixelBytesMax = 64 * 1024 * 1024;
 
+/** And no more than this as files, whatever they have become: what is kept can be read again. */
+const iconBytesMax = 8 * 1024 * 1024;
+
 /** `text`: lines of JSON; what is beyond the report's limit is not looked at. */
 export function parseReport(text: string): Report {
 	const lines = text
@@ -33,13 +36,15 @@ export function parseReport(text: string): Report {
 /** The same of programs that are parsed already, as a kept report has them. */
 export function parsePrograms(untrusted: readonly unknown[]): Report {
 	const programs = new Map<string, ReportedProgram>();
-	let pixelBytes = pixelBytesMax;
+	let [pixelBytes, iconBytes] = [pixelBytesMax, iconBytesMax];
 	for (const one of untrusted.slice(0, programsMax)) {
 		const program = parseProgram(one, pixelBytes);
 		if (program === undefined || programs.has(program.id)) continue;
 		pixelBytes -= program.pixelBytes;
 		const { id, name, terminal, icon } = program;
-		programs.set(id, { id, name, terminal, ...(icon !== undefined && { icon }) });
+		const fits = icon !== undefined && icon.length <= iconBytes;
+		if (fits) iconBytes -= icon.length;
+		programs.set(id, { id, name, terminal, ...(fits && { icon }) });
 	}
 	return { programs: [...programs.values()], refused: untrusted.length - programs.size };
 }

@@ -1,9 +1,10 @@
+import { deflateSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { toMenuName } from "../../src/desktop/program-name.ts";
 import { formatKept, parseKept, parseReport } from "../../src/desktop/report.ts";
 import { programsMax } from "../../src/protocol/programs.ts";
-import { makePng } from "./make-png.ts";
+import { chunk, end, header, makePng, signature } from "./make-png.ts";
 
 const line = (program: unknown) => `${JSON.stringify(program)}\n`;
 const program = { id: "firefox", name: "Firefox", terminal: false };
@@ -69,6 +70,29 @@ describe("a guest's report", () => {
 		for (const text of ["", "{}", '{"schema":2,"programs":[]}', '{"schema":1,"programs":{}}', "null"])
 			expect(parseKept(text)).toBeUndefined();
 		expect(parseKept('{"schema":1,"programs":[{"id":"../x","name":"x"}]}')?.programs).toEqual([]);
+	});
+
+	it("has no more icons than there is room for, and what is kept of it can be read again", () => {
+		/** Noise, which no compression makes smaller. */
+		const noise = Buffer.from(
+			Array.from({ length: 200 * 1024 }, (_, index) => (index * 7919 + (index >> 3) * 104_729) % 251),
+		);
+		const row = 4 * 64 + 1;
+		for (let at = 0; at < noise.length; at += row) noise[at] = 0;
+		const tall = Math.floor(noise.length / row);
+		const png = Buffer.concat([
+			signature,
+			header(64, tall),
+			chunk("IDAT", deflateSync(noise.subarray(0, tall * row), { level: 0 })),
+			end,
+		]);
+		const icon = { format: "png", base64: png.toString("base64") };
+		const many = Array.from({ length: 250 }, (_, index) => line({ ...program, id: `p${index}`, icon })).join("");
+		const { programs } = parseReport(many);
+		const bytes = programs.reduce((sum, one) => sum + (one.icon?.length ?? 0), 0);
+		expect(bytes).toBeGreaterThan(0);
+		expect(bytes).toBeLessThanOrEqual(8 * 1024 * 1024);
+		expect(parseKept(formatKept(programs))?.programs).toEqual(programs);
 	});
 
 	it("may be any text", () => {
