@@ -22,6 +22,7 @@ import { brokerSocketName, openRuntimeDirectory } from "../runtime-directory.ts"
 import { BootHistory } from "./boot-history.ts";
 import type { BusApi } from "./bus/bus-api.ts";
 import { systemClock } from "./clock.ts";
+import { isInstalled, keepDesktopInSync, runDesktopSync } from "./desktop-sync.ts";
 import { IdleExit } from "./idle-exit.ts";
 import { instanceAdapters } from "./instance-adapters.ts";
 import { keepLogs } from "./kept-logs.ts";
@@ -128,6 +129,11 @@ async function serve(fd: number | null): Promise<void> {
 		},
 		uptimeMs(),
 	);
+	keepDesktopInSync({
+		...{ registry, now, clock: systemClock },
+		isWanted: () => live.config.desktop && isInstalled(stateDirectory),
+		run: async (vms) => log.info({ event: "desktop.synced", vms, status: await runDesktopSync(vms) }),
+	});
 	const configured: LiveConfigEvents = {
 		reading: () => notify.reloading(),
 		read: () => {

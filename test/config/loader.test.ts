@@ -40,6 +40,7 @@ describe("a good configuration", () => {
 	test("gets the seed's defaults, in the program's units", () => {
 		expect(parse({ version: 1, vms: [{ id: 3, name: "banking" }] })).toEqual({
 			vmNetwork: "172.16.200.0/24",
+			desktop: true,
 			supervisor: "auto",
 			notifications: true,
 			vms: [
@@ -57,6 +58,8 @@ describe("a good configuration", () => {
 					hypervisor: "qemu",
 					gpu: "auto",
 					crosvm: { extraArgs: [], sandbox: true },
+					programs: [],
+					open: ["xdg-open"],
 					disposable: false,
 					idleTimeoutMs: 0,
 					idleAction: "stop",
@@ -135,6 +138,7 @@ describe("a good configuration", () => {
 			supervisor: "auto",
 			notifications: false,
 			vmNetwork: "10.0.255.0/24",
+			desktop: true,
 			vms: [
 				{
 					...defaultVm,
