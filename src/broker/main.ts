@@ -31,6 +31,7 @@ import { Launcher } from "./launcher.ts";
 import { LiveConfig, type LiveConfigEvents } from "./live-config.ts";
 import { LivePolicy } from "./live-policy.ts";
 import { LogFile } from "./log-file.ts";
+import type { Question } from "./notifications/desk.ts";
 import { startNotifications } from "./notifications/start-notifications.ts";
 import { Registry } from "./registry.ts";
 import { Requests } from "./requests.ts";
@@ -231,7 +232,12 @@ async function serve(fd: number | null): Promise<void> {
 		if (place === undefined) return;
 		void import("./bus/bus-api.ts").then(({ BusApi }) => {
 			const quiet = (): void => idle.look();
-			busApi = new BusApi({ place, requests, version: QUBES_LITE_VERSION, log, quiet });
+			const opening = {
+				config: () => live.config,
+				openPolicy: () => ({ policy: policy.now(), directory: policyDirectories(env)[0] ?? "" }),
+				ask: (question: Question) => notifications.ask(question),
+			};
+			busApi = new BusApi({ place, requests, version: QUBES_LITE_VERSION, log, quiet, opening });
 		});
 	}, notifyAfterMs);
 }

@@ -15,8 +15,10 @@ export interface OpenCommand {
 	readonly takesContent: boolean;
 }
 
-/** A file of the host is known by its path without links, from the root on. */
-export type KnownTarget = Extract<OpenTarget, { kind: "uri" }> | { readonly kind: "file"; readonly path: string };
+/** A file of the host is known by its path without links, from the root on, and its size. */
+export type KnownTarget =
+	| Extract<OpenTarget, { kind: "uri" }>
+	| { readonly kind: "file"; readonly path: string; readonly bytes: number };
 
 /**
  * A link is the handler's last word. So is a file that lies in a directory which the vm shares, as its guest has it; any other file goes over as its content, which the
@@ -30,7 +32,7 @@ export function toOpenArgv({ open, sharedDirectories }: OpeningVm, target: Known
 		if (isInside) return { argv: [...open, `/mnt/${tag}/${inside}`], takesContent: false };
 	}
 	const name = toFileName(posix.basename(target.path));
-	return { argv: ["qubes-lite-guest", "open", name, "--", ...open], takesContent: true };
+	return { argv: ["qubes-lite-guest", "open", name, String(target.bytes), "--", ...open], takesContent: true };
 }
 
 /** A name that the guest takes: what it does not take is replaced, and the suffix stays, by which handlers go. */

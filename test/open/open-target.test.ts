@@ -101,7 +101,7 @@ describe("what runs in the guest", () => {
 
 	it("is the handler with the guest's path of a file that it shares", () => {
 		const path = "/home/me/docs/a/-b.txt";
-		expect(toOpenArgv(vm, { kind: "file", path })).toEqual({
+		expect(toOpenArgv(vm, { kind: "file", path, bytes: 7 })).toEqual({
 			argv: ["my-open", "--new", "/mnt/docs/a/-b.txt"],
 			takesContent: false,
 		});
@@ -111,8 +111,8 @@ describe("what runs in the guest", () => {
 		"takes the content of others: %s",
 		(path) => {
 			const name = path.slice(path.lastIndexOf("/") + 1);
-			expect(toOpenArgv(vm, { kind: "file", path })).toEqual({
-				argv: ["qubes-lite-guest", "open", name, "--", "my-open", "--new"],
+			expect(toOpenArgv(vm, { kind: "file", path, bytes: 7 })).toEqual({
+				argv: ["qubes-lite-guest", "open", name, "7", "--", "my-open", "--new"],
 				takesContent: true,
 			});
 		},

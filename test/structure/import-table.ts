@@ -77,9 +77,10 @@ export const table: readonly Row[] = [
 		room: "src/host",
 		ours: [
 			...["errors.ts", "launch-plan.ts", "shell-word.ts", "vmm"].map((name) => `src/${name}`),
-			...["schema", "disks", "addresses", "hypervisor"].map((name) => `src/config/${name}.ts`),
+			...["schema", "disks", "addresses", "hypervisor", "shared-directories"].map((name) => `src/config/${name}.ts`),
+			...[programIds, "src/open", "src/terminal"],
 		],
-		node: ["child_process", "fs", "os", "path"],
+		node: ["child_process", "fs", "fs/promises", "os", "path"],
 	},
 	// Every program finds the user's own places alike.
 	{ room: "src/host/xdg.ts", ours: ["src/errors.ts"], node: ["os", "path"] },
@@ -112,7 +113,7 @@ export const table: readonly Row[] = [
 	// What is to be opened, and what runs in the guest for it: the same for the command line and for D-Bus.
 	{
 		room: "src/open",
-		ours: [...bottom, ...vmNames, programIds, "src/config", "src/terminal"],
+		ours: [...bottom, ...vmNames, programIds, "src/config", "src/policy", "src/terminal"],
 		node: ["path"],
 		pure: true,
 	},

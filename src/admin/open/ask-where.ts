@@ -1,8 +1,8 @@
-/** The question where something is to be opened, for whoever can answer it: somebody at a terminal. Other ways to ask belong here. */
+/** The question where something is to be opened, for somebody at a terminal. Without one the broker asks (open-by-broker.ts). */
 import { createInterface } from "node:readline/promises";
 import { QubesLiteError } from "../../errors.ts";
+import type { Ask } from "../../open/decide-where.ts";
 import type { OpenDestination } from "../../open/open-destination.ts";
-import type { Ask } from "./decide-where.ts";
 
 /** Undefined where nobody can be asked: a desktop that follows a link gives no terminal. */
 export function findAsker(): Ask | undefined {

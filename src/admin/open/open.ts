@@ -6,14 +6,17 @@ import { parseCommand } from "../../cli/commands/parse-command.ts";
 import { program } from "../../cli/commands/qubes-lite.ts";
 import { findConfig } from "../../config/find-config.ts";
 import { exitStatus, QubesLiteError } from "../../errors.ts";
-import { type OpenCommand, toOpenArgv } from "../../open/open-argv.ts";
+import { type OpenedFile, openFile, toOpenCommand } from "../../host/open-file.ts";
+import { decideWhere, mustAsk } from "../../open/decide-where.ts";
+import type { OpenCommand } from "../../open/open-argv.ts";
 import { type OpenDestination, parseOpenDestination } from "../../open/open-destination.ts";
+import { toOpenPolicy } from "../../open/open-policy.ts";
 import { parseOpenTarget, schemeOf } from "../../open/open-target.ts";
+import { policyDirectories } from "../../policy/find-policy.ts";
 import { toPlaces } from "../install/places.ts";
+import { readPolicyHere } from "../policy/look-at-policy.ts";
 import { findAsker } from "./ask-where.ts";
-import { decideWhere } from "./decide-where.ts";
-import { type OpenedFile, openFile, toRealDirectories } from "./open-file.ts";
-import { findOpenPolicy } from "./open-policy.ts";
+import { openByBroker } from "./open-by-broker.ts";
 
 /** Resolves with 0 where the guest's handler has ended well, else with 1, and the reason is said. */
 export async function open(words: readonly string[]): Promise<number> {
@@ -23,12 +26,13 @@ export async function open(words: readonly string[]): Promise<number> {
 	const named = parsed.value("in");
 	const given = named === null ? undefined : parseOpenDestination(named, config);
 	await using file = target.kind === "file" ? await openFile(target.path) : undefined;
-	const policy = findOpenPolicy(config, process.env);
-	const where = given ?? (await decideWhere(target, config, { policy, ask: findAsker() }));
+	const policy = toOpenPolicy(readPolicyHere(process.env), config, policyDirectories(process.env)[0] ?? "");
+	const ask = findAsker();
+	const isForDesktop = given === undefined && ask === undefined && mustAsk(policy, target);
+	if (isForDesktop && (await openByBroker(target))) return 0;
+	const where = given ?? (await decideWhere(target, config, { policy, ask }));
 	policy.check(where, schemeOf(target));
-	const known = file === undefined ? target : { kind: "file" as const, path: file.path };
-	const sharedDirectories = file === undefined ? [] : await toRealDirectories(where.vm.sharedDirectories);
-	return await run(where, toOpenArgv({ open: where.vm.open, sharedDirectories }, known), file);
+	return await run(where, await toOpenCommand(where.vm, target, file), file);
 }
 
 async function run(where: OpenDestination, command: OpenCommand, file: OpenedFile | undefined): Promise<number> {

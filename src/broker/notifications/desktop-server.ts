@@ -1,6 +1,7 @@
 /**
  * The desktop's notification server (org.freedesktop.Notifications, Desktop Notifications Specification 1.2), over the user's bus. One
- * that is not there, or does not answer, costs nobody anything: it is looked for when there is something to show, and never started.
+ * that is not there, or does not answer, costs nobody anything: it is looked for when there is something to show, and started by the bus where the bus knows
+ * how.
  */
 import type { Logger } from "pino";
 import { BusError, UserBus } from "../../dbus/user-bus.ts";
@@ -83,6 +84,7 @@ class ServerConnection {
 			const { toVariant } = await import("../../dbus/message-codec.ts");
 			const connection = new ServerConnection(connected, toVariant);
 			connection.#hear(gone);
+			await connection.#start();
 			const fromServer = `type='signal',sender='${name}',path='${server.path}',interface='${name}'`;
 			const owners = `type='signal',sender='${bus.interface}',interface='${bus.interface}',member='NameOwnerChanged',arg0='${name}'`;
 			const [[capabilities], [owner]] = await Promise.all([
@@ -98,6 +100,14 @@ class ServerConnection {
 			connected.close();
 			throw cause;
 		}
+	}
+
+	/** Some desktops' servers run only once somebody has something to show. */
+	async #start(): Promise<void> {
+		const ask = (member: string, signature: string, ...body: readonly unknown[]) =>
+			this.#bus.call({ ...bus, member, signature, body, withinMs: answerWithinMs });
+		/** The bus does not know of one that runs without a file of its own by which it is started. */
+		await ask("GetNameOwner", "s", name).catch(() => ask("StartServiceByName", "su", name, 0));
 	}
 
 	async show(note: Note, handlers: NoteHandlers): Promise<ShownNote> {

@@ -1,6 +1,6 @@
 /**
  * `qubes-lite-guest`, which run-in-vm starts in the guest: `apps` reports what could be started, `launch ID` starts one of these,
- * `open NAME -- HANDLER…` opens a file that comes over standard input. It has the rights of whoever runs it, and is asked for nothing more.
+ * `open NAME BYTES -- HANDLER…` opens a file that comes over standard input. It has the rights of whoever runs it, and is asked for nothing more.
  */
 import { writeSync } from "node:fs";
 import { errnoOf, exitStatus, QubesLiteError } from "../../errors.ts";
@@ -10,7 +10,7 @@ import { become } from "./become.ts";
 import { readIcon } from "./icons.ts";
 import { receiveFile } from "./receive-file.ts";
 
-const usage = "usage: qubes-lite-guest apps | launch ID | open NAME -- HANDLER…";
+const usage = "usage: qubes-lite-guest apps | launch ID | open NAME BYTES -- HANDLER…";
 
 /** Icons are left out once there is no more room for them: each program shall have its line. */
 const iconsMaxBytes = reportMaxBytes / 2;
@@ -36,11 +36,11 @@ function launch(id: string): never {
 	become(application.argv, application.directory);
 }
 
-function main([verb, name, separator, ...handler]: readonly string[]): void {
+function main([verb, name, size, separator, ...handler]: readonly string[]): void {
 	if (verb === "apps" && name === undefined) report();
-	else if (verb === "launch" && name !== undefined && separator === undefined) launch(name);
+	else if (verb === "launch" && name !== undefined && size === undefined) launch(name);
 	else if (verb === "open" && name !== undefined && separator === "--" && handler.length > 0) {
-		become([...handler, receiveFile(name)], undefined);
+		become([...handler, receiveFile(name, Number(size))], undefined);
 	} else throw new QubesLiteError("BadRequest", usage);
 }
 

@@ -7,14 +7,17 @@ import { isFileName, openFileMaxBytes } from "../../protocol/programs.ts";
 
 const blockBytes = 256 * 1024;
 
-/** Its path, in a directory of its own. Throws BadRequest or Limit, and nothing is left then. */
-export function receiveFile(name: string): string {
+/** Its path, in a directory of its own. `bytes`: how many are to come. Throws BadRequest, also where others come, and nothing is left then. */
+export function receiveFile(name: string, bytes: number): string {
 	if (!isFileName(name)) throw new QubesLiteError("BadRequest", "that is no name for a file");
+	if (!Number.isInteger(bytes) || bytes < 0 || bytes > openFileMaxBytes) {
+		throw new QubesLiteError("BadRequest", "that is no size of a file that is handed over");
+	}
 	const directory = mkdtempSync(join(tmpdir(), "qubes-lite-open-"));
 	try {
 		const path = join(directory, name);
 		const fd = openSync(path, "wx", 0o600);
-		copyTo(fd);
+		copyTo(fd, bytes);
 		closeSync(fd);
 		return path;
 	} catch (cause) {
@@ -23,13 +26,15 @@ export function receiveFile(name: string): string {
 	}
 }
 
-function copyTo(fd: number): void {
+function copyTo(fd: number, bytes: number): void {
 	const block = Buffer.alloc(blockBytes);
-	for (let total = 0; ; ) {
+	for (let left = bytes; ; ) {
 		const length = readSync(0, block);
+		left -= length;
+		if (left < 0 || (length === 0 && left > 0)) {
+			throw new QubesLiteError("BadRequest", "the file did not come as it was announced");
+		}
 		if (length === 0) return;
-		total += length;
-		if (total > openFileMaxBytes) throw new QubesLiteError("Limit", "the file is too large to be handed over");
 		for (let at = 0; at < length; ) at += writeSync(fd, block, at, length - at);
 	}
 }

@@ -2,15 +2,20 @@
 import { constants } from "node:fs";
 import { type FileHandle, open, realpath } from "node:fs/promises";
 import { resolve } from "node:path";
-import type { SharedDirectory } from "../../config/shared-directories.ts";
-import { errnoOf, QubesLiteError } from "../../errors.ts";
-import { openFileMaxBytes } from "../../protocol/programs.ts";
-import { toSafeText } from "../../terminal/safe-text.ts";
+import type { VmConfig } from "../config/schema.ts";
+import type { SharedDirectory } from "../config/shared-directories.ts";
+import { errnoOf, QubesLiteError } from "../errors.ts";
+import { type OpenCommand, toOpenArgv } from "../open/open-argv.ts";
+import type { OpenTarget } from "../open/open-target.ts";
+import { openFileMaxBytes } from "../protocol/programs.ts";
+import { toSafeText } from "../terminal/safe-text.ts";
 
 export interface OpenedFile extends AsyncDisposable {
 	/** Absolute, without links. */
 	readonly path: string;
 	readonly handle: FileHandle;
+	/** When it was opened. */
+	readonly bytes: number;
 }
 
 /**
@@ -33,7 +38,7 @@ export async function openFile(path: string): Promise<OpenedFile> {
 			});
 		}
 		const opened = handle;
-		return { path: real, handle, [Symbol.asyncDispose]: () => opened.close() };
+		return { path: real, handle, bytes: found.size, [Symbol.asyncDispose]: () => opened.close() };
 	} catch (cause) {
 		await handle?.close();
 		if (cause instanceof QubesLiteError) throw cause;
@@ -42,8 +47,21 @@ export async function openFile(path: string): Promise<OpenedFile> {
 	}
 }
 
+/** `file`: the target's, opened. */
+export async function toOpenCommand(
+	vm: Pick<VmConfig, "open" | "sharedDirectories">,
+	target: OpenTarget,
+	file: OpenedFile | undefined,
+): Promise<OpenCommand> {
+	if (target.kind === "uri") return toOpenArgv(vm, target);
+	if (file === undefined)
+		throw new QubesLiteError("Internal", "a file is to be opened in a guest that is not open here");
+	const sharedDirectories = await toRealDirectories(vm.sharedDirectories);
+	return toOpenArgv({ open: vm.open, sharedDirectories }, { kind: "file", path: file.path, bytes: file.bytes });
+}
+
 /** As an opened file's path has them. One that is not there shares nothing. */
-export async function toRealDirectories(directories: readonly SharedDirectory[]): Promise<SharedDirectory[]> {
+async function toRealDirectories(directories: readonly SharedDirectory[]): Promise<SharedDirectory[]> {
 	const real = directories.map(async (directory) => {
 		const path = await realpath(directory.path).catch(() => undefined);
 		return path === undefined ? [] : [{ ...directory, path }];

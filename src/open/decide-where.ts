@@ -1,11 +1,11 @@
 /** Which vm something is opened in where nobody has named one. */
-import { findDefaultBase } from "../../config/default-base.ts";
-import type { Config } from "../../config/schema.ts";
-import { QubesLiteError } from "../../errors.ts";
-import { type OpenDestination, parseOpenDestination } from "../../open/open-destination.ts";
-import type { OpenTarget } from "../../open/open-target.ts";
-import { toSafeText } from "../../terminal/safe-text.ts";
+import { findDefaultBase } from "../config/default-base.ts";
+import type { Config } from "../config/schema.ts";
+import { QubesLiteError } from "../errors.ts";
+import { toSafeText } from "../terminal/safe-text.ts";
+import { type OpenDestination, parseOpenDestination } from "./open-destination.ts";
 import type { OpenPolicy, PolicyLine } from "./open-policy.ts";
+import type { OpenTarget } from "./open-target.ts";
 
 /** Resolves with what somebody has chosen. */
 export type Ask = (what: string, choices: readonly OpenDestination[]) => Promise<OpenDestination>;
@@ -35,6 +35,12 @@ export async function decideWhere(
 	}
 	if (!policy.hasLines && base !== undefined) return { vm: base, isDisposable: true };
 	throw refusal(line, what, policy.toAdding(`open-url ${hostOf(target) ?? "*"} VM`));
+}
+
+/** Where a line says so, and where there are lines and none fits. Without any line it is a disposable for who has no terminal. */
+export function mustAsk(policy: Deciders["policy"], target: OpenTarget): boolean {
+	const line = policy.lineFor(hostOf(target));
+	return line === null ? policy.hasLines : line.target === "ask";
 }
 
 const hostOf = (target: OpenTarget): string | null => (target.kind === "uri" ? target.host : null);

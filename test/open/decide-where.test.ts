@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
-import { type Ask, type Deciders, decideWhere } from "../../../src/admin/open/decide-where.ts";
-import { parseOpenTarget } from "../../../src/open/open-target.ts";
-import { createConfig, createVm } from "../../vmm/facts.ts";
+import { type Ask, type Deciders, decideWhere } from "../../src/open/decide-where.ts";
+import { parseOpenTarget } from "../../src/open/open-target.ts";
+import { createConfig, createVm } from "../vmm/facts.ts";
 
 const config = createConfig(createVm(), createVm({ id: 15, name: "disp", disposable: true }));
 const link = parseOpenTarget("https://bank.example/x");

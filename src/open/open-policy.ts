@@ -1,16 +1,14 @@
 /** What the policy says about links and files: where they are opened, and whether they may be. */
-import { join } from "node:path";
-import { findDefaultBase } from "../../config/default-base.ts";
-import type { Environment } from "../../config/find-config.ts";
-import type { Config } from "../../config/schema.ts";
-import { QubesLiteError } from "../../errors.ts";
-import type { OpenDestination } from "../../open/open-destination.ts";
-import { policyDirectories } from "../../policy/find-policy.ts";
-import { decideOpenUrl, findRule } from "../../policy/find-rule.ts";
-import { toRefusal } from "../../policy/problem.ts";
-import { formatPlace, formatRule, hostSource } from "../../policy/rule.ts";
-import { shellWord } from "../../shell-word.ts";
-import { readPolicyHere } from "../policy/look-at-policy.ts";
+import { posix } from "node:path";
+import { findDefaultBase } from "../config/default-base.ts";
+import type { Config } from "../config/schema.ts";
+import { QubesLiteError } from "../errors.ts";
+import { decideOpenUrl, findRule } from "../policy/find-rule.ts";
+import type { ParsedPolicy } from "../policy/parse-policy.ts";
+import { toRefusal } from "../policy/problem.ts";
+import { formatPlace, formatRule, hostSource } from "../policy/rule.ts";
+import { shellWord } from "../shell-word.ts";
+import type { OpenDestination } from "./open-destination.ts";
 
 /** The line of the policy that is for a host. */
 export interface PolicyLine {
@@ -31,9 +29,12 @@ export interface OpenPolicy {
 	readonly check: (where: OpenDestination, scheme: string) => void;
 }
 
-/** As its files have it now. Throws Denied where it can't be used. */
-export function findOpenPolicy(config: Config, env: Environment): OpenPolicy {
-	const { openUrls, rules, problems, files } = readPolicyHere(env);
+/** `directory`: where the user's own files of rules are. Throws Denied where the policy can't be used. */
+export function toOpenPolicy(
+	{ openUrls, rules, problems, files }: ParsedPolicy,
+	config: Pick<Config, "vms">,
+	directory: string,
+): OpenPolicy {
 	const refusal = toRefusal(problems);
 	if (refusal !== null) throw refusal;
 	const names = { defaultBase: () => findDefaultBase(config.vms)?.name ?? null, baseOf: () => null };
@@ -44,7 +45,7 @@ export function findOpenPolicy(config: Config, env: Environment): OpenPolicy {
 		},
 		hasLines: openUrls.length > 0,
 		// What a first file does not allow is denied.
-		toAdding: (line) => formatAdding(files.length > 0 ? [line] : [line, "* * @host @anyvm allow"], env),
+		toAdding: (line) => formatAdding(files.length > 0 ? [line] : [line, "* * @host @anyvm allow"], directory),
 		check({ vm, isDisposable }, scheme) {
 			const target = isDisposable ? `@dispvm:${vm.name}` : vm.name;
 			const rule = findRule(rules, { source: hostSource, target, service: "open", argument: scheme }, names);
@@ -60,8 +61,7 @@ export function findOpenPolicy(config: Config, env: Environment): OpenPolicy {
 const ruleWords = (rule: NonNullable<ReturnType<typeof findRule>>): string =>
 	rule.at === null ? formatRule(rule) : `${formatPlace(rule.at)}: ${formatRule(rule)}`;
 
-function formatAdding(lines: readonly string[], env: Environment): string {
-	const directory = policyDirectories(env)[0] ?? "";
-	const file = shellWord(join(directory, "10-mine.policy"));
+function formatAdding(lines: readonly string[], directory: string): string {
+	const file = shellWord(posix.join(directory, "10-mine.policy"));
 	return `mkdir -p ${shellWord(directory)} && printf '%s\\n' ${lines.map(shellWord).join(" ")} >>${file}`;
 }
