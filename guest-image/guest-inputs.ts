@@ -17,6 +17,8 @@ export interface GuestInputs {
 	readonly node: Program;
 	/** The bundle of the guest's agent. */
 	readonly agent: string;
+	/** The bundle of `qubes-lite-guest`. */
+	readonly programs: string;
 	/** The addon with which the agent calls libc for vsock sockets. */
 	readonly koffi: string;
 	/** Directory of the guest's scripts and settings, with a final slash. */
@@ -28,6 +30,7 @@ const nodeMajorMin = 24;
 
 /** Both addresses hold from the bundle in dist/ and from the source beside this directory. */
 const agentBundle = new URL("../dist/agent.cjs", import.meta.url);
+const programsBundle = new URL("../dist/programs.cjs", import.meta.url);
 const koffiAddon = new URL("../node_modules/@koromix/koffi-linux-x64/linux_x64/koffi.node", import.meta.url);
 const scriptsDirectory = new URL("../guest-image/guest/", import.meta.url);
 
@@ -58,9 +61,10 @@ export async function findGuestInputs(signal: AbortSignal): Promise<GuestInputs>
 			},
 		);
 	}
-	const agent = fileURLToPath(agentBundle);
-	if (!(await isReadable(agent))) {
-		throw new QubesLiteError("Internal", `The agent's bundle ${agent} is missing.`, { remedy: "npm run build" });
+	const [agent, programs] = [fileURLToPath(agentBundle), fileURLToPath(programsBundle)];
+	for (const bundle of [agent, programs]) {
+		if (await isReadable(bundle)) continue;
+		throw new QubesLiteError("Internal", `The bundle ${bundle} is missing.`, { remedy: "npm run build" });
 	}
 	const koffi = fileURLToPath(koffiAddon);
 	if (!(await isReadable(koffi))) {
@@ -70,6 +74,7 @@ export async function findGuestInputs(signal: AbortSignal): Promise<GuestInputs>
 		busybox: busybox.path,
 		node: { path: process.execPath, libraries: await findSharedLibraries(process.execPath, signal) },
 		agent,
+		programs,
 		koffi,
 		scripts: fileURLToPath(scriptsDirectory),
 	};

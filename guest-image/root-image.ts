@@ -105,7 +105,7 @@ async function makeDirectory(staging: string, path: string, mode: number): Promi
 }
 
 function listFiles(inputs: GuestInputs): RootFile[] {
-	const { busybox, node, agent, koffi } = inputs;
+	const { busybox, node, agent, programs, koffi } = inputs;
 	return [
 		{ path: "/usr/bin/busybox", source: busybox, mode: 0o755 },
 		{ path: "/usr/bin/node", source: node.path, mode: 0o755 },
@@ -115,6 +115,8 @@ function listFiles(inputs: GuestInputs): RootFile[] {
 			mode: 0o755,
 		})),
 		{ path: "/usr/lib/qubes-lite/agent.cjs", source: agent, mode: 0o644 },
+		{ path: "/usr/lib/qubes-lite/programs.cjs", source: programs, mode: 0o644 },
+		{ path: "/usr/bin/qubes-lite-guest", source: `${inputs.scripts}qubes-lite-guest`, mode: 0o755 },
 		{ path: "/usr/lib/qubes-lite/koffi.node", source: koffi, mode: 0o644 },
 		...scripts.map((name) => ({ path: `/usr/lib/qubes-lite/${name}`, source: inputs.scripts + name, mode: 0o755 })),
 		...Object.entries(settings).map(([path, name]) => ({ path, source: inputs.scripts + name, mode: 0o644 })),

@@ -9,7 +9,7 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const alias = { rxjs: `${root}node_modules/rxjs/dist/esm/index.js` };
 
 /**
- * What starts while somebody waits, the client, the broker and the agent, are CommonJS without white space: importing node:fs from an
+ * What starts while somebody waits, the client, the broker, the agent and the guest's other program, are CommonJS without white space: importing node:fs from an
  * ES module alone takes 9 ms more, because Node then loads all that it exports.
  */
 const quickPrograms = {
@@ -17,6 +17,7 @@ const quickPrograms = {
 	"qubes-lite": "src/cli/qubes-lite.ts",
 	broker: "src/broker/main.ts",
 	agent: "src/guest/agent/main.ts",
+	programs: "src/guest/programs/main.ts",
 };
 const programs = { image: "guest-image/main.ts", admin: "src/admin/main.ts" };
 

@@ -15,9 +15,16 @@ import { buildAll } from "./build.ts";
 import { bringTestTools } from "./test-tools.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const bundles = ["run-in-vm.cjs", "qubes-lite.cjs", "broker.cjs", "agent.cjs", "image.mjs", "admin.mjs"].map((name) =>
-	join(root, "dist", name),
-);
+const programs = [
+	"run-in-vm.cjs",
+	"qubes-lite.cjs",
+	"broker.cjs",
+	"agent.cjs",
+	"programs.cjs",
+	"image.mjs",
+	"admin.mjs",
+];
+const bundles = programs.map((name) => join(root, "dist", name));
 
 /** What must be there, and the Debian package that brings it. */
 interface Requirement {
@@ -33,7 +40,7 @@ const requirements: readonly Requirement[] = [
 	{ file: "/usr/share/keyrings/debian-archive-keyring.gpg", debianPackage: "debian-archive-keyring" },
 ];
 
-/** What else is needed: by the tests a terminal to look at, a user manager with a bus, the shells that we complete for, who formats man pages, what makes TAPs and rules for them, what compiles nix/mktuntap and who knows SOCK_SEQPACKET, by the bench what we are compared with. */
+/** What else is needed: by the tests a terminal to look at, a user manager with a bus, the shells that we complete for, who formats man pages, what README's status bars run, what makes TAPs and rules for them, what judges menu entries, what compiles nix/mktuntap and who knows SOCK_SEQPACKET, strangers on the bus, by the bench what we are compared with. */
 const extras: Readonly<Record<Purpose, readonly Requirement[]>> = {
 	use: [],
 	tests: [
@@ -44,12 +51,16 @@ const extras: Readonly<Record<Purpose, readonly Requirement[]>> = {
 		{ file: "fish", debianPackage: "fish" },
 		{ file: "/usr/share/bash-completion/bash_completion", debianPackage: "bash-completion" },
 		{ file: "groff", debianPackage: "groff-base" },
+		{ file: "jq", debianPackage: "jq" },
 		{ file: "ip", debianPackage: "iproute2" },
 		{ file: "cc", debianPackage: "gcc" },
 		{ file: "/usr/include/stdio.h", debianPackage: "libc6-dev" },
 		{ file: "make", debianPackage: "make" },
 		{ file: "nft", debianPackage: "nftables" },
 		{ file: "python3", debianPackage: "python3" },
+		{ file: "gdbus", debianPackage: "libglib2.0-bin" },
+		{ file: "/usr/lib/python3/dist-packages/gi/__init__.py", debianPackage: "python3-gi" },
+		{ file: "desktop-file-validate", debianPackage: "desktop-file-utils" },
 	],
 	bench: [
 		{ file: "socat", debianPackage: "socat" },

@@ -2,8 +2,8 @@
  * The systemd unit of a vm, rendered from the launch plan that the direct supervisor executes. One unit holds the vmm and its
  * helpers: limits count for all of them together, and nothing of a vm outlives its unit. Pure.
  */
-import { createHash } from "node:crypto";
 import { type HostRequirement, idMapWord, type LaunchPlan } from "../launch-plan.ts";
+import { createMark } from "../made-mark.ts";
 import { shimDirectories, toPlanWords } from "./shim-script.ts";
 import { brokerUnits, toUnitName } from "./unit-names.ts";
 import { formatUnitVariable, quoteUnitWord, type UnitHoles } from "./unit-quoting.ts";
@@ -27,8 +27,16 @@ const stopMarginS = 10;
 /** The file's text, its first lines with a hash of the rest, by which a unit that somebody has edited is known. */
 export const renderUnit = (plan: LaunchPlan, options: UnitOptions): string => markUnit(renderBody(plan, options));
 
+const mark = createMark("made anew when its configuration changes: put changes of yours into a drop-in");
+
 /** Any unit of ours with such first lines. */
-export const markUnit = (body: string): string => `${mark}${hash(body)}\n${body}`;
+export const markUnit = mark.put;
+
+/** Whether a unit file is one of ours, and whether anybody has edited it since. */
+export const judgeUnit = mark.judge;
+
+/** What `markUnit` has marked. */
+export const bodyOf = mark.bodyOf;
 
 /** What a broker that adopts the vm learns from its unit. */
 export const unitVariables = {
@@ -45,21 +53,6 @@ export const instanceVariables = {
 	gatewayId: "QUBES_LITE_GATEWAY",
 	macByte: "QUBES_LITE_MAC",
 } as const;
-
-const mark =
-	"# Made by qubes-lite, and made anew when its configuration changes: put changes of yours into a drop-in.\n# sha256 of what follows: ";
-
-/** Whether a unit file is one of ours, and whether anybody has edited it since. */
-export function judgeUnit(text: string): "ours" | "edited" | "foreign" {
-	if (!text.startsWith(mark)) return "foreign";
-	const end = text.indexOf("\n", mark.length);
-	return text.slice(mark.length, end) === hash(bodyOf(text)) ? "ours" : "edited";
-}
-
-/** What `markUnit` has marked. */
-export const bodyOf = (text: string): string => text.slice(text.indexOf("\n", mark.length) + 1);
-
-const hash = (body: string): string => createHash("sha256").update(body).digest("hex").slice(0, 32);
 
 function renderBody(plan: LaunchPlan, options: UnitOptions): string {
 	const { instance, runtimeDirectory, shim } = options;

@@ -1,4 +1,5 @@
 /** Several files made, replaced and removed together: all of them, or, where one can't be, none. */
+import { isUtf8 } from "node:buffer";
 import { link, lstat, mkdir, readFile, readlink, rename, rm, rmdir, symlink, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { errnoOf, QubesLiteError } from "../errors.ts";
@@ -6,6 +7,8 @@ import { shellWord } from "../shell-word.ts";
 
 export type Content =
 	| { readonly kind: "file"; readonly text: string /** 0o644 if absent. */; readonly mode?: number }
+	/** What is not UTF-8, and so no text. */
+	| { readonly kind: "bytes"; readonly bytes: Buffer }
 	| { readonly kind: "link"; readonly target: string };
 
 export interface Change {
@@ -38,7 +41,9 @@ export async function lookAt(path: string): Promise<Content | "other" | undefine
 	try {
 		const found = await lstat(path);
 		if (found.isSymbolicLink()) return { kind: "link", target: await readlink(path) };
-		return found.isFile() ? { kind: "file", text: await readFile(path, "utf8") } : "other";
+		if (!found.isFile()) return "other";
+		const bytes = await readFile(path);
+		return isUtf8(bytes) ? { kind: "file", text: bytes.toString("utf8") } : { kind: "bytes", bytes };
 	} catch (cause) {
 		if (errnoOf(cause) === "ENOENT" || errnoOf(cause) === "ENOTDIR") return undefined;
 		throw toWriteError(path, "read", cause);
@@ -46,7 +51,13 @@ export async function lookAt(path: string): Promise<Content | "other" | undefine
 }
 
 export const isSame = (a: Content, b: Content): boolean =>
-	a.kind === "file" ? b.kind === "file" && a.text === b.text : b.kind === "link" && a.target === b.target;
+	(a.kind === "link") === (b.kind === "link") && bytesOf(a).equals(bytesOf(b));
+
+/** What is in the file, or a link's target. */
+export function bytesOf(content: Content): Buffer {
+	if (content.kind === "bytes") return content.bytes;
+	return Buffer.from(content.kind === "file" ? content.text : content.target);
+}
 
 /** Those directories above `paths` that are not there, the upper ones first. */
 export async function findMissingDirectories(paths: readonly string[]): Promise<string[]> {
@@ -141,8 +152,9 @@ export async function changeFiles(
 
 /** At a path where nothing is. */
 export async function writeContent(path: string, content: Content): Promise<void> {
-	if (content.kind === "link") await symlink(content.target, path);
-	else await writeFile(path, content.text, { flag: "wx", mode: content.mode ?? 0o644 });
+	if (content.kind === "link") return await symlink(content.target, path);
+	const mode = content.kind === "file" ? content.mode : undefined;
+	await writeFile(path, bytesOf(content), { flag: "wx", mode: mode ?? 0o644 });
 }
 
 /** False where somebody else has made it just now. A user's own places are closed to others, as the XDG specification has it. */

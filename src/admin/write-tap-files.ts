@@ -12,7 +12,7 @@ export async function writeTapFiles(directory: string, files: readonly TapFile[]
 	for (const { name, text, mode } of files) {
 		const path = join(directory, name);
 		const found = await lookAt(path);
-		if (found !== undefined && (found === "other" || found.kind === "link" || !found.text.startsWith(madeByUs))) {
+		if (found !== undefined && (found === "other" || found.kind !== "file" || !found.text.startsWith(madeByUs))) {
 			throw new QubesLiteError("Denied", `${path} is there and not by us, so nothing is written`, {
 				remedy: `mv ${shellWord(path)} ${shellWord(`${path}.mine`)}`,
 			});

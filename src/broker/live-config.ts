@@ -8,7 +8,13 @@ import { lookAt } from "./place-look.ts";
 import { watchPlaces } from "./place-watch.ts";
 
 /** Nothing is configured as long as there has been no good configuration. */
-const emptyConfig: Config = { vmNetwork: "172.16.200.0/24", supervisor: "auto", vms: [] };
+const emptyConfig: Config = {
+	vmNetwork: "172.16.200.0/24",
+	supervisor: "auto",
+	notifications: true,
+	desktop: true,
+	vms: [],
+};
 
 export interface LiveConfigEvents {
 	/** A file is about to be read. */

@@ -45,6 +45,12 @@ export class LivePolicy implements Policy {
 		return toRefusal(this.#policy.problems);
 	}
 
+	/** As its files have it now. */
+	now(): ParsedPolicy {
+		this.refresh();
+		return this.#policy;
+	}
+
 	decide(request: PolicyRequest): Decision {
 		this.refresh();
 		const { rules, problems } = this.#policy;

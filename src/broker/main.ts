@@ -22,6 +22,7 @@ import { brokerSocketName, openRuntimeDirectory } from "../runtime-directory.ts"
 import { BootHistory } from "./boot-history.ts";
 import type { BusApi } from "./bus/bus-api.ts";
 import { systemClock } from "./clock.ts";
+import { isInstalled, keepDesktopInSync, runDesktopSync } from "./desktop-sync.ts";
 import { IdleExit } from "./idle-exit.ts";
 import { instanceAdapters } from "./instance-adapters.ts";
 import { keepLogs } from "./kept-logs.ts";
@@ -30,6 +31,8 @@ import { Launcher } from "./launcher.ts";
 import { LiveConfig, type LiveConfigEvents } from "./live-config.ts";
 import { LivePolicy } from "./live-policy.ts";
 import { LogFile } from "./log-file.ts";
+import type { Question } from "./notifications/desk.ts";
+import { startNotifications } from "./notifications/start-notifications.ts";
 import { Registry } from "./registry.ts";
 import { Requests } from "./requests.ts";
 import { BrokerServer } from "./server.ts";
@@ -127,6 +130,11 @@ async function serve(fd: number | null): Promise<void> {
 		},
 		uptimeMs(),
 	);
+	keepDesktopInSync({
+		...{ registry, now, clock: systemClock },
+		isWanted: () => live.config.desktop && isInstalled(stateDirectory),
+		run: async (vms) => log.info({ event: "desktop.synced", vms, status: await runDesktopSync(vms) }),
+	});
 	const configured: LiveConfigEvents = {
 		reading: () => notify.reloading(),
 		read: () => {
@@ -159,6 +167,14 @@ async function serve(fd: number | null): Promise<void> {
 		},
 		problem: () => (live.refusal === null ? live.problem : null),
 	});
+	const notifications = startNotifications({
+		...{ registry, log, now, env, runtimeDirectory, stateDirectory },
+		clock: systemClock,
+		mayDo: (vm, service) => policy.decide({ source: "@host", target: vm, service }).allow,
+		newRequest: () => requests.nextNumber(),
+		isWanted: () => live.config.notifications,
+		isService: fd !== null,
+	});
 	const server = new BrokerServer(requests, () => idle.look());
 	/** From its name's taking on; undefined: not yet, or there is no bus. */
 	let busApi: BusApi | undefined;
@@ -169,7 +185,7 @@ async function serve(fd: number | null): Promise<void> {
 		void busApi?.release();
 		/** Without us nobody would serve what they start, or let it go when it is idle: where no service manager can start a broker. */
 		const units = fd === null ? supervisor.keepOnly(new Set()) : undefined;
-		void Promise.race([Promise.all([units, registry.leave()]), delay(unitsWithinMs)])
+		void Promise.race([Promise.all([units, registry.leave(), notifications.close()]), delay(unitsWithinMs)])
 			.then(() => notify.stopping())
 			/** Two turns: whoever was accepted meanwhile is cut before answered, and asks the next broker. */
 			.then(() => setImmediate(() => setImmediate(() => process.exit(0))));
@@ -216,7 +232,12 @@ async function serve(fd: number | null): Promise<void> {
 		if (place === undefined) return;
 		void import("./bus/bus-api.ts").then(({ BusApi }) => {
 			const quiet = (): void => idle.look();
-			busApi = new BusApi({ place, requests, version: QUBES_LITE_VERSION, log, quiet });
+			const opening = {
+				config: () => live.config,
+				openPolicy: () => ({ policy: policy.now(), directory: policyDirectories(env)[0] ?? "" }),
+				ask: (question: Question) => notifications.ask(question),
+			};
+			busApi = new BusApi({ place, requests, version: QUBES_LITE_VERSION, log, quiet, opening });
 		});
 	}, notifyAfterMs);
 }

@@ -62,6 +62,12 @@ export class Requests {
 		authorize(request, bytes, this.dependencies);
 	}
 
+	/** Takes in a configuration that has changed. */
+	async refresh(): Promise<void> {
+		const refusal = await this.dependencies.configured();
+		if (refusal !== null) throw refusal;
+	}
+
 	/** Throws Denied. For what is no request: the host reads what everybody is told. */
 	require(query: Omit<PolicyRequest, "source">): void {
 		requireAllowed({ source: "@host", ...query }, this.dependencies);

@@ -107,6 +107,12 @@ function describe(vm: string, lease: Lease, instance: Instance | undefined, proc
 	return describeLease(name === undefined ? lease : { ...lease, label: name }, { id: session, processes });
 }
 
+/** What keeps it up, a phrase each. */
+export function describeLeases(vm: Pick<Vm, "config" | "snapshot">): string[] {
+	const { context, instance } = vm.snapshot();
+	return shown(context.leases).map((lease) => describe(vm.config.name, lease, instance, null));
+}
+
 /** Of one that is kept ready the idleTimeout is a millisecond. */
 function toLifecycleStatus(vm: VmConfig) {
 	const { idleTimeoutMs, idleAction, pauseTimeoutMs, maxLifetimeMs, dependsOn, preload } = vm;

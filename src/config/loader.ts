@@ -9,6 +9,7 @@ import { formatValue } from "./format-value.ts";
 import { crosvmEntries, findCapabilityProblems } from "./hypervisor.ts";
 import { isJsonObject, type JsonObject, type JsonPath, JsonSyntaxError, parseJson } from "./json.ts";
 import { shutdownEntries } from "./lifecycle.ts";
+import { programEntries } from "./programs.ts";
 import { type Config, configEntries, configSchema, vmEntries } from "./schema.ts";
 import { sharedDirectoryEntries } from "./shared-directories.ts";
 
@@ -101,6 +102,7 @@ const nested: Readonly<Record<string, JsonObject>> = {
 	disks: diskEntries,
 	rootDisk: rootDiskEntries,
 	sharedDirectories: sharedDirectoryEntries,
+	programs: programEntries,
 	crosvm: crosvmEntries,
 };
 

@@ -18,6 +18,7 @@ import { isJsonObject } from "./json.ts";
 import { kernelParams } from "./kernel-params.ts";
 import { type Lifecycle, lifecycleEntries, toLifecycle } from "./lifecycle.ts";
 import { absolutePath } from "./paths.ts";
+import { open, type ProgramConfig, programs } from "./programs.ts";
 import { disposableEnds } from "./settable.ts";
 import { type SharedDirectory, sharedDirectories } from "./shared-directories.ts";
 import { isInstanceName, isVmName, vmNameRule } from "./vm-name.ts";
@@ -53,6 +54,10 @@ export interface VmConfig extends Lifecycle {
 	readonly gpu: Gpu;
 	/** Where crosvm runs it. */
 	readonly crosvm: CrosvmSettings;
+	/** What of the guest's the host's menu shows besides what the guest reports. */
+	readonly programs: readonly ProgramConfig[];
+	/** The guest's command that opens what is named behind it. */
+	readonly open: readonly string[];
 	/**
 	 * Never in a file: this is a fresh instance of a configured vm, of an id beyond theirs, for one use. null: which vm, is
 	 * no longer known, since another broker has started it.
@@ -67,8 +72,12 @@ export interface Config {
 	readonly vmNetwork: string;
 	/** Who keeps the vms; "auto" is systemd where its user manager is to be had. */
 	readonly supervisor: "auto" | "systemd" | "direct";
+	/** Whether the desktop is told of what happens to vms. */
+	readonly notifications: boolean;
 	/** Ids whose TAPs `ql-d<id>` are for instances of networked vms. */
 	readonly disposablePool?: { readonly ids: readonly number[] };
+	/** Menu entries are kept up to date by the broker and `install`; else `qubes-lite desktop sync` alone makes them. */
+	readonly desktop: boolean;
 	readonly vms: readonly VmConfig[];
 }
 
@@ -127,6 +136,8 @@ export const vmEntries = {
 	hypervisor: v.optional(hypervisor),
 	gpu,
 	crosvm,
+	programs,
+	open,
 };
 
 /** Of the host's memory, beside the guest's: the vmm and its helper do not run in less. */
@@ -201,7 +212,7 @@ const toVm = (vm: ParsedVm, file: ParsedFile): VmConfig => ({
 	...(vm.initramfs !== undefined && { initramfs: vm.initramfs }),
 	...(vm.rootDisk !== undefined && { rootDisk: vm.rootDisk }),
 	...{ kernelParams: vm.kernelParams, hypervisor: vm.hypervisor ?? file.hypervisor, gpu: vm.gpu },
-	crosvm: toCrosvmSettings(file.crosvm, vm.crosvm),
+	...{ crosvm: toCrosvmSettings(file.crosvm, vm.crosvm), programs: vm.programs, open: vm.open },
 });
 
 export const configEntries = {
@@ -211,10 +222,12 @@ export const configEntries = {
 	user: v.optional(checkedString((user) => /^[^\p{C}\s:/]{1,256}$/u.test(user), "the name of a user")),
 	vmNetwork: v.optional(checkedString(isVmNetwork, 'an IPv4 network "A.B.C.0/24"'), "172.16.200.0/24"),
 	supervisor: v.optional(v.picklist(["auto", "systemd", "direct"], '"auto", "systemd" or "direct"'), "auto"),
+	notifications: v.optional(v.boolean("true or false"), true),
 	disposablePool: v.optional(disposablePool),
 	/** Of the vms that name none of their own. */
 	hypervisor: v.optional(hypervisor, "qemu"),
 	crosvm,
+	desktop: v.optional(boolean, true),
 	// As many as there are ids.
 	vms: v.pipe(v.array(vmSchema, "a list of vms"), v.maxLength(127, "at most 127 vms")),
 };
@@ -223,11 +236,13 @@ export const configSchema = v.pipe(
 	jsonObject,
 	v.strictObject(configEntries),
 	v.transform(
-		({ user, vmNetwork, supervisor, disposablePool, vms, ...file }): Config => ({
+		({ user, vmNetwork, supervisor, notifications, disposablePool, desktop, vms, ...file }): Config => ({
 			...(user !== undefined && { user }),
 			vmNetwork,
 			supervisor,
+			notifications,
 			...(disposablePool !== undefined && { disposablePool }),
+			desktop,
 			vms: vms.map((vm) => toVm(vm, file)),
 		}),
 	),

@@ -8,11 +8,12 @@ import messages from "dbus-next/lib/message.js";
 import variants from "dbus-next/lib/variant.js";
 
 export const messageType = { call: 1, reply: 2, error: 3, signal: 4 } as const;
-/** NO_REPLY_EXPECTED, of the flags. */
-const noReplyExpected = 1;
+export const messageFlags = { noReplyExpected: 1, noAutoStart: 2 } as const;
 
 export interface OutgoingMessage {
 	readonly type: number;
+	/** 0 if absent. */
+	readonly flags?: number;
 	/** From 1. */
 	readonly serial: number;
 	/** Of a signal: absent, it is for all who have asked the bus for it. */
@@ -198,7 +199,7 @@ function decodeMessage(bytes: Buffer, skipped: number | null): IncomingMessage {
 	const signature = text("signature");
 	return {
 		type: type ?? 0,
-		expectsReply: type === messageType.call && ((flags ?? 0) & noReplyExpected) === 0,
+		expectsReply: type === messageType.call && ((flags ?? 0) & messageFlags.noReplyExpected) === 0,
 		serial: serial ?? 0,
 		path: text("path"),
 		interface: text("interface"),

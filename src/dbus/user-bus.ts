@@ -17,6 +17,10 @@ export interface BusCall {
 	/** D-Bus type signature of `body`. */
 	readonly signature?: string;
 	readonly body?: readonly unknown[];
+	/** Whoever is not there is not started for it. */
+	readonly noAutoStart?: true;
+	/** For the reply; 25 s if absent. */
+	readonly withinMs?: number;
 }
 
 export interface BusSignal {
@@ -99,9 +103,9 @@ export class UserBus {
 		return this.#closed.promise;
 	}
 
-	/** The reply's body. Rejects with BusError for what the callee refuses; within 25 s in any case. */
-	call(call: BusCall): Promise<readonly unknown[]> {
-		return this.#ask(call, callWithinMs);
+	/** The reply's body. Rejects with BusError for what the callee refuses; within 25 s in any case, or as the call says. */
+	call({ withinMs = callWithinMs, ...call }: BusCall): Promise<readonly unknown[]> {
+		return this.#ask(call, withinMs);
 	}
 
 	/** Calls `listener` when the connection is gone, unless it has been forgotten: unlike `closed` it keeps nothing for ever. */
@@ -138,7 +142,10 @@ export class UserBus {
 			: value;
 	}
 
-	async #ask({ signature = "", body = [], ...call }: BusCall, withinMs: number): Promise<readonly unknown[]> {
+	async #ask(
+		{ signature = "", body = [], noAutoStart, ...call }: BusCall,
+		withinMs: number,
+	): Promise<readonly unknown[]> {
 		if (this.#isClosed) throw new Error("the connection to the user's D-Bus is closed");
 		const { promise, resolve, reject } = Promise.withResolvers<readonly unknown[]>();
 		const late = () => reject(new Error(`${call.member} was not answered within ${withinMs / 1000} s`));
@@ -146,8 +153,9 @@ export class UserBus {
 		const serial = this.#nextSerial();
 		this.#pending.set(serial, { resolve, reject });
 		try {
-			const { encodeMessage, messageType } = this.#codec;
-			this.#socket.write(encodeMessage({ ...call, type: messageType.call, serial, signature, body }));
+			const { encodeMessage, messageFlags, messageType } = this.#codec;
+			const flags = noAutoStart === true ? messageFlags.noAutoStart : 0;
+			this.#socket.write(encodeMessage({ ...call, type: messageType.call, flags, serial, signature, body }));
 			return await promise;
 		} finally {
 			clearTimeout(timer);

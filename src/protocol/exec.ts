@@ -28,6 +28,8 @@ export interface Exec {
 	readonly tty: TerminalSize | null;
 	/** The command goes on without a client: its output is kept for one that attaches. */
 	readonly detach: boolean;
+	/** Of a detached command: its client has input for it all the same, as long as it is there. Absent: it has none. */
+	readonly input?: true;
 }
 
 /** Names a session to come back to. */
@@ -62,6 +64,7 @@ export function encodeExec(exec: Exec): Buffer {
 			user: exec.user,
 			tty: exec.tty,
 			detach: exec.detach,
+			...(exec.input === true && { input: true }),
 		}),
 	);
 	if (u32Bytes + header.length > headerMaxBytes) {
@@ -98,6 +101,7 @@ export function parseExec(bytes: Buffer): Exec {
 		user: optional(header, "user"),
 		tty: parseTty(header),
 		detach: header.boolean("detach"),
+		...(header.has("input") && header.boolean("input") ? { input: true as const } : {}),
 	};
 }
 

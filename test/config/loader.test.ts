@@ -40,7 +40,9 @@ describe("a good configuration", () => {
 	test("gets the seed's defaults, in the program's units", () => {
 		expect(parse({ version: 1, vms: [{ id: 3, name: "banking" }] })).toEqual({
 			vmNetwork: "172.16.200.0/24",
+			desktop: true,
 			supervisor: "auto",
+			notifications: true,
 			vms: [
 				{
 					id: 3,
@@ -56,6 +58,8 @@ describe("a good configuration", () => {
 					hypervisor: "qemu",
 					gpu: "auto",
 					crosvm: { extraArgs: [], sandbox: true },
+					programs: [],
+					open: ["xdg-open"],
 					disposable: false,
 					idleTimeoutMs: 0,
 					idleAction: "stop",
@@ -124,6 +128,7 @@ describe("a good configuration", () => {
 			version: 1,
 			user: "DOMAIN\\david",
 			supervisor: "auto",
+			notifications: false,
 			vmNetwork: "10.0.255.0/24",
 			vms: [{ ...vm, disks: ["/dev/mapper/main", "/a b,c=d"], idleTimeout: 1, bootTimeout: 3600, image: "/images/x" }],
 		});
@@ -131,7 +136,9 @@ describe("a good configuration", () => {
 		expect(config).toEqual({
 			user: "DOMAIN\\david",
 			supervisor: "auto",
+			notifications: false,
 			vmNetwork: "10.0.255.0/24",
+			desktop: true,
 			vms: [
 				{
 					...defaultVm,

@@ -1,6 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { callMaxBytes, encodeMessage, MessageReader, messageType, toVariant } from "../../src/dbus/message-codec.ts";
+import {
+	callMaxBytes,
+	encodeMessage,
+	MessageReader,
+	messageFlags,
+	messageType,
+	toVariant,
+} from "../../src/dbus/message-codec.ts";
 
 const toBytes = (signature: string, body: readonly unknown[]): Buffer =>
 	encodeMessage({
@@ -23,6 +30,12 @@ describe("messages", () => {
 				expect(messages.map((message) => message.read())).toEqual(bodies);
 			}),
 		);
+	});
+
+	it("have their flags, at the place where the specification has them", () => {
+		const call = { ...{ type: messageType.call, serial: 7, destination: "a.b", signature: "", body: [] }, member: "C" };
+		expect(encodeMessage(call)[2]).toBe(0);
+		expect(encodeMessage({ ...call, flags: messageFlags.noAutoStart })[2]).toBe(2);
 	});
 
 	it("have their fields, and plain values as bodies", () => {

@@ -49,7 +49,7 @@ function toCall(
 const call = (...words: Parameters<typeof toCall>) => objects.call(toCall(...words), caller);
 const errorOf = (...words: Parameters<typeof toCall>): string => {
 	try {
-		call(...words);
+		void call(...words);
 	} catch (cause) {
 		if (cause instanceof BusError) return cause.errorName.replace("org.freedesktop.DBus.Error.", "");
 	}

@@ -116,6 +116,18 @@ describe("a connection", () => {
 		connected.close();
 	});
 
+	it("waits as long for an answer as the call says", async () => {
+		const calls: IncomingMessage[] = [];
+		await using _bus = await FakeBus.listen(socket, (message, client) => {
+			calls.push(message);
+			welcome(message, client);
+		});
+		const connected = await connect();
+		await expect(connected.call({ ...call, withinMs: 30 })).rejects.toThrow("C was not answered within 0.03 s");
+		expect(calls.map(({ member }) => member)).toEqual(["Hello", "C"]);
+		connected.close();
+	});
+
 	it("goes to the first address that answers, where bytes are escaped, and to abstract sockets", async () => {
 		const strange = join(directory, "a b,c:d");
 		await using _strange = await FakeBus.listen(strange);

@@ -104,6 +104,12 @@ describe.each(managerUids)("an installation, uid %s", (uid) => {
 					`.local/share/man/man1/${name}.1`,
 				]),
 				".local/share/zsh/site-functions/_qubes-lite",
+				".local/share/applications/qubes-lite-open.desktop",
+				...["interfaces/org.qubeslite.Broker1.xml", "interfaces/org.qubeslite.VM1.xml"].map(
+					(name) => `.local/share/dbus-1/${name}`,
+				),
+				".local/share/dbus-1/services/org.qubeslite.Broker1.service",
+				".config/systemd/user/dbus-org.qubeslite.Broker1.service",
 			].sort(),
 		);
 		expect(await property(socket, "ActiveState")).toBe("active");

@@ -133,7 +133,7 @@ it("an uninstall that gets a signal is undone or done", { timeout: 600_000 }, as
 it("waits for another install or uninstall, saying so, and leaves when it is told to meanwhile", async () => {
 	const holder = user.start("flock", [user.directory, "sh", "-c", "echo held; read line"]);
 	await user.until("the lock is held", () => holder.stdout() === "held\n");
-	const waiting = "qubes-lite: another install or uninstall is at work: waiting for it\n";
+	const waiting = "qubes-lite: another install, uninstall or sync is at work: waiting for it\n";
 	const said = (file: string): string => readFileSync(at(file), "utf8");
 	const told = user.start("sh", ["-c", `exec qubes-lite install 2>${at("told")}`]);
 	const patient = user.start("sh", ["-c", `exec qubes-lite install 2>${at("patient")}`]);

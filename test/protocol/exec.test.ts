@@ -9,7 +9,7 @@ const exec = (facts: Partial<Exec>): Exec => ({ ...plain, ...facts });
 /** Any valid UTF-8 without NUL: every code point of every plane, control characters and line breaks among them. */
 const word = fc.string({ unit: "binary", maxLength: 40 }).map((text) => text.replaceAll("\0", ""));
 const name = word.map((text) => text.replaceAll("=", "")).filter((text) => text !== "");
-const someExec: fc.Arbitrary<Exec> = fc.record({
+const plainExec = fc.record({
 	argv: fc.array(word, { minLength: 1, maxLength: 12 }),
 	env: fc.dictionary(fc.oneof(name, fc.constantFrom("__proto__", "constructor", "7")), word, {
 		maxKeys: 8,
@@ -22,6 +22,9 @@ const someExec: fc.Arbitrary<Exec> = fc.record({
 	),
 	detach: fc.boolean(),
 });
+const someExec: fc.Arbitrary<Exec> = fc
+	.tuple(plainExec, fc.constantFrom({}, { input: true as const }))
+	.map(([facts, input]) => ({ ...facts, ...input }));
 
 /** Exec bytes with this header and these vectors, whatever they are. */
 function bytesOf(header: unknown, vectors: string | Buffer): Buffer {

@@ -39,6 +39,7 @@ const programs = [
 	["src/cli", "src/cli/run-in-vm.ts"],
 	["src/cli", "src/cli/qubes-lite.ts"],
 	["src/guest/agent", "src/guest/agent/main.ts"],
+	["src/guest/programs", "src/guest/programs/main.ts"],
 ] as const;
 
 test.for(programs)("in %s's bundle is only what its room may reach: %s", async ([room, entry], { skip }) => {

@@ -15,14 +15,17 @@ interface Row {
 }
 
 const bottom = ["src/errors.ts", "src/launch-plan.ts", "src/nearest-name.ts", "src/shell-word.ts"];
+const madeMark = "src/made-mark.ts";
 const settable = "src/config/settable.ts";
 const vmNames = ["src/config/vm-name.ts", "src/config/format-value.ts"];
+const programIds = "src/protocol/programs.ts";
 
 export const table: readonly Row[] = [
 	{ room: "src/errors.ts", ours: [], pure: true },
 	{ room: "src/launch-plan.ts", ours: [], pure: true },
 	{ room: "src/nearest-name.ts", ours: [], pure: true },
 	{ room: "src/shell-word.ts", ours: [], pure: true },
+	{ room: madeMark, ours: [], node: ["crypto"], pure: true },
 	{ room: "src/runtime-directory.ts", ours: bottom, node: ["fs", "path"] },
 	// The machine's timers are the wire's promises: a ticket's life, the heartbeat. Its phases are the wire's words.
 	{
@@ -33,8 +36,10 @@ export const table: readonly Row[] = [
 		pure: true,
 	},
 	{ room: "src/protocol", ours: bottom, node: ["crypto", "buffer"], pure: true },
+	// What a program may be called, is checked alike in the configuration, in a guest's report and in the guest.
+	{ room: programIds, ours: [], pure: true },
 	{ room: "src/terminal", ours: ["src/errors.ts", "src/shell-word.ts"], pure: true },
-	{ room: "src/config", ours: [...bottom, ...vmNames, settable], packages: ["valibot"], pure: true },
+	{ room: "src/config", ours: [...bottom, ...vmNames, settable, programIds], packages: ["valibot"], pure: true },
 	// What a name is, is checked alike at every entrance, also where no configuration is read.
 	{ room: "src/config/vm-name.ts", ours: [...bottom, "src/config/format-value.ts"], pure: true },
 	{ room: "src/config/format-value.ts", ours: [], pure: true },
@@ -72,9 +77,10 @@ export const table: readonly Row[] = [
 		room: "src/host",
 		ours: [
 			...["errors.ts", "launch-plan.ts", "shell-word.ts", "vmm"].map((name) => `src/${name}`),
-			...["schema", "disks", "addresses", "hypervisor"].map((name) => `src/config/${name}.ts`),
+			...["schema", "disks", "addresses", "hypervisor", "shared-directories"].map((name) => `src/config/${name}.ts`),
+			...[programIds, "src/open", "src/terminal"],
 		],
-		node: ["child_process", "fs", "os", "path"],
+		node: ["child_process", "fs", "fs/promises", "os", "path"],
 	},
 	// Every program finds the user's own places alike.
 	{ room: "src/host/xdg.ts", ours: ["src/errors.ts"], node: ["os", "path"] },
@@ -85,15 +91,41 @@ export const table: readonly Row[] = [
 		node: "all",
 	},
 	{ room: "src/dbus/bus-address.ts", ours: [], pure: true },
-	{ room: "src/activation", ours: [...bottom, "src/dbus"], packages: ["execa", "rxjs", "valibot"], node: "all" },
+	{
+		room: "src/activation",
+		ours: [...bottom, madeMark, "src/dbus"],
+		packages: ["execa", "rxjs", "valibot"],
+		node: "all",
+	},
 	// Where the plans of vmm/ and the units of activation/ meet.
 	{
 		room: "src/launch",
 		ours: [...bottom, "src/config", "src/vmm", "src/activation"],
 		pure: true,
 	},
+	// Menu entries, and what guests report for them: texts and pictures, no files.
+	{
+		room: "src/desktop",
+		ours: [...bottom, madeMark, ...vmNames, programIds, "src/config", "src/terminal"],
+		node: ["buffer", "zlib"],
+		pure: true,
+	},
+	// What is to be opened, and what runs in the guest for it: the same for the command line and for D-Bus.
+	{
+		room: "src/open",
+		ours: [...bottom, ...vmNames, programIds, "src/config", "src/policy", "src/terminal"],
+		node: ["path"],
+		pure: true,
+	},
 	{ room: "src/guest", ours: [...bottom, "src/protocol"], packages: ["rxjs"], node: "all" },
-	{ room: "src/guest/agent", ours: ["src/errors.ts", "src/protocol"], node: "all" },
+	{ room: "src/guest/agent", ours: ["src/errors.ts", "src/protocol", "src/guest/agent/libc.ts"], node: "all" },
+	{ room: "src/guest/agent/libc.ts", ours: [], node: ["module"] },
+	// The program in the guest that knows what else is in it.
+	{
+		room: "src/guest/programs",
+		ours: ["src/errors.ts", programIds, "src/guest/agent/libc.ts"],
+		node: "all",
+	},
 	{
 		room: "src/broker",
 		ours: [
@@ -113,6 +145,7 @@ export const table: readonly Row[] = [
 				"activation",
 				"launch",
 				"guest",
+				"open",
 			].map((name) => `src/${name}`),
 		],
 		packages: ["execa", "pino", "rxjs", "valibot", "xstate"],
@@ -151,7 +184,10 @@ export const table: readonly Row[] = [
 				"host",
 				"host/xdg.ts",
 				"launch",
+				"desktop",
+				"open",
 			].map((name) => `src/${name}`),
+			...[madeMark, programIds],
 			...["activation", "dbus", "cli/options.ts", "cli/commands", "admin/completion", "admin/man", "admin/host"].map(
 				(name) => `src/${name}`,
 			),

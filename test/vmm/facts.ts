@@ -47,5 +47,5 @@ export function createVm(changes: Partial<VmConfig> = {}): VmConfig {
 }
 
 export function createConfig(...vms: VmConfig[]): Config {
-	return { supervisor: "auto", vmNetwork: "172.16.200.0/24", vms };
+	return { supervisor: "auto", notifications: true, vmNetwork: "172.16.200.0/24", desktop: true, vms };
 }

@@ -57,6 +57,7 @@ async function startBroker(
 ): Promise<void> {
 	const has = (unit: string): boolean => changes.some(({ path, kind }) => kind === "unit" && path.endsWith(`/${unit}`));
 	if (changes.some(({ kind }) => kind === "unit" || kind === "enablement")) await manager.reload();
+	if (changes.some(({ kind }) => kind === "dbus")) await manager.reloadBus();
 	if (wasActive && has(brokerUnits.socket)) await manager.restartRunning(brokerUnits.socket);
 	// Vms and sessions go on without a broker, and with the next one.
 	const pid = await manager.mainPid(brokerUnits.service);

@@ -8,6 +8,8 @@ import type { Config } from "../../config/schema.ts";
 import { QubesLiteError } from "../../errors.ts";
 import { findProgram } from "../../host/programs.ts";
 import { checkRuntimeDirectory } from "../../runtime-directory.ts";
+import type { EntryChange } from "../desktop/plan-entries.ts";
+import { type Answers, askForPrograms, putPrograms, sayLeft } from "../desktop/sync.ts";
 import { findLacking, type ServiceVariable } from "../service-environment.ts";
 import { applyPlan } from "./apply-plan.ts";
 import { workAlone } from "./installation-lock.ts";
@@ -22,11 +24,36 @@ import { toWantedFiles } from "./wanted-files.ts";
 /** Prints what changes, one line for each file; resolves with 0. */
 export async function install(words: readonly string[]): Promise<number> {
 	const parsed = parseCommand("install", words);
-	if (parsed.has("dryRun")) return await putInPlace(parsed.has("force"), true);
-	return await workAlone(process.env, (signal) => putInPlace(parsed.has("force"), false, signal));
+	const isDry = parsed.has("dryRun");
+	const { config } = await findConfig(process.env);
+	/** Before anything is locked or changed: guests take their time. */
+	const vms = config.vms.map(({ name }) => name);
+	const answers = config.desktop ? await askForPrograms({ vms, mayBoot: false }, process.env) : undefined;
+	const work = async (signal?: AbortSignal): Promise<void> => {
+		await putInPlace(parsed.has("force"), isDry, signal);
+		if (answers !== undefined) await putIntoMenu(config, answers, isDry);
+	};
+	await (isDry ? work() : workAlone(process.env, work));
+	return 0;
 }
 
-async function putInPlace(isForced: boolean, isDry: boolean, signal?: AbortSignal): Promise<number> {
+/** All else is done by now, and works without: it is not broken off, and what goes wrong is said and no more. */
+async function putIntoMenu(config: Config, answers: Answers, isDry: boolean): Promise<void> {
+	try {
+		const { changes, left } = await putPrograms(config, answers, { isDry }, process.env);
+		process.stdout.write(changes.map((change) => formatEntryChange(change, isDry)).join(""));
+		sayLeft(left);
+	} catch (cause) {
+		const { message, remedy } = QubesLiteError.from(cause);
+		say([new QubesLiteError("Internal", `the menu is not up to date: ${message}`, { remedy })]);
+	}
+}
+
+function formatEntryChange({ path, to, isNew }: EntryChange, isDry: boolean): string {
+	return formatChange({ path, to, kind: "entry", from: isNew ? undefined : to }, isDry);
+}
+
+async function putInPlace(isForced: boolean, isDry: boolean, signal?: AbortSignal): Promise<void> {
 	const env = process.env;
 	checkUnitSpecifiers(env);
 	const { config } = await findConfig(env);
@@ -40,7 +67,6 @@ async function putInPlace(isForced: boolean, isDry: boolean, signal?: AbortSigna
 	if (!isDry) await applyPlan(plan, last, places, manager, signal);
 	process.stdout.write(plan.changes.map((change) => formatChange(change, isDry)).join(""));
 	say([...left, ...toRemarks(config, plan, env, places, manager), ...toVariablesRemark(variables)]);
-	return 0;
 }
 
 function formatChange({ path, from, to }: PlannedChange, isDry: boolean): string {

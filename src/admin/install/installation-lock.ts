@@ -1,4 +1,4 @@
-/** One `install` or `uninstall` of a user's at a time. */
+/** One `install`, `uninstall` or `desktop sync` of a user's at a time. */
 import { spawn } from "node:child_process";
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
@@ -41,9 +41,9 @@ async function lock(env: Environment, signal: AbortSignal): Promise<FileHandle> 
 	const take = (...words: readonly string[]): Promise<boolean> => takeLock(flock, directory, words, signal);
 	try {
 		if (await take("--nonblock")) return directory;
-		process.stderr.write("qubes-lite: another install or uninstall is at work: waiting for it\n");
+		process.stderr.write("qubes-lite: another install, uninstall or sync is at work: waiting for it\n");
 		if (await take("--wait", String(waitMaxS))) return directory;
-		throw new QubesLiteError("Busy", `another install or uninstall is still at work after ${waitMaxS} s`, {
+		throw new QubesLiteError("Busy", `another install, uninstall or sync is still at work after ${waitMaxS} s`, {
 			remedy: `lslocks --notruncate | grep -F ${shellWord(home)}   # who it is`,
 		});
 	} catch (cause) {

@@ -14,10 +14,13 @@ import type { Places } from "./places.ts";
 const attempts = 5;
 
 /** As the last run has left it, undefined where there is none; what a killed one has left besides goes. Throws Internal where it is damaged. */
-export async function recoverManifest({ manifest: path, runtimeUnits }: Places): Promise<Manifest | undefined> {
+export async function recoverManifest(
+	{ manifest: path, runtimeUnits }: Pick<Places, "manifest" | "runtimeUnits">,
+	again?: string,
+): Promise<Manifest | undefined> {
 	await removeManifestLeftovers(path);
 	if (!existsSync(path)) return undefined;
-	const manifest = await readManifest(path);
+	const manifest = await readManifest(path, again);
 	const units = manifest.files.filter(({ kind }) => kind === "unit").map((entry) => basename(entry.path));
 	await removeLeftovers([
 		...manifest.files.map((entry) => entry.path),

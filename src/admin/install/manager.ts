@@ -17,6 +17,9 @@ const answerWithinMs = 5_000;
 /** A reload of some hundred units takes a second; stopping a broker up to ten (TimeoutStopSec= in its unit). */
 const doneWithinMs = 30_000;
 
+/** Also the name of dbus-broker's. */
+const busService = "dbus.service";
+
 /** sd_booted(3) */
 export const isBootedWithSystemd = (): boolean => existsSync("/run/systemd/system");
 
@@ -103,6 +106,11 @@ export class Manager {
 	stop = (...units: readonly string[]): Promise<void> => this.#tell("stop", ...units);
 	/** Nothing happens to those that do not run. */
 	restartRunning = (...units: readonly string[]): Promise<void> => this.#tell("try-restart", ...units);
+
+	/** A bus that runs learns what it can start: directories that are new it does not watch. One that does not run reads them when it starts. */
+	async reloadBus(): Promise<void> {
+		if (await this.isActive(busService)) await this.#ask("reload", busService);
+	}
 
 	/** Forgets units that have failed and are no more. */
 	async forget(pattern: string): Promise<void> {

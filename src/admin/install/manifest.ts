@@ -3,11 +3,12 @@ import { createHash } from "node:crypto";
 import * as v from "valibot";
 import { QubesLiteError } from "../../errors.ts";
 import { shellWord } from "../../shell-word.ts";
-import { type Content, lookAt } from "../change-files.ts";
+import { bytesOf, type Content, lookAt } from "../change-files.ts";
 
 const entrySchema = v.object({
 	path: v.pipe(v.string(), v.startsWith("/")),
-	kind: v.picklist(["unit", "enablement", "program", "completion", "man", "dbus"]),
+	/** entry, menu and own are of `desktop sync`: entries of a menu, the menu's folder, and what lies in directories of ours. */
+	kind: v.picklist(["unit", "enablement", "program", "completion", "man", "dbus", "entry", "menu", "own"]),
 	/** Of a file's text, or of a link's target. */
 	sha256: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
 });
@@ -29,8 +30,8 @@ export interface Manifest {
 
 export const noManifest: Manifest = { files: [], directories: [] };
 
-/** Empty where nothing is installed. Throws Internal where somebody has spoilt it. */
-export async function readManifest(path: string): Promise<Manifest> {
+/** Empty where nothing is installed. `again`: what makes it anew. Throws Internal where somebody has spoilt it. */
+export async function readManifest(path: string, again = "qubes-lite install --force"): Promise<Manifest> {
 	const found = await lookAt(path);
 	if (found === undefined) return noManifest;
 	try {
@@ -38,7 +39,7 @@ export async function readManifest(path: string): Promise<Manifest> {
 		return v.parse(schema, JSON.parse(found.text));
 	} catch (cause) {
 		throw new QubesLiteError("Internal", `the list of what is installed, ${path}, is damaged`, {
-			remedy: `rm ${shellWord(path)} && qubes-lite install --force`,
+			remedy: `rm ${shellWord(path)} && ${again}`,
 			cause,
 		});
 	}
@@ -47,8 +48,4 @@ export async function readManifest(path: string): Promise<Manifest> {
 export const formatManifest = ({ files, directories }: Manifest): string =>
 	`${JSON.stringify({ schema: 1, files, directories }, null, "\t")}\n`;
 
-export function hashContent(content: Content): string {
-	return createHash("sha256")
-		.update(content.kind === "file" ? content.text : content.target)
-		.digest("hex");
-}
+export const hashContent = (content: Content): string => createHash("sha256").update(bytesOf(content)).digest("hex");

@@ -1,6 +1,7 @@
 /** Whose a file is that is where one of ours belongs. Pure. */
 import { basename } from "node:path";
 import { judgeUnit } from "../../activation/unit-file.ts";
+import { entryMark } from "../../desktop/entries.ts";
 import { type Content, isSame } from "../change-files.ts";
 import { type Entry, hashContent } from "./manifest.ts";
 
@@ -22,6 +23,12 @@ export function toOwner(
 		const judged = judgeUnit(found.text);
 		if (judged !== "foreign") return judged;
 	}
+	if (kind === "entry" && found.kind === "file") {
+		const judged = entryMark.judge(found.text);
+		if (judged !== "foreign") return judged;
+	}
+	// Nobody else has anything in our own directories.
+	if (kind === "own") return "ours";
 	if (kind === "unit" && found.kind === "link" && found.target === "/dev/null") return "masked";
 	// An enablement leads nowhere without our unit, whoever has made it.
 	if (kind === "enablement" && found.kind === "link" && basename(found.target) === basename(path)) return "ours";

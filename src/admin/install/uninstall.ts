@@ -2,6 +2,9 @@
 import { brokerUnits, unitPattern } from "../../activation/unit-names.ts";
 import { parseCommand } from "../../cli/commands/parse-command.ts";
 import { type Changed, changeFiles, findMissingDirectories, removeEmptyDirectories } from "../change-files.ts";
+import { toDesktopPlaces } from "../desktop/desktop-places.ts";
+import { planRemoval, type Removal } from "../desktop/put-entries.ts";
+import { sayLeft } from "../desktop/sync.ts";
 import { workAlone } from "./installation-lock.ts";
 import { recoverManifest, takeManifest, withManifest } from "./kept-manifest.ts";
 import { Manager } from "./manager.ts";
@@ -25,28 +28,38 @@ async function takeAway(isForced: boolean, isDry: boolean, signal?: AbortSignal)
 	const plan = await planChanges([], last ?? noManifest, places.units, false);
 	const { changes, edited } = plan;
 	if (changes.length > 0 && !isForced) await refuseRunningVms(manager, env);
-	if (!isDry && (changes.length > 0 || last !== undefined)) await applyRemoval(plan, last, places, manager, signal);
-	process.stdout.write(changes.map(({ path }) => formatRemoval(path, isDry)).join(""));
-	if (changes.length === 0) process.stderr.write("qubes-lite: nothing is installed\n");
+	const menu = await planRemoval({ places: toDesktopPlaces(env), isDry });
+	if (!isDry && (changes.length > 0 || last !== undefined || menu.changes.length > 0 || menu.last !== undefined)) {
+		await applyRemoval(plan, last, menu, places, manager, signal);
+	}
+	process.stdout.write([...menu.changes, ...changes].map(({ path }) => formatRemoval(path, isDry)).join(""));
+	sayLeft(menu.left);
+	if (changes.length + menu.changes.length === 0) process.stderr.write("qubes-lite: nothing is installed\n");
 	for (const path of edited) process.stderr.write(`qubes-lite: ${formatPath(path)} was changed by hand, and stays\n`);
 	return 0;
 }
 
+/** Both lists' files together: all of them, or none. */
 async function applyRemoval(
 	{ changes, files }: Plan,
 	last: Manifest | undefined,
+	menu: Removal,
 	places: Places,
 	manager: Manager | string,
 	signal: AbortSignal | undefined,
 ): Promise<void> {
 	const missing = await findMissingDirectories([places.manifest]);
-	const directories = [...new Set([...(last?.directories ?? []), ...missing])];
+	const directories = [...new Set([...(last?.directories ?? []), ...menu.next.directories, ...missing])];
+	const menuManifest = toDesktopPlaces(process.env).manifest;
 	signal?.throwIfAborted();
 	// Also units of ours that no list has yet: a run that is killed leaves none of them hidden.
 	await withManifest(places.manifest, last, { files, directories }, () =>
-		withoutBroker(changes.length > 0 ? manager : "", () => changeFiles(changes, { signal })),
+		withManifest(menuManifest, menu.last, { ...menu.next, directories }, () =>
+			withoutBroker(changes.length > 0 ? manager : "", () => changeFiles([...menu.changes, ...changes], { signal })),
+		),
 	);
 	await removeEmptyDirectories(directories);
+	await takeManifest(menuManifest, []);
 	await takeManifest(places.manifest, directories);
 }
 
@@ -64,5 +77,6 @@ async function withoutBroker(manager: Manager | string, remove: () => Promise<Ch
 	}
 	await manager.stopEmptySlices(brokerUnits.slice);
 	await manager.reload();
+	await manager.reloadBus();
 	await manager.forget(unitPattern);
 }

@@ -103,7 +103,7 @@ async function writeUnits(directory: string, made: readonly UnitFile[], signal: 
 	for (const { name, text } of made) {
 		const path = join(directory, name);
 		const found = await lookAt(path);
-		if (found !== undefined && (found === "other" || found.kind === "link" || judgeUnit(found.text) !== "ours")) {
+		if (found !== undefined && (found === "other" || found.kind !== "file" || judgeUnit(found.text) !== "ours")) {
 			throw new QubesLiteError("Denied", `${path} is there and not as we made it, so nothing is written`, {
 				remedy: `mv ${shellWord(path)} ${shellWord(`${path}.mine`)}`,
 			});

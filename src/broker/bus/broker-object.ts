@@ -1,7 +1,6 @@
 /** org.qubeslite.Broker1: what is not of one vm. */
 import { EncodedBody } from "../../dbus/message-codec.ts";
 import type { Caller, ServedInterface, Values } from "../../dbus/served-objects.ts";
-import { QubesLiteError } from "../../errors.ts";
 import type { Requests } from "../requests.ts";
 import { listAllSessions, listSessionsOf } from "../serve-sessions.ts";
 import type { Vm } from "../vm.ts";
@@ -9,6 +8,7 @@ import { CallOptions } from "./call-options.ts";
 import { toCommand } from "./command.ts";
 import type { Inhibitions } from "./inhibitions.ts";
 import { brokerSpec } from "./interfaces.ts";
+import type { Opener } from "./opener.ts";
 import type { Runs } from "./runs.ts";
 import { toEndReply } from "./session-end.ts";
 
@@ -17,6 +17,7 @@ export interface BrokerObjectHost {
 	readonly requests: Requests;
 	readonly runs: Runs;
 	readonly inhibitions: Inhibitions;
+	readonly opener: Opener;
 	/** Those that are to be seen, and where. */
 	visible(): Iterable<readonly [path: string, vm: Vm]>;
 	pathOf(name: string): string;
@@ -66,7 +67,7 @@ export class BrokerObject implements ServedInterface {
 				inhibitions.release(Number(args[0]), caller);
 				return [];
 			case "Open":
-				throw new QubesLiteError("Unsupported", "nothing can be opened yet");
+				return [await this.#host.opener.open(word, options.string("in"), caller.gone)];
 		}
 	}
 

@@ -10,6 +10,7 @@ import type { Vm } from "../vm.ts";
 import { BrokerObject } from "./broker-object.ts";
 import { Inhibitions } from "./inhibitions.ts";
 import { brokerSpec, rootPath, toPath } from "./interfaces.ts";
+import { Opener, type OpenerHost } from "./opener.ts";
 import { Runs } from "./runs.ts";
 import { ToldVm } from "./told-vm.ts";
 import type { VmObjectHost } from "./vm-object.ts";
@@ -19,6 +20,7 @@ export interface BusApiOptions {
 	readonly requests: Requests;
 	readonly version: string;
 	readonly log: Logger;
+	readonly opening: Omit<OpenerHost, "requests" | "runs">;
 	/** Nobody waits for an answer any more, or for what is kept, or holds a vm. */
 	readonly quiet: () => void;
 }
@@ -40,7 +42,8 @@ export class BusApi {
 		this.#options = options;
 		this.#runs = new Runs(requests, quiet);
 		this.#inhibitions = new Inhibitions(requests, quiet);
-		const host = { requests, runs: this.#runs, inhibitions: this.#inhibitions };
+		const opener = new Opener({ ...options.opening, requests, runs: this.#runs });
+		const host = { requests, runs: this.#runs, inhibitions: this.#inhibitions, opener };
 		this.#host = host;
 		const visible = (): [string, Vm][] =>
 			[...this.#told].filter(([, { isShown }]) => isShown).map(([vm, { path }]) => [path, vm]);

@@ -1,4 +1,5 @@
 /** Sessions that programs on the bus have asked for, and who waits for their ends. */
+import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { QubesLiteError } from "../../errors.ts";
 import { encodeAttach, encodeExec } from "../../protocol/exec.ts";
@@ -29,6 +30,8 @@ export interface Command {
 	readonly timeoutMs: number;
 	/** Its output and its end are kept for who waits for it, also where its vm is gone with it. */
 	readonly capture: boolean;
+	/** Its standard input; we stay with it, whether or not its output is kept. Absent: an empty one. */
+	readonly stdin?: Readable;
 }
 
 interface Run {
@@ -60,13 +63,16 @@ export class Runs {
 
 	/** Resolves with the session's id once the command runs; rejects with nothing run. */
 	async run(command: Command, abandoned: AbortSignal): Promise<string> {
-		const { vm, disposable, start, timeoutMs, capture, argv, env, user, directory: cwd } = command;
+		const { vm, disposable, start, timeoutMs, argv, env, user, directory: cwd, stdin } = command;
+		const capture = command.capture || stdin !== undefined;
 		if (capture && this.#runs.size + this.#beginning >= runsMax) throw tooManyRuns();
-		const bytes = encodeExec({ argv, env, cwd, user, tty: null, detach: true });
+		const input = stdin === undefined ? {} : ({ input: true } as const);
+		const bytes = encodeExec({ argv, env, cwd, user, tty: null, detach: true, ...input });
 		const request = { method: "run", vm, disposable, start, timeoutMs, pid: process.pid } as const;
+		const opening = { request, bytes, stays: capture, ...(stdin && { stdin }) };
 		if (capture) this.#beginning += 1;
 		try {
-			const open = await openRun(this.#requests, { request, bytes, stays: capture }, abandoned);
+			const open = await openRun(this.#requests, opening, abandoned);
 			if (capture) this.#keep(open.id, { open, waiters: 0, isCaptured: true });
 			return open.id;
 		} finally {

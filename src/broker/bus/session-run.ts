@@ -2,6 +2,7 @@
  * A session that the broker itself opens, for a program that calls by D-Bus: it is a client like any other, by the same requests and with
  * a ticket of its own, only without a process. Its commands are detached: they outlive this broker.
  */
+import type { Readable } from "node:stream";
 import { QubesLiteError } from "../../errors.ts";
 import { type BrokerRequest, brokerFrame, fromBrokerLimits, parseGranted, parseReady } from "../../protocol/broker.ts";
 import { FrameDecoder } from "../../protocol/frame.ts";
@@ -22,6 +23,8 @@ export interface Opening {
 	readonly bytes: Buffer;
 	/** Stays with it, and collects its output; else it is left as soon as it has begun. */
 	readonly stays: boolean;
+	/** Its standard input, where it stays; destroyed with the session. Absent: an empty one. */
+	readonly stdin?: Readable;
 }
 
 /** What an output has come to: its last bytes, and how many were before them. */
@@ -155,7 +158,7 @@ class SessionRun {
 				socket,
 				{ ticket, kind, bytes, startBy: this.#silence.signal },
 				{
-					...{ stdin: null, mayRead: Promise.resolve(), leave: this.#leave.signal },
+					...{ stdin: this.#opening.stdin ?? null, mayRead: Promise.resolve(), leave: this.#leave.signal },
 					stdout: toSink(this.#outputs.stdout),
 					stderr: toSink(this.#outputs.stderr),
 					onStarted: (command, attached) => {

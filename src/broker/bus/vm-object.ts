@@ -9,6 +9,7 @@ import { CallOptions } from "./call-options.ts";
 import { parseArgvBytes, toCommand } from "./command.ts";
 import type { Inhibitions } from "./inhibitions.ts";
 import { vmSpec } from "./interfaces.ts";
+import type { Opener } from "./opener.ts";
 import type { Runs } from "./runs.ts";
 import { toVmProperties } from "./vm-properties.ts";
 
@@ -16,6 +17,7 @@ export interface VmObjectHost {
 	readonly requests: Requests;
 	readonly runs: Runs;
 	readonly inhibitions: Inhibitions;
+	readonly opener: Opener;
 }
 
 type Method = keyof typeof vmSpec.methods;
@@ -60,7 +62,13 @@ export class VmObject implements ServedInterface {
 			case "Inhibit":
 				return [await this.#host.inhibitions.add(vm, toLabel(String(args[0])), caller)];
 			case "Open":
-				throw new QubesLiteError("Unsupported", "nothing can be opened yet");
+				return [
+					await this.#host.opener.open(
+						String(args[0]),
+						options.boolean("disposable") ? `@dispvm:${vm}` : vm,
+						caller.gone,
+					),
+				];
 		}
 	}
 

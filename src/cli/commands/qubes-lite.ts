@@ -100,7 +100,11 @@ export const commands = {
 	events: {
 		help: "what happens to vms, as it happens",
 		more: "It begins with what each of them is at, and goes on until it is interrupted, which Ctrl-C does (exit status 130 then), or nobody reads it any more (0). A broker that comes later tells only what has changed. It keeps the broker, and no vm.",
-		options: { json: { ...json, help: "a line of JSON for each event, for programs" }, help },
+		options: {
+			json: { ...json, help: "a line of JSON for each event, for programs (docs/events.schema.json)" },
+			follow: { names: ["--follow", "-f"], value: "none", help: "goes on with what comes, as it does anyway" },
+			help,
+		},
 		operand: maybeVm,
 	},
 	logs: {
@@ -170,6 +174,33 @@ export const commands = {
 		operand: { ...vms, least: 0 },
 		usages: ["--print [--undo] [--nat IFACE] [--format FORMAT] [VM…]"],
 	},
+	open: {
+		help: "opens a link or a file in a vm",
+		more: "Links are http, https, ftp and mailto. Without --in the first line `open-url HOST VM|@dispvm|ask` of the policy that fits says where; where none does, you are asked on a terminal, and without one it is a disposable, as long as the policy has no such lines at all. It ends when the guest's handler (\"open\" of the vm's configuration, else xdg-open) has.",
+		options: {
+			in: {
+				...{ names: ["--in"], value: "required", arg: "VM", wants: "a vm, @dispvm or @dispvm:VM" },
+				...{ help: "there: a vm, @dispvm for a disposable, @dispvm:VM for one made from VM", completes: "vm" },
+			},
+			help,
+		},
+		operand: { name: "LINK", least: 1, most: 1, missing: "which link or file?", completes: "file" },
+		usages: ["[--in VM|@dispvm] [--] LINK|FILE"],
+	},
+	"desktop sync": {
+		help: "puts vms' programs into this desktop's menu",
+		more: "Those that the configuration lists, and those that guests report: running ones are asked, of others the last report counts. With VM only that guest is asked. `install` does it at its end, and the broker when the configuration has changed or a vm has booted.",
+		options: {
+			boot: { names: ["--boot"], value: "none", help: "boots vms that do not run, to ask them" },
+			noAsk: { names: ["--no-ask"], value: "none", help: "asks no guest: what each has reported last counts" },
+			dryRun,
+			json,
+			help,
+		},
+		operand: { ...vms, least: 0 },
+	},
+	"desktop ls": { help: "the programs that the menu has of vms", options: { json, help } },
+	"desktop remove": { help: "takes vms' programs out of the menu", options: { dryRun, help } },
 	install: {
 		help: "puts units, completion, man pages and commands that start vms into their places",
 		more: "Run it again when vms have come or gone, or start with the session or no longer: what else changes in the configuration, the broker puts into the units itself. Where systemd would give the broker another QUBES_LITE_CONFIG, XDG_CONFIG_HOME, XDG_CACHE_HOME or XDG_STATE_HOME than this shell has, or a PATH that leads to other programs, its unit gets the shell's, until the next run.",

@@ -55,7 +55,7 @@ export class Session {
 		this.#pump = new OutputPump({ stdout: command.stdout, stderr: command.stderr, isKept: origin.exec.detach });
 		command.stdin.on("error", () => command.stdin.destroy());
 		/** Nobody can be asked for input: it is empty, as under nohup(1). A terminal may be typed on later. */
-		if (origin.exec.detach && !command.isTerminal) command.stdin.destroy();
+		if (origin.exec.detach && origin.exec.input !== true && !command.isTerminal) command.stdin.destroy();
 		void this.#untilEnd();
 	}
 
@@ -119,10 +119,16 @@ export class Session {
 		this.#client = undefined;
 		this.#pump.detach();
 		if (this.hasEnded) this.#origin.closed();
-		else if (!this.isDetached) {
+		else if (this.isDetached) this.#endInputWithClient();
+		else {
 			this.#command.stdin.destroy();
 			this.#origin.cgroup.end();
 		}
+	}
+
+	/** What the client that began it has not sent by now, nobody will; on a terminal another one may type. */
+	#endInputWithClient(): void {
+		if (!this.#command.isTerminal) this.#command.stdin.end();
 	}
 
 	/** Calls `consumed` when the bytes have been taken, or nobody takes them any more: the client's writer must not hang. */

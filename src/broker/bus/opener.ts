@@ -1,0 +1,94 @@
+/** Links and files that a program on the bus wants opened in a vm: where, whether, and by what. The command line's way is admin/open/. */
+import type { Config, VmConfig } from "../../config/schema.ts";
+import { QubesLiteError } from "../../errors.ts";
+import { openFile, toOpenCommand } from "../../host/open-file.ts";
+import { type Ask, decideWhere, mustAsk } from "../../open/decide-where.ts";
+import { type OpenDestination, parseOpenDestination } from "../../open/open-destination.ts";
+import { toOpenPolicy } from "../../open/open-policy.ts";
+import { type OpenTarget, parseOpenTarget, schemeOf } from "../../open/open-target.ts";
+import type { ParsedPolicy } from "../../policy/parse-policy.ts";
+import type { Question } from "../notifications/desk.ts";
+import type { Requests } from "../requests.ts";
+import type { Runs } from "./runs.ts";
+
+export interface OpenerHost {
+	readonly requests: Requests;
+	readonly runs: Runs;
+	readonly config: () => Config;
+	/** The policy as it is now, and where the user's own files of it are. */
+	readonly openPolicy: () => { readonly policy: ParsedPolicy; readonly directory: string };
+	/** A question to whoever sits there: the key of the choice, or null. */
+	readonly ask: (question: Question) => Promise<string | null>;
+}
+
+/** Whoever has followed a link looks at the screen. */
+const askWithinMs = 60_000;
+/** As many buttons as a notification has room for. */
+const choicesMax = 6;
+
+export class Opener {
+	readonly #host: OpenerHost;
+
+	constructor(host: OpenerHost) {
+		this.#host = host;
+	}
+
+	/** `named`: a vm, or as the policy's lines name it; null: the policy decides. Resolves with the session of the guest's handler. */
+	async open(untrusted: string, named: string | null, abandoned: AbortSignal): Promise<string> {
+		const { requests, runs, config } = this.#host;
+		const target = parseOpenTarget(untrusted);
+		if (target.kind === "file" && !target.path.startsWith("/")) {
+			throw new QubesLiteError("BadRequest", "a file is named by its absolute path, or by a file: URI");
+		}
+		await requests.refresh();
+		const given = named === null ? undefined : parseOpenDestination(named, config());
+		const file = target.kind === "file" ? await openFile(target.path) : undefined;
+		let isTaken = false;
+		try {
+			const where = given ?? (await this.#decide(target, abandoned));
+			requests.require({ target: toPolicyTarget(where), service: "open", argument: schemeOf(target) });
+			const { argv, takesContent } = await toOpenCommand(where.vm, target, file);
+			const content = takesContent ? file?.handle.createReadStream({ start: 0 }) : undefined;
+			const id = await runs.run({ ...toCommand(where, argv), ...(content && { stdin: content }) }, abandoned);
+			/** It is closed at its end, or with the session. */
+			isTaken = content !== undefined;
+			return id;
+		} finally {
+			if (!isTaken) await file?.[Symbol.asyncDispose]();
+		}
+	}
+
+	#decide(target: OpenTarget, abandoned: AbortSignal): Promise<OpenDestination> {
+		const { config, openPolicy } = this.#host;
+		const { policy, directory } = openPolicy();
+		const lines = toOpenPolicy(policy, config(), directory);
+		const isAsked = mustAsk(lines, target);
+		return decideWhere(target, config(), { policy: lines, ask: isAsked ? this.#asker(abandoned) : undefined });
+	}
+
+	#asker(cancel: AbortSignal): Ask {
+		return async (what, choices) => {
+			const offered = [...choices.slice(0, choicesMax - 1), ...choices.slice(choicesMax - 1).slice(-1)];
+			const answer = await this.#host.ask({
+				...{ about: `open ${what}`, summary: `Open ${what}`, body: ["In which vm?"], withinMs: askWithinMs, cancel },
+				choices: offered.map(({ vm, isDisposable }, index) => ({
+					key: String(index),
+					label: isDisposable ? `a disposable (${vm.name})` : vm.name,
+				})),
+			});
+			const chosen = answer === null ? undefined : offered[Number(answer)];
+			if (chosen !== undefined) return chosen;
+			throw new QubesLiteError("Denied", `nothing was chosen, so ${what} is not opened`, {
+				remedy: "qubes-lite open --in VM …",
+			});
+		};
+	}
+}
+
+const toPolicyTarget = ({ vm, isDisposable }: { readonly vm: VmConfig; readonly isDisposable: boolean }): string =>
+	isDisposable ? `@dispvm:${vm.name}` : vm.name;
+
+const toCommand = ({ vm, isDisposable }: OpenDestination, argv: readonly string[]) => ({
+	...{ vm: vm.name, disposable: isDisposable, argv, env: {}, user: null, directory: null },
+	...{ start: true, timeoutMs: 0, capture: false },
+});

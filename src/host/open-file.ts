@@ -1,0 +1,70 @@
+/** A file of the host's that is to be opened in a guest: opened once, and from then on it is this very file. */
+import { constants } from "node:fs";
+import { type FileHandle, open, realpath } from "node:fs/promises";
+import { resolve } from "node:path";
+import type { VmConfig } from "../config/schema.ts";
+import type { SharedDirectory } from "../config/shared-directories.ts";
+import { errnoOf, QubesLiteError } from "../errors.ts";
+import { type OpenCommand, toOpenArgv } from "../open/open-argv.ts";
+import type { OpenTarget } from "../open/open-target.ts";
+import { openFileMaxBytes } from "../protocol/programs.ts";
+import { toSafeText } from "../terminal/safe-text.ts";
+
+export interface OpenedFile extends AsyncDisposable {
+	/** Absolute, without links. */
+	readonly path: string;
+	readonly handle: FileHandle;
+	/** When it was opened. */
+	readonly bytes: number;
+}
+
+/**
+ * Links are followed first, since people have them, and none is followed when it is opened: what is put there in between is refused. Throws BadRequest
+ * or Limit.
+ */
+export async function openFile(path: string): Promise<OpenedFile> {
+	const shown = toSafeText(path);
+	let handle: FileHandle | undefined;
+	try {
+		const real = await realpath(resolve(path));
+		// O_NONBLOCK: the open of a FIFO would wait for a writer.
+		handle = await open(real, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+		const found = await handle.stat();
+		if (!found.isFile())
+			throw new QubesLiteError("BadRequest", `${shown} is not a regular file, and only those are opened`);
+		if (found.size > openFileMaxBytes) {
+			throw new QubesLiteError("Limit", `${shown} is larger than ${openFileMaxBytes / 2 ** 20} MiB`, {
+				remedy: "share its directory with the vm: sharedDirectories in the configuration",
+			});
+		}
+		const opened = handle;
+		return { path: real, handle, bytes: found.size, [Symbol.asyncDispose]: () => opened.close() };
+	} catch (cause) {
+		await handle?.close();
+		if (cause instanceof QubesLiteError) throw cause;
+		const why = errnoOf(cause) === "ENOENT" ? "is not there" : `can't be opened (${errnoOf(cause)})`;
+		throw new QubesLiteError("BadRequest", `${shown} ${why}`, { cause });
+	}
+}
+
+/** `file`: the target's, opened. */
+export async function toOpenCommand(
+	vm: Pick<VmConfig, "open" | "sharedDirectories">,
+	target: OpenTarget,
+	file: OpenedFile | undefined,
+): Promise<OpenCommand> {
+	if (target.kind === "uri") return toOpenArgv(vm, target);
+	if (file === undefined)
+		throw new QubesLiteError("Internal", "a file is to be opened in a guest that is not open here");
+	const sharedDirectories = await toRealDirectories(vm.sharedDirectories);
+	return toOpenArgv({ open: vm.open, sharedDirectories }, { kind: "file", path: file.path, bytes: file.bytes });
+}
+
+/** As an opened file's path has them. One that is not there shares nothing. */
+async function toRealDirectories(directories: readonly SharedDirectory[]): Promise<SharedDirectory[]> {
+	const real = directories.map(async (directory) => {
+		const path = await realpath(directory.path).catch(() => undefined);
+		return path === undefined ? [] : [{ ...directory, path }];
+	});
+	return (await Promise.all(real)).flat();
+}
