@@ -85,13 +85,9 @@ describe.each(managerUids)("an installation, uid %s", (uid) => {
 				...["banking.service", "shopping.service", "disp.service", "banking@.service", "shopping@.service"].map(
 					(name) => `.config/systemd/user/qubes-lite-${name}`,
 				),
-				...["qubes-lite-disp@.service", service, socket, "qubes-lite.slice", "dbus-org.qubeslite.Broker1.service"].map(
+				...["qubes-lite-disp@.service", service, socket, "qubes-lite.slice"].map(
 					(name) => `.config/systemd/user/${name}`,
 				),
-				...["interfaces/org.qubeslite.Broker1.xml", "interfaces/org.qubeslite.VM1.xml"].map(
-					(name) => `.local/share/dbus-1/${name}`,
-				),
-				".local/share/dbus-1/services/org.qubeslite.Broker1.service",
 				".config/systemd/user/sockets.target.wants/qubes-lite-broker.socket",
 				".config/systemd/user/default.target.wants/qubes-lite-banking.service",
 				...["run-in-vm", "qubes-lite", "qubes-lite-start-banking", "qubes-lite-start-shopping"].map(

@@ -1,6 +1,7 @@
 /** org.qubeslite.Broker1: what is not of one vm. */
 import { EncodedBody } from "../../dbus/message-codec.ts";
 import type { Caller, ServedInterface, Values } from "../../dbus/served-objects.ts";
+import { QubesLiteError } from "../../errors.ts";
 import type { Requests } from "../requests.ts";
 import { listAllSessions, listSessionsOf } from "../serve-sessions.ts";
 import type { Vm } from "../vm.ts";
@@ -86,7 +87,10 @@ export class BrokerObject implements ServedInterface {
 	async #find(name: string): Promise<string> {
 		const { requests, pathOf } = this.#host;
 		await requests.admit({ method: "status", vm: name });
-		return pathOf(requests.dependencies.registry.find(name).config.name);
+		const { registry } = requests.dependencies;
+		const vm = registry.find(name);
+		if (!registry.isPreloaded(vm)) return pathOf(vm.config.name);
+		throw new QubesLiteError("NoSuchVm", `${vm.config.name} is kept ready, and nobody's yet`);
 	}
 
 	async #listSessions(name: string | null): Promise<readonly unknown[]> {
