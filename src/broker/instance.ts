@@ -6,6 +6,7 @@ import type { GuestEvent } from "../guest/guest-link.ts";
 import type { LaunchPlan } from "../launch-plan.ts";
 import type { BootPhase } from "../protocol/boot-phases.ts";
 import type { AgentHello, Expect, SessionFacts } from "../protocol/control.ts";
+import type { CommandEnd } from "../protocol/session.ts";
 import { toBootTag } from "../protocol/session-id.ts";
 import type { Reason } from "../statemachines/vm-events.ts";
 import type { GuestMemory, VmmControl } from "../vmm-control/vmm-control.ts";
@@ -77,7 +78,10 @@ export class Instance {
 		this.#vm = vm;
 		this.#events = events;
 		this.#adapters = adapters;
-		this.#sessions = new SessionWatch(this.book, (news) => events.session(news));
+		this.#sessions = new SessionWatch(
+			(number) => this.book.isGranted(number),
+			(news) => events.session(news),
+		);
 		this.#console = new GuestConsole(adapters, (phase) => events.progressed(phase));
 	}
 
@@ -272,6 +276,11 @@ export class Instance {
 		return this.#console.tail(this.logs);
 	}
 
+	/** How a session of its boot has ended; undefined: it has not, or that is long ago. */
+	endOf(session: number): CommandEnd | null | undefined {
+		return this.#sessions.endOf(session);
+	}
+
 	/** It has ended, and its sessions with it. */
 	over(): void {
 		this.#sessions.over();
@@ -298,6 +307,7 @@ export class Instance {
 
 	#take(vmm: RunningVmm): void {
 		this.#vmm = vmm;
+		this.#events.session({ type: "learnt" });
 		void vmm.stopping.then(() => this.#events.stopping());
 		const { hypervisor } = vmm.plan;
 		void vmm.exited.then(async (exit) => {
@@ -321,14 +331,19 @@ export class Instance {
 	/** Of what runs already nobody need be told, where an earlier broker has started it. */
 	#hearSessions(hello: AgentHello): void {
 		if (this.#isFound) this.#sessions.found(hello);
-		else this.#sessions.heard(hello);
+		else this.#sessions.greeted(hello);
 		this.#isFound = false;
+	}
+
+	#learn(facts: readonly SessionFacts[]): void {
+		this.book.heard(facts);
+		this.#events.session({ type: "learnt" });
 	}
 
 	/** A broker that comes later learns from the guest alone what its sessions run. */
 	async #learnNames({ sessions, cgroups }: AgentHello): Promise<void> {
 		const isUnknown = (session: number): boolean => this.book.nameOf(session) === undefined;
-		if ([...sessions, ...cgroups].some(isUnknown)) this.book.heard(await this.listSessions());
+		if ([...sessions, ...cgroups].some(isUnknown)) this.#learn(await this.listSessions());
 	}
 }
 

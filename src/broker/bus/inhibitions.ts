@@ -1,4 +1,5 @@
 /** Programs on the bus that keep vms from stopping by idleness, each until it says so or leaves the bus. */
+import { randomBytes } from "node:crypto";
 import type { Caller } from "../../dbus/served-objects.ts";
 import { QubesLiteError } from "../../errors.ts";
 import type { Requests } from "../requests.ts";
@@ -13,10 +14,19 @@ interface Inhibition {
 export class Inhibitions {
 	readonly #requests: Requests;
 	readonly #held = new Map<number, Inhibition>();
-	#last = 0;
+	readonly #changed: () => void;
+	/** One of an earlier broker is no other one's by chance. */
+	#last = randomBytes(4).readUInt32LE() >>> 1;
 
-	constructor(requests: Requests) {
+	/** `changed`: one has gone. */
+	constructor(requests: Requests, changed: () => void) {
 		this.#requests = requests;
+		this.#changed = changed;
+	}
+
+	/** Each keeps the broker: the next one would not know of it. */
+	get size(): number {
+		return this.#held.size;
 	}
 
 	/** Resolves with its number once the vm is held; rejects with Limit. */
@@ -38,6 +48,7 @@ export class Inhibitions {
 			.finally(() => {
 				forget();
 				this.#held.delete(inhibitor);
+				this.#changed();
 			});
 		if (caller.gone.aborted) gone.abort();
 		await held.promise;
