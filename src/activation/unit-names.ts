@@ -10,9 +10,6 @@ export const brokerUnits = {
 	byBus: "dbus-org.qubeslite.Broker1.service",
 } as const;
 
-/** What the broker has on the user's bus: its name, which is also its own interface's, and the interface of a vm. */
-export const busNames = { broker: "org.qubeslite.Broker1", vm: "org.qubeslite.VM1" } as const;
-
 /** All that qubes-lite may own; more precise is parseUnitName. */
 export const unitPattern = "qubes-lite-*.service";
 

@@ -11,6 +11,13 @@ export class IdleExit {
 		this.#leave = leave;
 	}
 
+	/** Somebody has asked for something, and may ask for more. */
+	prolong(): void {
+		clearTimeout(this.#timer);
+		this.#timer = undefined;
+		this.look();
+	}
+
 	/** Something changed: a client came or went, a vm's state moved. What changes nothing about the quiet does not prolong it. */
 	look(): void {
 		if (!this.#isQuiet()) {

@@ -78,7 +78,10 @@ export class Instance {
 		this.#vm = vm;
 		this.#events = events;
 		this.#adapters = adapters;
-		this.#sessions = new SessionWatch(this.book, (news) => events.session(news));
+		this.#sessions = new SessionWatch(
+			(number) => this.book.isGranted(number),
+			(news) => events.session(news),
+		);
 		this.#console = new GuestConsole(adapters, (phase) => events.progressed(phase));
 	}
 
@@ -273,7 +276,7 @@ export class Instance {
 		return this.#console.tail(this.logs);
 	}
 
-	/** undefined: of a session that runs, as far as we know; null: nobody knows how it has ended. */
+	/** How a session of its boot has ended; undefined: it has not, or that is long ago. */
 	endOf(session: number): CommandEnd | null | undefined {
 		return this.#sessions.endOf(session);
 	}
@@ -304,6 +307,7 @@ export class Instance {
 
 	#take(vmm: RunningVmm): void {
 		this.#vmm = vmm;
+		this.#events.session({ type: "learnt" });
 		void vmm.stopping.then(() => this.#events.stopping());
 		const { hypervisor } = vmm.plan;
 		void vmm.exited.then(async (exit) => {
@@ -331,10 +335,15 @@ export class Instance {
 		this.#isFound = false;
 	}
 
+	#learn(facts: readonly SessionFacts[]): void {
+		this.book.heard(facts);
+		this.#events.session({ type: "learnt" });
+	}
+
 	/** A broker that comes later learns from the guest alone what its sessions run. */
 	async #learnNames({ sessions, cgroups }: AgentHello): Promise<void> {
 		const isUnknown = (session: number): boolean => this.book.nameOf(session) === undefined;
-		if ([...sessions, ...cgroups].some(isUnknown)) this.book.heard(await this.listSessions());
+		if ([...sessions, ...cgroups].some(isUnknown)) this.#learn(await this.listSessions());
 	}
 }
 

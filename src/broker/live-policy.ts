@@ -86,7 +86,8 @@ export class LivePolicy implements Policy {
 	#read(): ParsedPolicy {
 		/** Looked at before it is read: a change in between is one to read again. */
 		const { stamp, changedAtMs } = lookAt(policyPlaces(this.#host.directories));
-		const isSettled = this.#host.wallNow() - changedAtMs > fileClockMs;
+		/** Also where the clock has been set back since. */
+		const isSettled = Math.abs(this.#host.wallNow() - changedAtMs) > fileClockMs;
 		this.#seen = isSettled ? stamp : "";
 		return findPolicy(this.#host.directories, this.#host.uid);
 	}

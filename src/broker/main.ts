@@ -7,7 +7,6 @@ import { randomBytes } from "node:crypto";
 import { closeSync, writeSync } from "node:fs";
 import { freemem, uptime } from "node:os";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { type Logger, pino } from "pino";
 import { waitForChange } from "../activation/change-watch.ts";
 import { takeListenFds } from "../activation/listen-fds.ts";
@@ -28,10 +27,10 @@ import { instanceAdapters } from "./instance-adapters.ts";
 import { keepLogs } from "./kept-logs.ts";
 import { LastEnds } from "./last-ends.ts";
 import { Launcher } from "./launcher.ts";
+import { Leaving } from "./leaving.ts";
 import { LiveConfig, type LiveConfigEvents } from "./live-config.ts";
 import { LivePolicy } from "./live-policy.ts";
 import { LogFile } from "./log-file.ts";
-import type { Question } from "./notifications/desk.ts";
 import { startNotifications } from "./notifications/start-notifications.ts";
 import { Registry } from "./registry.ts";
 import { Requests } from "./requests.ts";
@@ -53,9 +52,6 @@ const socketLooks = { watchedMs: 60_000, unwatchedMs: 1_000 };
 
 /** To be told how we are, a service manager waits; loading what tells it takes as long, and clients wait already. */
 const notifyAfterMs = 20;
-
-/** systemd takes some ms to read its units anew; without a bus there is nobody to do it. */
-const unitsWithinMs = 1_000;
 
 const { env } = process;
 process.umask(0o077);
@@ -135,11 +131,14 @@ async function serve(fd: number | null): Promise<void> {
 		isWanted: () => live.config.desktop && isInstalled(stateDirectory),
 		run: async (vms) => log.info({ event: "desktop.synced", vms, status: await runDesktopSync(vms) }),
 	});
+	/** Undefined: not yet, or there is no bus. */
+	let busApi: BusApi | undefined;
 	const configured: LiveConfigEvents = {
 		reading: () => notify.reloading(),
 		read: () => {
 			if (live.problem === null) registry.configure(live.config);
 			logConfig(log, live);
+			busApi?.look();
 			changed();
 			notify.ready();
 		},
@@ -176,33 +175,41 @@ async function serve(fd: number | null): Promise<void> {
 		isService: fd !== null,
 	});
 	const server = new BrokerServer(requests, () => idle.look());
-	/** From its name's taking on; undefined: not yet, or there is no bus. */
-	let busApi: BusApi | undefined;
-	const leave = once((why: string): void => {
-		log.info({ event: "broker.leaves", why });
-		server.close();
-		/** Who calls from now on starts the next broker. */
-		void busApi?.release();
-		/** Without us nobody would serve what they start, or let it go when it is idle: where no service manager can start a broker. */
-		const units = fd === null ? supervisor.keepOnly(new Set()) : undefined;
-		void Promise.race([Promise.all([units, registry.leave(), notifications.close()]), delay(unitsWithinMs)])
-			.then(() => notify.stopping())
-			/** Two turns: whoever was accepted meanwhile is cut before answered, and asks the next broker. */
-			.then(() => setImmediate(() => setImmediate(() => process.exit(0))));
+	const leaving = new Leaving({
+		log,
+		bus: () => busApi,
+		isQuiet: () => isQuiet(),
+		cut: () => server.close(),
+		settle() {
+			/** Without us nobody would serve what they start, or let it go when it is idle: where no service manager can start a broker. */
+			const units = fd === null ? supervisor.keepOnly(new Set()) : undefined;
+			return Promise.all([units, registry.leave(), notifications.close()]);
+		},
+		stopping: () => notify.stopping(),
+		exit: () => process.exit(0),
+		stayed: () => idle.look(),
 	});
+	/** Its code and that of D-Bus are loaded when who has waited for us is served. */
+	const serveBus = async (): Promise<void> => {
+		const place = findUserBus(env);
+		if (place === undefined) return;
+		const { BusApi } = await import("./bus/bus-api.ts");
+		if (leaving.hasBegun) return;
+		busApi = new BusApi({
+			...{ place, requests, version: QUBES_LITE_VERSION, log },
+			problems: () => ({ config: live.problem?.message ?? null, policy: policy.problem?.message ?? null }),
+			called: () => idle.prolong(),
+			quiet: () => idle.look(),
+			opening: {
+				config: () => live.config,
+				openPolicy: () => ({ policy: policy.now(), directory: policyDirectories(env)[0] ?? "" }),
+				ask: (question) => notifications.ask(question),
+			},
+		});
+	};
 	const idleMs = Number(env.QUBES_LITE_BROKER_IDLE_MS ?? idleExitDefaultMs);
 	const isQuiet = (): boolean => server.clients === 0 && registry.statesUp().length === 0 && (busApi?.isQuiet ?? true);
-	/** Who calls by D-Bus between our decision and the end is not lost: the name is given back first. */
-	const leaveIfUnwanted = async (): Promise<void> => {
-		const isUnwanted = (await busApi?.release()) ?? true;
-		if (isUnwanted && isQuiet()) {
-			leave("idle");
-			return;
-		}
-		await busApi?.take();
-		idle.look();
-	};
-	const idle = new IdleExit(idleMs, isQuiet, () => void leaveIfUnwanted());
+	const idle = new IdleExit(idleMs, isQuiet, () => void leaving.ifUnwanted());
 	changed = () => idle.look();
 	const path = join(runtimeDirectory, brokerSocketName);
 	if (fd !== null) await server.socket.listenOn(fd, path);
@@ -210,13 +217,16 @@ async function serve(fd: number | null): Promise<void> {
 		announce({ ready: true });
 		process.exit(0);
 	}
-	process.once("SIGTERM", () => leave("SIGTERM"));
-	process.once("SIGINT", () => leave("SIGINT"));
+	process.once("SIGTERM", () => leaving.begin("SIGTERM"));
+	process.once("SIGINT", () => leaving.begin("SIGINT"));
 	process.on("SIGHUP", () => void live.refresh(configured, true));
 	live.watch(configured);
-	policy.watch(() => changed());
+	policy.watch(() => {
+		busApi?.look();
+		changed();
+	});
 	void waitForChange(runtimeDirectory, () => server.socket.isLost() || undefined, socketLooks).then(() =>
-		leave("lost socket"),
+		leaving.begin("lost socket"),
 	);
 	log.info({ event: "broker.serves", activated: fd !== null, vms: live.config.vms.length });
 	logConfig(log, live);
@@ -228,33 +238,13 @@ async function serve(fd: number | null): Promise<void> {
 		};
 		changed();
 		notify.ready();
-		const place = findUserBus(env);
-		if (place === undefined) return;
-		void import("./bus/bus-api.ts").then(({ BusApi }) => {
-			const quiet = (): void => idle.look();
-			const opening = {
-				config: () => live.config,
-				openPolicy: () => ({ policy: policy.now(), directory: policyDirectories(env)[0] ?? "" }),
-				ask: (question: Question) => notifications.ask(question),
-			};
-			busApi = new BusApi({ place, requests, version: QUBES_LITE_VERSION, log, quiet, opening });
-		});
+		void serveBus().catch((cause: unknown) => log.error({ event: "bus.failed", err: cause }));
 	}, notifyAfterMs);
 }
 
 function logConfig(log: Logger, { config, path, problem }: LiveConfig): void {
 	if (problem !== null) log.warn({ event: "config.refused", why: problem.message });
 	else log.info({ event: "config.read", config: path ?? "embedded default", vms: config.vms.length });
-}
-
-/** A second reason to leave changes nothing. */
-function once(act: (why: string) => void): (why: string) => void {
-	let isDone = false;
-	return (why) => {
-		if (isDone) return;
-		isDone = true;
-		act(why);
-	};
 }
 
 async function main(): Promise<void> {

@@ -56,20 +56,9 @@ export class SessionBook {
 		return this.#commands.get(session)?.name ?? this.#heard.get(session);
 	}
 
-	/** A session that this broker has granted, and not too long ago. */
+	/** We have granted it, and it is a command's. */
 	isGranted(number: number): boolean {
 		return this.#commands.has(number);
-	}
-
-	/** A session, as far as anybody has said. */
-	isCommand(number: number): boolean {
-		return this.#commands.has(number) || this.#heard.has(number);
-	}
-
-	/** Another connection to a session. */
-	isAttachment(number: number): boolean {
-		const client = this.#clients.get(number);
-		return client !== undefined && client.session !== number;
 	}
 
 	/** The process that is connected to `session`, or null. */

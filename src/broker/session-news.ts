@@ -1,26 +1,21 @@
-/** Sessions that begin and end in one instance, as its guest's reports tell: each once, however often it is reported. */
+/**
+ * Sessions that begin and end in one instance, as its guest's reports tell: each once, however often it is reported. Numbers that nobody
+ * has granted are a guest's invention, and no news.
+ */
 import type { EndedSession } from "../protocol/control.ts";
 import type { CommandEnd } from "../protocol/session.ts";
 
 export type SessionNews =
 	| { readonly type: "started"; readonly session: number }
 	/** null: nobody knows how, since its vm ended under it, or its guest's agent is too old to say. */
-	| { readonly type: "ended"; readonly session: number; readonly end: CommandEnd | null };
+	| { readonly type: "ended"; readonly session: number; readonly end: CommandEnd | null }
+	/** What is shown of sessions, or of the vmm, has changed although the vm's machine has taken no step. */
+	| { readonly type: "learnt" };
 
 interface Report {
 	readonly sessions: readonly number[];
 	readonly tickets?: readonly number[];
 	readonly ended?: readonly EndedSession[] | undefined;
-}
-
-/** What a broker knows of the numbers that a guest reports. */
-export interface SessionBookView {
-	/** We have granted it, and not too long ago. */
-	isGranted(number: number): boolean;
-	/** A command runs there: we have granted it, or its guest has listed it. */
-	isCommand(number: number): boolean;
-	/** We have granted it, and it is another connection to a session. */
-	isAttachment(number: number): boolean;
 }
 
 /** Twice as many as the book has, so that what a guest says again of one of them is known to be said again. */
@@ -34,7 +29,8 @@ type Standing = "told" | "found" | "strange";
 
 /** A guest says what it likes: only of what a broker has granted is anything told, so that it is no more than was asked for. */
 export class SessionWatch {
-	readonly #book: SessionBookView;
+	/** A command of this number has been granted by this broker, and not too long ago. */
+	readonly #isGranted: (number: number) => boolean;
 	readonly #tell: (news: SessionNews) => void;
 	readonly #living = new Map<number, Standing>();
 	readonly #ended = new Map<number, CommandEnd | null>();
@@ -43,8 +39,8 @@ export class SessionWatch {
 	/** The next report tells of what has ended while no broker was there, and was known to the one before us. */
 	#isFirst = false;
 
-	constructor(book: SessionBookView, tell: (news: SessionNews) => void) {
-		this.#book = book;
+	constructor(isGranted: (number: number) => boolean, tell: (news: SessionNews) => void) {
+		this.#isGranted = isGranted;
 		this.#tell = tell;
 	}
 
@@ -63,7 +59,7 @@ export class SessionWatch {
 	/** A guest of ours has dialled again. How sessions have ended meanwhile, its next report says. */
 	greeted({ sessions }: Report): void {
 		for (const session of sessions) {
-			if (!this.#living.has(session) && !this.#book.isAttachment(session)) this.#begin(session);
+			if (!this.#living.has(session)) this.#begin(session);
 		}
 	}
 
@@ -73,16 +69,21 @@ export class SessionWatch {
 		for (const { session, end } of ended) this.#hearEnd(session, end);
 		this.#isFirst = false;
 		const reported = new Set(sessions);
-		for (const session of this.#living.keys()) if (!reported.has(session)) this.#vanish(session);
+		for (const [session, standing] of this.#living) {
+			if (reported.has(session)) continue;
+			this.#living.delete(session);
+			if (standing === "told") this.#end(session, null);
+		}
 	}
 
 	/** Its vm has ended. */
 	over(): void {
-		for (const session of this.#living.keys()) this.#vanish(session);
+		for (const [session, standing] of this.#living) if (standing !== "strange") this.#end(session, null);
+		this.#living.clear();
 	}
 
 	#begin(session: number): void {
-		const isKnown = this.#book.isGranted(session) || this.#earlierTickets.has(session);
+		const isKnown = this.#isGranted(session) || this.#earlierTickets.has(session);
 		this.#living.set(session, isKnown ? "told" : "strange");
 		if (isKnown && !this.#ended.has(session)) this.#tell({ type: "started", session });
 	}
@@ -91,16 +92,10 @@ export class SessionWatch {
 		const standing = this.#living.get(session);
 		if (standing !== undefined) {
 			if (standing !== "strange") this.#end(session, end);
-		} else if (this.#book.isGranted(session)) {
+		} else if (this.#isGranted(session)) {
 			if (!this.#ended.has(session)) this.#tell({ type: "started", session });
 			this.#end(session, end);
 		} else if (this.#isFirst) this.#end(session, end);
-	}
-
-	#vanish(session: number): void {
-		const standing = this.#living.get(session);
-		this.#living.delete(session);
-		if (standing === "told" || (standing === "found" && this.#book.isCommand(session))) this.#end(session, null);
 	}
 
 	#end(session: number, end: CommandEnd | null): void {

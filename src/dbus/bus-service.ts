@@ -3,25 +3,23 @@
  * name that somebody else has is waited for in the bus's queue.
  */
 
+import { BusCallers } from "./bus-callers.ts";
+import { busItself } from "./bus-names.ts";
 import { joinSignature } from "./interface-spec.ts";
 import { type IncomingMessage, messageType } from "./message-codec.ts";
-import { type Caller, type Reply, type ServedInterface, ServedObjects, toProperties } from "./served-objects.ts";
-import { BusError, UserBus } from "./user-bus.ts";
+import { type Reply, type ServedInterface, ServedObjects, toProperties } from "./served-objects.ts";
+import { type BusError, UserBus } from "./user-bus.ts";
 import type { UserBusPlace } from "./user-bus-place.ts";
 import { WaitingCallers } from "./waiting-callers.ts";
 
 /** A bus that is restarted is back within a second or two; one that is not there is not looked for all day. */
 const reconnectMs = { first: 250, most: 10_000 };
 const waitingMost = { all: 1024, each: 256 };
-
-const bus = {
-	destination: "org.freedesktop.DBus",
-	path: "/org/freedesktop/DBus",
-	interface: "org.freedesktop.DBus",
-} as const;
+/** DBUS_REQUEST_NAME_REPLY_IN_QUEUE. */
+const inQueue = 2;
 
 /** Of every name that nobody has any more: callers that have left. One rule for all of them. */
-const leavingRule = `type='signal',sender='${bus.destination}',interface='${bus.interface}',member='NameOwnerChanged',arg2=''`;
+const leavingRule = `type='signal',sender='${busItself.destination}',interface='${busItself.interface}',member='NameOwnerChanged',arg2=''`;
 
 export interface BusServiceOptions {
 	/** The name that is taken. */
@@ -29,8 +27,14 @@ export interface BusServiceOptions {
 	readonly objects: ServedObjects;
 	/** As a caller is told of what a method threw. */
 	readonly toError: (cause: unknown) => BusError;
-	/** Called when the last pending call was answered. */
+	/** What is said to who calls while we leave. */
+	readonly leaves: () => unknown;
+	/** Somebody has called. */
+	readonly called: () => void;
+	/** The last pending call was answered. */
 	readonly quiet: () => void;
+	/** A signal could not be sent. */
+	readonly failed: (cause: unknown) => void;
 	/** The name is ours. */
 	readonly acquired: () => void;
 	/** It is not, any more or yet, and why. */
@@ -40,14 +44,17 @@ export interface BusServiceOptions {
 export class BusService {
 	readonly #options: BusServiceOptions;
 	#bus: UserBus | undefined;
-	/** By their unique names: what is done when they leave. */
-	readonly #callers = new Map<string, Set<() => void>>();
+	readonly #callers = new BusCallers();
 	readonly #waiting = new WaitingCallers(waitingMost);
+	/** Who leaves answers those who wait. */
+	readonly #refusals = new Set<() => void>();
 	#pending = 0;
 	/** Ever heard. */
 	#calls = 0;
 	#isClosed = false;
+	/** The name is not ours to take. */
 	#isReleased = false;
+	#isLeaving = false;
 
 	private constructor(options: BusServiceOptions) {
 		this.#options = options;
@@ -70,22 +77,37 @@ export class BusService {
 	 * nobody waits for an answer: then nothing is lost if we end. Else the name is ours again.
 	 */
 	async release(): Promise<boolean> {
-		const [calls, connection] = [this.#calls, this.#bus];
-		if (connection === undefined) return true;
+		const calls = this.#calls;
 		this.#isReleased = true;
-		/** What was sent to us before comes before the answer. A bus that is gone has nobody who could call. */
-		await connection
-			.call({ ...bus, member: "ReleaseName", signature: "s", body: [this.#options.name] })
-			.catch(() => {});
-		if (this.#calls === calls && this.#pending === 0) return true;
+		/** What was sent to us before comes before the answer. */
+		await this.#giveBack();
+		if (this.#isLeaving || (this.#calls === calls && this.#pending === 0)) return true;
 		await this.take();
 		return false;
 	}
 
-	/** After a release that has come to nothing. Never rejects. */
+	/** After a release, where we stay all the same. Never rejects. */
 	async take(): Promise<void> {
+		if (this.#isLeaving) return;
 		this.#isReleased = false;
 		if (this.#bus !== undefined) await this.#requestName(this.#bus).catch(this.#options.absent);
+	}
+
+	/**
+	 * We end, whoever calls: who waits is told so, and who calls from now on starts another broker, or is told the same. Resolves when the
+	 * bus knows. Never rejects.
+	 */
+	async leave(): Promise<void> {
+		this.#isLeaving = true;
+		this.#isReleased = true;
+		for (const refuse of this.#refusals) refuse();
+		await this.#giveBack();
+	}
+
+	/** A bus that is gone has nobody who could call. */
+	async #giveBack(): Promise<void> {
+		const name = [this.#options.name];
+		await this.#bus?.call({ ...busItself, member: "ReleaseName", signature: "s", body: name }).catch(() => {});
 	}
 
 	/** Who waits for an answer gets none of us; idempotent. */
@@ -122,7 +144,11 @@ export class BusService {
 	}
 
 	#send(path: string, name: string, member: string, signature: string, body: readonly unknown[]): void {
-		this.#bus?.send({ type: messageType.signal, path, interface: name, member, signature, body });
+		try {
+			this.#bus?.send({ type: messageType.signal, path, interface: name, member, signature, body });
+		} catch (cause) {
+			this.#options.failed(cause);
+		}
 	}
 
 	async #keepConnected(place: UserBusPlace): Promise<void> {
@@ -147,8 +173,8 @@ export class BusService {
 			if (this.#isClosed) throw new Error("closed");
 			connection.onCall((message) => this.#serve(message, connection));
 			connection.signals.subscribe(({ sender, member, body: [name] }) => {
-				if (sender !== bus.destination || typeof name !== "string") return;
-				if (member === "NameOwnerChanged") this.#left(name);
+				if (sender !== busItself.destination || typeof name !== "string") return;
+				if (member === "NameOwnerChanged") this.#callers.left(name);
 				if (name !== this.#options.name) return;
 				if (member === "NameAcquired") this.#options.acquired();
 				if (member === "NameLost" && !this.#isReleased) void this.take();
@@ -157,7 +183,7 @@ export class BusService {
 			this.#bus = connection;
 			connection.onClose(() => {
 				this.#bus = undefined;
-				for (const name of this.#callers.keys()) this.#left(name);
+				this.#callers.allLeft();
 			});
 			if (!this.#isReleased) await this.#requestName(connection);
 			return connection;
@@ -169,71 +195,56 @@ export class BusService {
 
 	/** Without flags: it can't be taken from us, and who has it already gives us the next turn. */
 	async #requestName(connection: UserBus): Promise<void> {
-		await connection.call({ ...bus, member: "RequestName", signature: "su", body: [this.#options.name, 0] });
-	}
-
-	#left(name: string): void {
-		const listeners = this.#callers.get(name);
-		this.#callers.delete(name);
-		for (const listener of listeners ?? []) listener();
+		const { name, absent } = this.#options;
+		const [answer] = await connection.call({ ...busItself, member: "RequestName", signature: "su", body: [name, 0] });
+		if (answer === inQueue) absent(new Error(`somebody else has the name ${name}, and we are next`));
 	}
 
 	#serve(message: IncomingMessage, connection: UserBus): void {
 		this.#calls += 1;
-		const gone = new AbortController();
-		const caller: Caller = {
-			name: message.sender,
-			gone: gone.signal,
-			onGone: (listener) => this.#onGone(message.sender, listener),
-		};
-		try {
-			this.#waiting.check(message.sender);
-			const reply = this.#call(message, caller);
-			if (!(reply instanceof Promise)) {
-				this.#reply(message, connection, reply);
-				return;
-			}
-			this.#pending += 1;
-			const answered = this.#waiting.begin(message.sender);
-			const forget = caller.onGone(() => {
-				answered();
-				gone.abort();
-			});
-			void reply
-				.then((values) => this.#reply(message, connection, values))
-				.catch((cause: unknown) => {
-					/** Of who has left nobody need know why. */
-					if (!gone.signal.aborted) this.#refuse(message, connection, this.#options.toError(cause));
-				})
-				.finally(() => {
-					forget();
-					answered();
-					this.#pending -= 1;
-					if (this.#pending === 0) this.#options.quiet();
+		this.#options.called();
+		const refuse = (cause: unknown): void => this.#refuse(message, connection, this.#options.toError(cause));
+		if (this.#isLeaving) refuse(this.#options.leaves());
+		else {
+			try {
+				this.#waiting.check(message.sender);
+				const gone = new AbortController();
+				const reply = this.#options.objects.call(message, {
+					name: message.sender,
+					gone: gone.signal,
+					onGone: (listener) => this.#callers.onGone(message.sender, listener),
 				});
-		} catch (cause) {
-			this.#refuse(message, connection, this.#options.toError(cause));
+				if (reply instanceof Promise) this.#await(message, connection, reply, gone);
+				else this.#reply(message, connection, reply);
+			} catch (cause) {
+				refuse(cause);
+			}
 		}
 	}
 
-	/** What can't be read of it is the caller's mistake. */
-	#call(message: IncomingMessage, caller: Caller): Reply | Promise<Reply> {
-		try {
-			return this.#options.objects.call(message, caller);
-		} catch (cause) {
-			if (!(cause instanceof RangeError)) throw cause;
-			throw new BusError("org.freedesktop.DBus.Error.LimitsExceeded", cause.message);
-		}
-	}
-
-	#onGone(name: string, listener: () => void): () => void {
-		const listeners = this.#callers.get(name) ?? new Set();
-		this.#callers.set(name, listeners);
-		listeners.add(listener);
-		return () => {
-			listeners.delete(listener);
-			if (listeners.size === 0 && this.#callers.get(name) === listeners) this.#callers.delete(name);
-		};
+	/** Who has left hears nothing, and neither does the log. */
+	#await(message: IncomingMessage, connection: UserBus, reply: Promise<Reply>, gone: AbortController): void {
+		const answered = this.#waiting.begin(message.sender);
+		const forget = this.#callers.onGone(message.sender, () => {
+			answered();
+			gone.abort();
+		});
+		const leaving = Promise.withResolvers<never>();
+		const leave = (): void => leaving.reject(this.#options.leaves());
+		this.#refusals.add(leave);
+		this.#pending += 1;
+		void Promise.race([reply, leaving.promise])
+			.then((values) => this.#reply(message, connection, values))
+			.catch((cause: unknown) => {
+				if (!gone.signal.aborted) this.#refuse(message, connection, this.#options.toError(cause));
+			})
+			.finally(() => {
+				forget();
+				answered();
+				this.#refusals.delete(leave);
+				this.#pending -= 1;
+				if (this.#pending === 0) this.#options.quiet();
+			});
 	}
 
 	#reply(message: IncomingMessage, connection: UserBus, { signature, body }: Reply): void {

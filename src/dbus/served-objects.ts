@@ -39,6 +39,7 @@ interface Served {
 }
 
 const errors = "org.freedesktop.DBus.Error";
+const peer = "org.freedesktop.DBus.Peer";
 const machineIdFiles = ["/etc/machine-id", "/var/lib/dbus/machine-id"];
 
 /** One root, which manages all the others. */
@@ -73,6 +74,8 @@ export class ServedObjects {
 	/** Throws, or rejects with, BusError for what there is not, or what a method throws. */
 	call(message: IncomingMessage, caller: Caller): Reply | Promise<Reply> {
 		const { path, member } = message;
+		/** "The Peer interface" of the specification: whatever the path. */
+		if (message.interface === peer) return this.#callPeer(message);
 		const found = this.#objects.get(path);
 		const served: Served = found ?? { interfaces: [], isRoot: false };
 		if (found === undefined && !this.#isNode(path))
@@ -91,12 +94,20 @@ export class ServedObjects {
 			const what = `${spec.name}.${member} takes '${expected}', not '${message.signature}'`;
 			throw new BusError(`${errors}.InvalidArgs`, what);
 		}
-		const args = message.read();
+		const args = readArguments(message);
 		const signature = joinSignature(method.out);
 		const own = served.interfaces.find((candidate) => candidate.spec === spec);
 		if (own === undefined) return { signature, body: this.#answer(spec, member, args, { path, ...served }) };
 		const body = own.call(member, args, caller);
 		return body instanceof Promise ? body.then((values) => ({ signature, body: values })) : { signature, body };
+	}
+
+	#callPeer(message: IncomingMessage): Reply {
+		const { path, member, signature } = message;
+		if (signature !== "" || (member !== "Ping" && member !== "GetMachineId")) {
+			throw new BusError(`${errors}.UnknownMethod`, `${path} has no method ${peer}.${member}(${signature})`);
+		}
+		return member === "Ping" ? { signature: "", body: [] } : { signature: "s", body: [readMachineId()] };
 	}
 
 	/** Between the objects and `/`. */
@@ -193,6 +204,15 @@ export function toProperties(served: Pick<ServedInterface, "spec" | "properties"
 	return Object.fromEntries(
 		Object.entries(properties).map(([name, { type }]) => [name, toVariant(type, values[name])]),
 	);
+}
+
+/** What can't be read of a call is the caller's mistake. */
+function readArguments(message: IncomingMessage): readonly unknown[] {
+	try {
+		return message.read();
+	} catch (cause) {
+		throw new BusError(`${errors}.LimitsExceeded`, cause instanceof Error ? cause.message : String(cause));
+	}
 }
 
 function readMachineId(): string {

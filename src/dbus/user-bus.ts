@@ -1,6 +1,7 @@
 /** The user's D-Bus, as a client: calls that end, and signals as a stream. Whatever comes over it, it can only end the connection. */
 import type { Socket } from "node:net";
 import { type Observable, Subject } from "rxjs";
+import { busItself } from "./bus-names.ts";
 import { openBusSocket } from "./bus-socket.ts";
 import type { IncomingMessage, OutgoingMessage } from "./message-codec.ts";
 import { openFirst, type UserBusPlace } from "./user-bus-place.ts";
@@ -8,6 +9,8 @@ import { openFirst, type UserBusPlace } from "./user-bus-place.ts";
 /** The D-Bus specification leaves it to callers; libdbus and sd-bus wait 25 s. */
 const callWithinMs = 25_000;
 const connectWithinMs = 5_000;
+/** A bus takes what it gets at once; one that is stopped must not cost us our memory. */
+const waitingMaxBytes = 32 * 1024 * 1024;
 
 export interface BusCall {
 	readonly destination: string;
@@ -43,12 +46,6 @@ export class BusError extends Error {
 		this.errorName = errorName;
 	}
 }
-
-const bus = {
-	destination: "org.freedesktop.DBus",
-	path: "/org/freedesktop/DBus",
-	interface: "org.freedesktop.DBus",
-} as const;
 
 type Codec = typeof import("./message-codec.ts");
 type Pending = Pick<PromiseWithResolvers<readonly unknown[]>, "resolve" | "reject">;
@@ -89,7 +86,7 @@ export class UserBus {
 		return openFirst(place, async ({ path }) => {
 			const connected = new UserBus(codec, await openBusSocket(path, connectWithinMs));
 			try {
-				await connected.#ask({ ...bus, member: "Hello" }, connectWithinMs);
+				await connected.#ask({ ...busItself, member: "Hello" }, connectWithinMs);
 				return connected;
 			} catch (cause) {
 				connected.close();
@@ -116,7 +113,7 @@ export class UserBus {
 
 	/** For the life of the connection. */
 	async addMatch(rule: string): Promise<void> {
-		await this.call({ ...bus, member: "AddMatch", signature: "s", body: [rule] });
+		await this.call({ ...busItself, member: "AddMatch", signature: "s", body: [rule] });
 	}
 
 	/** From now on `serve` hears who calls us, and answers by send(); until then they are refused. It must not throw. */
@@ -127,7 +124,9 @@ export class UserBus {
 	/** A signal, a reply or an error. What can't be sent any more is dropped. Throws where the body does not fit its signature. */
 	send(message: Omit<OutgoingMessage, "serial">): void {
 		const bytes = this.#codec.encodeMessage({ ...message, serial: this.#nextSerial() });
-		if (!this.#isClosed) this.#socket.write(bytes);
+		if (this.#isClosed) return;
+		this.#socket.write(bytes);
+		if (this.#socket.writableLength > waitingMaxBytes) this.#close("it does not read");
 	}
 
 	/** Idempotent. */

@@ -4,15 +4,13 @@ import { type SessionNews, SessionWatch } from "../../src/broker/session-news.ts
 import type { CommandEnd } from "../../src/protocol/session.ts";
 
 const command = { name: "sh", line: "sh" };
-const facts = (session: number) => ({
-	...{ session, command: "sh", user: "user", ageMs: 0, isTerminal: false, isDetached: true, hasClient: false },
-	...{ end: null, leftProcesses: false },
-});
-
 function start() {
 	const book = new SessionBook();
 	const told: SessionNews[] = [];
-	const watch = new SessionWatch(book, (news) => told.push(news));
+	const watch = new SessionWatch(
+		(number) => book.isGranted(number),
+		(news) => told.push(news),
+	);
 	return {
 		...{ book, watch },
 		grant: (...sessions: number[]) => {
@@ -88,11 +86,10 @@ describe("a session is told of once", () => {
 
 describe("of an earlier broker's sessions", () => {
 	it("the beginning is not told again, and their ends are", () => {
-		const { book, watch, heard, news } = start();
-		book.heard([facts(1), facts(2)]);
+		const { watch, heard, news } = start();
 		watch.found({ sessions: [1, 2] });
 		heard([1], { 2: { code: 5 } });
-		heard([]);
+		watch.over();
 		expect(news()).toEqual([ended(2, { code: 5 }), ended(1, null)]);
 	});
 
@@ -112,9 +109,8 @@ describe("of an earlier broker's sessions", () => {
 	});
 
 	it("other connections to them are none", () => {
-		const { book, watch, heard, news } = start();
+		const { watch, heard, news } = start();
 		watch.found({ sessions: [1, 2] });
-		book.heard([facts(1)]);
 		heard([1]);
 		expect(news()).toEqual([]);
 	});

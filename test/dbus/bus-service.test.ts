@@ -81,7 +81,9 @@ beforeEach(async () => {
 		},
 	]);
 	service = BusService.start(place, {
-		...{ name: "a.b", objects, quiet: () => quiets++, acquired: acquired.resolve, absent: () => {} },
+		...{ name: "a.b", objects, quiet: () => quiets++, acquired: acquired.resolve, absent: () => {}, called: () => {} },
+		leaves: () => new Error("we leave"),
+		failed: (cause) => failures.push(cause),
 		toError: (cause) => {
 			failures.push(cause);
 			return cause instanceof BusError ? cause : new BusError("a.b.Failed", String(cause));

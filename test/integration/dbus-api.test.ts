@@ -1,5 +1,5 @@
 /** The broker's interfaces on a real user bus, used by strangers' tools: busctl, gdbus and GLib. */
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { nothingLeft, type Outcome } from "../e2e/harness.ts";
 import { BusCaller } from "./bus-caller.ts";
@@ -155,8 +155,8 @@ describe.each(managerUids)("the broker on the bus, uid %s", (uid) => {
 
 		it("in a disposable, whose output outlives it", async () => {
 			const { stdout } = await onBroker("RunDisposable", "sasa{sv}", "", "2", "echo", "gone", ...captured);
-			const id = /^s "(disp-[0-9a-f]{4}\.1\.[0-9a-f]{4})"\n$/.exec(stdout)?.[1] ?? "";
-			expect(id).not.toBe("");
+			const [, id = "", path] = /^so "(disp-[0-9a-f]{4}\.1\.[0-9a-f]{4})" "(.*)"\n$/.exec(stdout) ?? [];
+			expect(path).toBe(`${root}/vm/${id.split(".")[0]?.replace("-", "_2d")}`);
 			await until("it is gone", async () => (await onBroker("ListVMs", "a{sv}", "0")).stdout.startsWith("a(sous) 3 "));
 			expect((await onBroker("Wait", "sa{sv}", id, "0")).stdout).toContain(
 				'isa{sv} 0 "" 4 "stdout" ay 5 103 111 110 101 10 ',
@@ -201,10 +201,40 @@ describe.each(managerUids)("the broker on the bus, uid %s", (uid) => {
 			expect(started).toBe(ended);
 		});
 
+		it("of which somebody waits while another client still reads, or after it has left", {
+			timeout: 60_000,
+		}, async () => {
+			const five = `${installed.user.fakes}/five`;
+			/** More than a pipe holds, and less than a session's window. */
+			writeFileSync(five, "#!/bin/sh\nhead -c 500000 /dev/zero\nexit 5\n", { mode: 0o755 });
+			const reader = installed.user.start("sh", ["-c", `run-in-vm shopping ${five} | sleep 3`]);
+			const find = async () => {
+				const { stdout } = await onBroker("ListSessions", "a{sv}", "1", "vm", "s", "shopping");
+				return /"(shopping\.\d+\.[0-9a-f]{4})" "[^"]*" "five" /.exec(stdout)?.[1] ?? "";
+			};
+			let id = "";
+			await until("it is there", async () => {
+				id = await find();
+				return id !== "";
+			});
+			expect((await onBroker("Wait", "sa{sv}", id, "0")).stdout).toContain('isa{sv} 5 "" ');
+			await reader.done;
+			expect((await onBroker("Wait", "sa{sv}", id, "0")).stdout).toContain('isa{sv} 5 "" ');
+		});
+
+		it("whose vm ends under them, and says why nobody knows their end", async () => {
+			const id = await run(bank, captured, "sleep", "1000");
+			const waiting = onBroker("Wait", "sa{sv}", id, "0");
+			expect(await on(bank, "Kill", "a{sv}", "0")).toMatchObject({ status: 0 });
+			const { stdout } = await waiting;
+			expect(stdout).toContain('isa{sv} -1 "" ');
+			expect(stdout).toMatch(/"reason" s ".*my-bank/);
+		});
+
 		it("once for each call, however many come at once to a vm that is stopped", { timeout: 60_000 }, async () => {
 			expect(await on(bank, "Kill", "a{sv}", "0")).toMatchObject({ status: 0 });
 			const starts = installed.user.starts("my-bank");
-			const calls = Array.from({ length: 25 }, (_, index) =>
+			const calls = Array.from({ length: 50 }, (_, index) =>
 				index % 2 === 0
 					? run(bank, captured, "echo", String(index)).then(async (id) => {
 							const { stdout } = await busctl(
@@ -248,11 +278,11 @@ describe.each(managerUids)("the broker on the bus, uid %s", (uid) => {
 			const [, reply] = await one.call(shopping, vm, "Inhibit", "('x', @a{sv} {})");
 			const number = /\d+(?=,)/.exec(String(reply))?.[0];
 			const release = `(uint32 ${number}, @a{sv} {})`;
-			expect(await other.call(root, broker, "Release", release)).toEqual([
+			expect(await other.call(shopping, vm, "Uninhibit", release)).toEqual([
 				...["error", "org.qubeslite.Error.BadRequest", `you hold no inhibitor ${number}`],
 			]);
 			expect(await property("State")).toBe('s "ready"');
-			expect(await one.call(root, broker, "Release", release)).toEqual(["ok", "()"]);
+			expect(await one.call(shopping, vm, "Uninhibit", release)).toEqual(["ok", "()"]);
 			await until("it is idle again", async () => (await property("State")) === 's "idle"');
 			await Promise.all([one.kill(), other.kill()]);
 		});
@@ -290,6 +320,24 @@ describe.each(managerUids)("the broker on the bus, uid %s", (uid) => {
 			expect(stderr).toContain(`${name} can't be set`);
 			expect(await property(name)).toBe(before);
 		}
+	});
+
+	it("restarts nothing that it must not start, and no disposable", async () => {
+		const { stdout } = await onBroker("RunDisposable", "sasa{sv}", "", "2", "sleep", "1000", "0");
+		const path = /"(\/org.*)"/.exec(stdout)?.[1] ?? "";
+		expect((await on(path, "Restart", "a{sv}", "0")).stderr).toContain("is a disposable, of which there is no other");
+		expect(await on(path, "Kill", "a{sv}", "0")).toMatchObject({ status: 0 });
+		await until("it is gone", async () => (await onBroker("ListVMs", "a{sv}", "0")).stdout.startsWith("a(sous) 3 "));
+	});
+
+	it("says what is wrong with the configuration, as long as it is", async () => {
+		const read = async () => (await busctl("get-property", broker, root, broker, "ConfigProblem")).stdout;
+		const good = readFileSync(installed.user.env.QUBES_LITE_CONFIG ?? "", "utf8");
+		expect(await read()).toBe('s ""\n');
+		installed.writeConfig("{");
+		await until("it says so", async () => (await read()).includes("config.json"));
+		installed.writeConfig(good);
+		await until("it says nothing any more", async () => (await read()) === 's ""\n');
 	});
 
 	describe("refuses by name, and starts nothing:", () => {

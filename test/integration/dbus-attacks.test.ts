@@ -77,11 +77,12 @@ describe.each(managerUids)("the broker on a bus of rude programs, uid %s", (uid)
 
 	it("holds a vm that does not run for as long as somebody asks for it, and leaves after that", async () => {
 		const caller = new BusCaller(installed);
-		expect(await caller.call(shopping, vm, "Inhibit", "('x', @a{sv} {})")).toEqual(["ok", "(uint32 1,)"]);
+		const [, inhibitor] = await caller.call(shopping, vm, "Inhibit", "('x', @a{sv} {})");
+		const number = /^\(uint32 (\d+),\)$/.exec(String(inhibitor))?.[1];
 		const before = await owner();
 		await delay(3 * idleMs);
 		expect(await owner()).toBe(before);
-		expect(await caller.call(root, broker, "Release", "(uint32 1, @a{sv} {})")).toEqual(["ok", "()"]);
+		expect(await caller.call(shopping, vm, "Uninhibit", `(uint32 ${number}, @a{sv} {})`)).toEqual(["ok", "()"]);
 		await installed.settled();
 		await caller.kill();
 	});
@@ -201,7 +202,7 @@ while True: time.sleep(10)`;
 		await greedy.ask("sendTimes", toHex({ ...call, signature: "asa{sv}", body }), 100);
 		const started = (): number => monitor.stdout().match(/SessionStarted/g)?.length ?? 0;
 		await installed.user.until("they run", () => started() >= 64, 20_000);
-		expect(await run(captured, "true")).toContain("the output of 64 sessions is kept already");
+		expect(await run(captured, "true")).toContain("64 sessions already");
 		expect(started()).toBe(64);
 		monitor.kill("SIGKILL");
 		await Promise.all([greedy.end(), monitor.done]);

@@ -1,5 +1,6 @@
 /** Opening by the broker, which can ask whoever sits before the desktop: for who has followed a link, and has no terminal. */
 import { resolve } from "node:path";
+import { busNames } from "../../dbus/bus-names.ts";
 import { BusError, UserBus } from "../../dbus/user-bus.ts";
 import { findUserBus } from "../../dbus/user-bus-place.ts";
 import { QubesLiteError } from "../../errors.ts";
@@ -16,7 +17,7 @@ export async function openByBroker(target: OpenTarget): Promise<boolean> {
 	try {
 		const word = target.kind === "uri" ? target.uri : resolve(target.path);
 		await bus.call({
-			...{ destination: "org.qubeslite.Broker1", path: "/org/qubeslite", interface: "org.qubeslite.Broker1" },
+			...{ destination: busNames.broker, path: "/org/qubeslite", interface: busNames.broker },
 			...{ member: "Open", signature: "sa{sv}", body: [word, {}], withinMs: openedWithinMs },
 		});
 		return true;

@@ -1,28 +1,31 @@
 /** org.qubeslite.Broker1: what is not of one vm. */
+import { noSuchVm } from "../../config/vm-name.ts";
+import { joinSignature } from "../../dbus/interface-spec.ts";
 import { EncodedBody } from "../../dbus/message-codec.ts";
 import type { Caller, ServedInterface, Values } from "../../dbus/served-objects.ts";
-import { QubesLiteError } from "../../errors.ts";
+import { parseSessionId } from "../../protocol/session-id.ts";
 import type { Requests } from "../requests.ts";
 import { listAllSessions, listSessionsOf } from "../serve-sessions.ts";
 import type { Vm } from "../vm.ts";
 import { CallOptions } from "./call-options.ts";
 import { toCommand } from "./command.ts";
-import type { Inhibitions } from "./inhibitions.ts";
-import { brokerSpec } from "./interfaces.ts";
+import { brokerSpec, toPath } from "./interfaces.ts";
 import type { Opener } from "./opener.ts";
 import type { Runs } from "./runs.ts";
 import { toEndReply } from "./session-end.ts";
 
 export interface BrokerObjectHost {
 	readonly version: string;
+	/** What is wrong with the files as they are now, in a sentence each. */
+	problems(): { readonly config: string | null; readonly policy: string | null };
 	readonly requests: Requests;
 	readonly runs: Runs;
-	readonly inhibitions: Inhibitions;
 	readonly opener: Opener;
 	/** Those that are to be seen, and where. */
 	visible(): Iterable<readonly [path: string, vm: Vm]>;
-	pathOf(name: string): string;
 }
+
+export type BrokerProperties = Readonly<Record<keyof typeof brokerSpec.properties, string>>;
 
 type Method = keyof typeof brokerSpec.methods;
 
@@ -36,8 +39,10 @@ export class BrokerObject implements ServedInterface {
 		this.#host = host;
 	}
 
-	properties(): { readonly Version: string } {
-		return { Version: this.#host.version };
+	properties(): BrokerProperties {
+		const { version, problems } = this.#host;
+		const { config, policy } = problems();
+		return { Version: version, ConfigProblem: config ?? "", PolicyProblem: policy ?? "" };
 	}
 
 	checkReading(): void {
@@ -45,7 +50,7 @@ export class BrokerObject implements ServedInterface {
 	}
 
 	async call(method: Method, args: readonly unknown[], caller: Caller): Promise<Values> {
-		const { runs, inhibitions } = this.#host;
+		const { runs } = this.#host;
 		const options = new CallOptions(args.at(-1));
 		const [word] = args as [string];
 		switch (method) {
@@ -57,15 +62,13 @@ export class BrokerObject implements ServedInterface {
 				return [await this.#listSessions(options.string("vm"))];
 			case "RunDisposable": {
 				const command = toCommand(args[1] as string[], options);
-				return [await runs.run({ vm: word, disposable: true, ...command }, caller.gone)];
+				const session = await runs.run({ vm: word, disposable: true, ...command }, caller.gone);
+				return [session, toPath(parseSessionId(session).vm)];
 			}
 			case "Wait":
 				return toEndReply(await runs.wait(word, caller.gone));
 			case "Signal":
 				await runs.signal(word, String(args[1]), caller.gone);
-				return [];
-			case "Release":
-				inhibitions.release(Number(args[0]), caller);
 				return [];
 			case "Open":
 				return [await this.#host.opener.open(word, options.string("in"), caller.gone)];
@@ -80,24 +83,28 @@ export class BrokerObject implements ServedInterface {
 			return [name, path, id, vm.snapshot().state];
 		});
 		const said = vms.join();
-		if (said !== this.#listed?.said) this.#listed = { said, body: new EncodedBody("a(sous)", [vms]) };
+		if (said !== this.#listed?.said)
+			this.#listed = { said, body: new EncodedBody(joinSignature(brokerSpec.methods.ListVMs.out), [vms]) };
 		return this.#listed.body;
 	}
 
 	async #find(name: string): Promise<string> {
-		const { requests, pathOf } = this.#host;
+		const { requests, visible } = this.#host;
 		await requests.admit({ method: "status", vm: name });
-		const { registry } = requests.dependencies;
-		const vm = registry.find(name);
-		if (!registry.isPreloaded(vm)) return pathOf(vm.config.name);
-		throw new QubesLiteError("NoSuchVm", `${vm.config.name} is kept ready, and nobody's yet`);
+		const vm = requests.dependencies.registry.find(name);
+		const path = toPath(vm.config.name);
+		if ([...visible()].some(([shown]) => shown === path)) return path;
+		throw noSuchVm(
+			name,
+			[...visible()].map(([, { config }]) => config.name),
+		);
 	}
 
 	async #listSessions(name: string | null): Promise<readonly unknown[]> {
-		const { requests, pathOf } = this.#host;
+		const { requests } = this.#host;
 		await requests.admit({ method: "sessions", vm: name });
 		const { registry } = requests.dependencies;
 		const sessions = await (name === null ? listAllSessions(registry.all()) : listSessionsOf(registry.find(name)));
-		return sessions.map(({ id, vm, command, state }) => [id, pathOf(vm), command, state]);
+		return sessions.map(({ id, vm, command, state }) => [id, toPath(vm), command, state]);
 	}
 }

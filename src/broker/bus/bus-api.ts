@@ -1,15 +1,16 @@
 /** qubes-lite on the user's bus: the broker's object and one for each vm, and what happens to them as signals. */
 import type { Logger } from "pino";
-import { busNames } from "../../activation/unit-names.ts";
+import { busNames } from "../../dbus/bus-names.ts";
 import { BusService } from "../../dbus/bus-service.ts";
 import { ServedObjects } from "../../dbus/served-objects.ts";
 import { BusError } from "../../dbus/user-bus.ts";
 import type { UserBusPlace } from "../../dbus/user-bus-place.ts";
+import { QubesLiteError } from "../../errors.ts";
 import type { Requests } from "../requests.ts";
 import type { Vm } from "../vm.ts";
-import { BrokerObject } from "./broker-object.ts";
+import { BrokerObject, type BrokerObjectHost, type BrokerProperties } from "./broker-object.ts";
 import { Inhibitions } from "./inhibitions.ts";
-import { brokerSpec, rootPath, toPath } from "./interfaces.ts";
+import { rootPath } from "./interfaces.ts";
 import { Opener, type OpenerHost } from "./opener.ts";
 import { Runs } from "./runs.ts";
 import { ToldVm } from "./told-vm.ts";
@@ -21,11 +22,16 @@ export interface BusApiOptions {
 	readonly version: string;
 	readonly log: Logger;
 	readonly opening: Omit<OpenerHost, "requests" | "runs">;
-	/** Nobody waits for an answer any more, or for what is kept, or holds a vm. */
+	/** What is wrong with the files as they are now, in a sentence each. */
+	readonly problems: BrokerObjectHost["problems"];
+	/** Somebody has called, or nobody waits for an answer any more or for what is kept. */
+	readonly called: () => void;
 	readonly quiet: () => void;
 }
 
-const broker = { spec: brokerSpec };
+/** The host has slept, or its clock was set. */
+const jumpMs = 1_000;
+const clockLookMs = 30_000;
 
 export class BusApi {
 	readonly #options: BusApiOptions;
@@ -34,11 +40,13 @@ export class BusApi {
 	readonly #runs: Runs;
 	readonly #inhibitions: Inhibitions;
 	readonly #host: VmObjectHost;
-	readonly #told = new Map<Vm, ToldVm>();
+	readonly #vms = new Map<Vm, ToldVm>();
+	readonly #broker: BrokerObject;
+	#told: BrokerProperties;
 	#isAbsent = false;
 
 	constructor(options: BusApiOptions) {
-		const { requests, version, quiet, log } = options;
+		const { requests, version, quiet, called, problems, log } = options;
 		this.#options = options;
 		this.#runs = new Runs(requests, quiet);
 		this.#inhibitions = new Inhibitions(requests, quiet);
@@ -46,13 +54,18 @@ export class BusApi {
 		const host = { requests, runs: this.#runs, inhibitions: this.#inhibitions, opener };
 		this.#host = host;
 		const visible = (): [string, Vm][] =>
-			[...this.#told].filter(([, { isShown }]) => isShown).map(([vm, { path }]) => [path, vm]);
-		this.#objects = new ServedObjects(rootPath, [new BrokerObject({ ...host, version, pathOf: toPath, visible })]);
+			[...this.#vms].filter(([, { isShown }]) => isShown).map(([vm, { path }]) => [path, vm]);
+		this.#broker = new BrokerObject({ ...host, version, problems, visible });
+		this.#told = this.#broker.properties();
+		this.#objects = new ServedObjects(rootPath, [this.#broker]);
 		this.#service = BusService.start(options.place, {
 			name: busNames.broker,
 			objects: this.#objects,
 			toError: (cause) => this.#toError(cause),
 			quiet,
+			called,
+			leaves: () => new QubesLiteError("Busy", "this broker leaves", { remedy: "ask again: the next one serves" }),
+			failed: (cause) => log.error({ event: "bus.signalLost", err: cause }),
 			acquired: () => {
 				this.#isAbsent = false;
 				log.info({ event: "bus.serves", name: busNames.broker });
@@ -63,6 +76,7 @@ export class BusApi {
 			},
 		});
 		this.#follow();
+		this.#followClocks();
 	}
 
 	/** Nobody would miss us. */
@@ -80,44 +94,61 @@ export class BusApi {
 		return this.#service.take();
 	}
 
-	close(): void {
-		this.#service.close();
+	/** We end: as BusService.leave. */
+	leave(): Promise<void> {
+		return this.#service.leave();
+	}
+
+	/** The configuration or the policy has changed, or the wall's clock. */
+	look(): void {
+		for (const told of this.#vms.values()) told.look();
+		const [told, now] = [this.#told, this.#broker.properties()];
+		this.#told = now;
+		const changed = Object.entries(now).filter(([name, value]) => told[name as keyof BrokerProperties] !== value);
+		if (changed.length > 0) this.#service.changed(rootPath, this.#broker, Object.fromEntries(changed));
 	}
 
 	/** Those that are kept ready are not shown before somebody asks for them. */
 	#follow(): void {
-		const { registry } = this.#options.requests.dependencies;
+		const { registry, clock } = this.#options.requests.dependencies;
 		const add = (vm: Vm): void => {
 			const told = new ToldVm(vm, {
-				...this.#host,
-				service: this.#service,
+				...{ ...this.#host, service: this.#service, clock },
 				isHidden: () => registry.isPreloaded(vm),
-				shown: (isShown) => this.#show(told, isShown),
+				shown: (isShown, isTold) => this.#show(told, isShown, isTold),
 			});
-			this.#told.set(vm, told);
-			/** Whether it is kept ready, its maker says a moment later. */
-			queueMicrotask(() => told.look());
+			this.#vms.set(vm, told);
 		};
 		for (const vm of registry.all()) add(vm);
 		registry.watch({
 			added: add,
 			gone: (vm) => {
-				this.#told.get(vm)?.end();
-				this.#told.delete(vm);
+				this.#vms.get(vm)?.end();
+				this.#vms.delete(vm);
 			},
-			configured: () => {
-				for (const told of this.#told.values()) told.look();
-			},
+			configured: () => this.look(),
 		});
 	}
 
-	#show({ path, interfaces, name }: ToldVm, isShown: boolean): void {
+	/** Instants are told by the wall's clock, and are counted on one that stands still while the host sleeps. */
+	#followClocks(): void {
+		const { now, wallNow } = this.#options.requests.dependencies;
+		let last = wallNow() - now();
+		setInterval(() => {
+			const next = wallNow() - now();
+			if (Math.abs(next - last) < jumpMs) return;
+			last = next;
+			this.look();
+		}, clockLookMs).unref();
+	}
+
+	#show({ path, interfaces, name }: ToldVm, isShown: boolean, isTold: boolean): void {
 		if (isShown) this.#objects.add(path, interfaces);
 		else this.#objects.remove(path);
-		if (!this.#options.requests.mayTell(name)) return;
+		if (!isTold) return;
 		if (isShown) this.#service.added(path, interfaces);
 		else this.#service.removed(path, interfaces);
-		this.#service.emit(rootPath, broker, isShown ? "VMAdded" : "VMRemoved", [name, path]);
+		this.#service.emit(rootPath, this.#broker, isShown ? "VMAdded" : "VMRemoved", [name, path]);
 	}
 
 	#toError(cause: unknown): BusError {

@@ -1,4 +1,5 @@
 /** Programs on the bus that keep vms from stopping by idleness, each until it says so or leaves the bus. */
+import { randomBytes } from "node:crypto";
 import type { Caller } from "../../dbus/served-objects.ts";
 import { QubesLiteError } from "../../errors.ts";
 import type { Requests } from "../requests.ts";
@@ -12,17 +13,18 @@ interface Inhibition {
 
 export class Inhibitions {
 	readonly #requests: Requests;
-	readonly #changed: () => void;
 	readonly #held = new Map<number, Inhibition>();
-	#last = 0;
+	readonly #changed: () => void;
+	/** One of an earlier broker is no other one's by chance. */
+	#last = randomBytes(4).readUInt32LE() >>> 1;
 
-	/** `changed`: one is over. */
+	/** `changed`: one has gone. */
 	constructor(requests: Requests, changed: () => void) {
 		this.#requests = requests;
 		this.#changed = changed;
 	}
 
-	/** Those that are held, also of vms that do not run: nobody would hold them if we left. */
+	/** Each keeps the broker: the next one would not know of it. */
 	get size(): number {
 		return this.#held.size;
 	}

@@ -3,7 +3,7 @@
  * not known are ignored, so that a newer caller may say more.
  */
 
-import { busNames } from "../../activation/unit-names.ts";
+import { busNames } from "../../dbus/bus-names.ts";
 import type { InterfaceSpec, MethodSpec, PropertySpec, Typed } from "../../dbus/interface-spec.ts";
 import { toPathElement } from "../../dbus/object-path.ts";
 
@@ -32,12 +32,11 @@ export const brokerSpec = {
 	methods: {
 		ListVMs: method([], ["vms", "a(sous)"]),
 		GetVM: method([["name", "s"]], ["vm", "o"]),
-		RunDisposable: method([["base", "s"], argv], session),
+		RunDisposable: method([["base", "s"], argv], session, ["vm", "o"]),
 		Open: method([["target", "s"]], session),
 		ListSessions: method([], ["sessions", "a(soss)"]),
 		Wait: method([session], ["code", "i"], ["signal", "s"], ["output", "a{sv}"]),
 		Signal: method([session, ["signal", "s"]]),
-		Release: method([["inhibitor", "u"]]),
 	},
 	signals: {
 		VMAdded: [
@@ -49,7 +48,7 @@ export const brokerSpec = {
 			["vm", "o"],
 		],
 	},
-	properties: { Version: constant("s") },
+	properties: { Version: constant("s"), ConfigProblem: changing("s"), PolicyProblem: changing("s") },
 } as const satisfies InterfaceSpec;
 
 export const vmSpec = {
@@ -64,6 +63,7 @@ export const vmSpec = {
 		Open: method([["target", "s"]], session),
 		Set: method([["settings", "a{sv}"]]),
 		Inhibit: method([["why", "s"]], ["inhibitor", "u"]),
+		Uninhibit: method([["inhibitor", "u"]]),
 	},
 	signals: {
 		StateChanged: [
@@ -88,7 +88,7 @@ export const vmSpec = {
 	},
 	properties: {
 		Name: constant("s"),
-		Id: constant("u"),
+		Id: changing("u"),
 		State: changing("s"),
 		Flags: changing("as"),
 		Reason: changing("s"),
@@ -103,6 +103,8 @@ export const vmSpec = {
 		Disposable: changing("b"),
 		Network: changing("b"),
 		IdleTimeout: changing("u"),
+		IdleAction: changing("s"),
+		DependsOn: changing("as"),
 		MaxLifetime: changing("u"),
 		Memory: changing("u"),
 		Cpus: changing("u"),

@@ -1,21 +1,19 @@
 /** Sessions that programs on the bus have asked for, and who waits for their ends. */
 import type { Readable } from "node:stream";
-import { setTimeout as delay } from "node:timers/promises";
 import { QubesLiteError } from "../../errors.ts";
 import { encodeAttach, encodeExec } from "../../protocol/exec.ts";
-import { parseSessionId, type SessionId } from "../../protocol/session-id.ts";
+import { formatSessionId, parseSessionId, type SessionId } from "../../protocol/session-id.ts";
 import { type SignalName, signalNames } from "../../protocol/signals.ts";
 import { orAborted } from "../../session-client/on-abort.ts";
 import type { Requests } from "../requests.ts";
-import type { Vm } from "../vm.ts";
-import { type Kept, type OpenRun, openRun, type RunEnd } from "./session-run.ts";
+import { type Kept, type OpenRun, openRun, type RunEnd, SessionTaken } from "./session-run.ts";
 
-/** With both outputs of each they may take 32 MiB. */
+/** That we are connected to, or keep the output of: it may take 32 MiB. */
 const runsMax = 64;
-/** That we have left is told to the agent by another way, and may be there before a signal is. What comes next finds us there still. */
-const signalTakenMs = 1_000;
 /** Who has run something asks for its end soon. */
 const keptForMs = 60_000;
+/** A frame that was sent is on its way by then. */
+const signalledWithinMs = 1_000;
 
 export interface Command {
 	/** A vm, or the base of a fresh instance; "" is the default one then. */
@@ -36,9 +34,12 @@ export interface Command {
 
 interface Run {
 	readonly open: OpenRun;
+	/** As the policy knows where it runs: an instance may be gone. */
+	readonly target: string;
 	waiters: number;
 	/** Also when nobody waits. */
 	readonly isCaptured: boolean;
+	hasEnded: boolean;
 }
 
 export class Runs {
@@ -46,10 +47,10 @@ export class Runs {
 	readonly #changed: () => void;
 	/** Those that we are connected to, and those that have ended and were not asked for, by their ids. */
 	readonly #runs = new Map<string, Run>();
-	/** Captured ones that are not there yet. */
-	#beginning = 0;
-	/** Each resolves when we are connected to the session of this id, or can't be. */
-	readonly #connecting = new Map<string, Promise<void>>();
+	/** About to be among them. */
+	#coming = 0;
+	/** Sessions that are being come back to: a guest lets one client in at a time. */
+	readonly #attaching = new Map<string, Promise<unknown>>();
 
 	/** `changed`: one has gone. */
 	constructor(requests: Requests, changed: () => void) {
@@ -64,127 +65,152 @@ export class Runs {
 	/** Resolves with the session's id once the command runs; rejects with nothing run. */
 	async run(command: Command, abandoned: AbortSignal): Promise<string> {
 		const { vm, disposable, start, timeoutMs, argv, env, user, directory: cwd, stdin } = command;
-		const capture = command.capture || stdin !== undefined;
-		if (capture && this.#runs.size + this.#beginning >= runsMax) throw tooManyRuns();
+		const stays = command.capture || stdin !== undefined;
 		const input = stdin === undefined ? {} : ({ input: true } as const);
 		const bytes = encodeExec({ argv, env, cwd, user, tty: null, detach: true, ...input });
 		const request = { method: "run", vm, disposable, start, timeoutMs, pid: process.pid } as const;
-		const opening = { request, bytes, stays: capture, ...(stdin && { stdin }) };
-		if (capture) this.#beginning += 1;
-		try {
-			const open = await openRun(this.#requests, opening, abandoned);
-			if (capture) this.#keep(open.id, { open, waiters: 0, isCaptured: true });
-			return open.id;
-		} finally {
-			if (capture) this.#beginning -= 1;
-		}
+		const open = (): Promise<OpenRun> =>
+			openRun(this.#requests, { request, bytes, stays, ...(stdin && { stdin }) }, abandoned);
+		if (!stays) return (await open()).id;
+		const base = vm === "" ? "@dispvm" : `@dispvm:${vm}`;
+		return (await this.#open(open, { target: disposable ? base : vm, isCaptured: true })).open.id;
 	}
 
 	/** How it has ended, once it has. Rejects where nobody knows of such a session. `abandoned`: nobody waits any more. */
 	async wait(id: string, abandoned: AbortSignal): Promise<RunEnd> {
 		const session = parseSessionId(id);
-		await this.#requests.admit(toAttachment(session).request);
-		const kept = this.#runs.get(id);
-		/** Of one whose output is kept, the vm may be gone. */
-		if (kept !== undefined) return this.#waitFor(id, kept, abandoned);
-		const news = untilEnded(this.#requests.dependencies.registry.find(session.vm), session);
-		try {
-			return await this.#waitFor(id, await this.#connect(id, abandoned), abandoned);
-		} catch (cause) {
-			/** Somebody else is connected to it: then its guest tells of its end. */
-			if (!(cause instanceof QubesLiteError) || cause.code !== "Busy") throw cause;
-			return { end: await orAborted(abandoned, news.end), stdout: nothing, stderr: nothing };
-		} finally {
-			news.forget();
-		}
-	}
-
-	#waitFor(id: string, run: Run, abandoned: AbortSignal): Promise<RunEnd> {
-		return this.#with(id, run, async () => {
-			const end = await orAborted(abandoned, run.open.ended);
-			this.#drop(id, run);
-			return end;
-		});
-	}
-
-	/** To its command's process group. */
-	async signal(id: string, name: string, abandoned: AbortSignal): Promise<void> {
-		const signal = parseSignalName(name);
-		await this.#requests.admit(toAttachment(parseSessionId(id)).request);
-		const run = await this.#connect(id, abandoned);
-		run.open.command.signal(signal);
-		void this.#with(id, run, () => delay(signalTakenMs, undefined, { ref: false }));
-	}
-
-	/** One connection for all who ask for the same at once: a guest lets one client in. */
-	async #connect(id: string, abandoned: AbortSignal): Promise<Run> {
-		for (;;) {
-			const run = this.#runs.get(id);
-			if (run !== undefined) return run;
-			const others = this.#connecting.get(id);
-			if (others === undefined) break;
-			await orAborted(abandoned, others);
-		}
-		const opened = openRun(this.#requests, toAttachment(parseSessionId(id)), abandoned);
-		const settled = opened.then(
-			() => {},
-			() => {},
-		);
-		this.#connecting.set(id, settled);
-		try {
-			const run = { open: await opened, waiters: 0, isCaptured: false };
-			this.#keep(id, run);
-			return run;
-		} finally {
-			this.#connecting.delete(id);
-		}
-	}
-
-	/** It is left when nobody uses it any more, unless its output is kept. */
-	async #with<T>(id: string, run: Run, use: () => Promise<T>): Promise<T> {
+		await this.#admit(session);
+		while (this.#isComing(session)) await this.#attaching.get(toKey(session));
+		const run = this.#find(session) ?? (await this.#attach(session, abandoned));
+		if (!("open" in run)) return run;
 		run.waiters += 1;
 		try {
-			return await use();
+			const end = await orAborted(abandoned, run.open.ended);
+			this.#drop(run);
+			return end;
 		} finally {
-			run.waiters -= 1;
-			if (run.waiters === 0 && !run.isCaptured) {
-				run.open.leave();
-				this.#drop(id, run);
-			}
+			this.#unused(run);
 		}
 	}
 
-	#keep(id: string, run: Run): void {
-		this.#runs.set(id, run);
-		void run.open.ended.then(() => setTimeout(() => this.#drop(id, run), keptForMs).unref());
+	/** Somebody less: it is left when nobody uses it any more, unless its output is kept. */
+	#unused(run: Run): void {
+		run.waiters -= 1;
+		if (run.waiters > 0 || run.isCaptured) return;
+		run.open.leave();
+		this.#drop(run);
 	}
 
-	#drop(id: string, run: Run): void {
-		if (this.#runs.get(id) !== run) return;
-		this.#runs.delete(id);
+	/** To its command's process group. Rejects where it has ended, or somebody else is connected to it. */
+	async signal(id: string, name: string, abandoned: AbortSignal): Promise<void> {
+		const signal = parseSignalName(name);
+		const session = parseSessionId(id);
+		await this.#admit(session);
+		while (this.#isComing(session)) await this.#attaching.get(toKey(session));
+		const known = this.#find(session);
+		if (known?.hasEnded === true) throw new QubesLiteError("NotRunning", `session ${id.slice(0, 64)} has ended`);
+		const run = known ?? (await this.#connect(session, abandoned));
+		run.open.command.signal(signal);
+		/** That we have left is told to the agent by another way, and must not be there first. Who asks next finds us there still. */
+		run.waiters += 1;
+		setTimeout(() => this.#unused(run), signalledWithinMs).unref();
+	}
+
+	#connect(session: SessionId, abandoned: AbortSignal): Promise<Run> {
+		const open = (): Promise<OpenRun> => openRun(this.#requests, toAttachment(session), abandoned);
+		return this.#alone(session, () => this.#open(open, { target: session.vm, isCaptured: false }));
+	}
+
+	/** Somebody is about to be connected to it. */
+	#isComing(session: SessionId): boolean {
+		return this.#attaching.has(toKey(session));
+	}
+
+	async #alone<T>(session: SessionId, open: () => Promise<T>): Promise<T> {
+		const key = toKey(session);
+		const opening = open();
+		const settled = opening.catch(() => {});
+		this.#attaching.set(key, settled);
+		try {
+			return await opening;
+		} finally {
+			if (this.#attaching.get(key) === settled) this.#attaching.delete(key);
+		}
+	}
+
+	/** A session's id may leave out its boot. */
+	#find({ vm, session, boot }: SessionId): Run | undefined {
+		if (boot !== null) return this.#runs.get(formatSessionId({ vm, session, boot }));
+		const prefix = `${formatSessionId({ vm, session, boot: null })}.`;
+		return [...this.#runs].find(([id]) => id.startsWith(prefix))?.[1];
+	}
+
+	async #admit(session: SessionId): Promise<void> {
+		const known = this.#find(session);
+		if (known === undefined) await this.#requests.admit(toAttachment(session).request);
+		else this.#requests.require({ target: known.target, service: "attach" });
+	}
+
+	/** Somebody else may be connected to it, or nobody may know of it any more: then what its guest has told of its end is all. */
+	async #attach(session: SessionId, abandoned: AbortSignal): Promise<Run | RunEnd> {
+		const told = this.#watchEnd(session);
+		try {
+			return await this.#connect(session, abandoned);
+		} catch (cause) {
+			const error = QubesLiteError.from(cause);
+			const isAlive = error instanceof SessionTaken;
+			if (!isAlive && (error.code !== "NotRunning" || told.known() === undefined)) throw cause;
+			const end = told.known() ?? (isAlive ? await orAborted(abandoned, told.end) : null);
+			return { end, problem: null, stdout: nothing, stderr: nothing };
+		} finally {
+			told.forget();
+		}
+	}
+
+	#watchEnd({ vm: name, session, boot }: SessionId): {
+		/** Undefined: it has not been told, or that is long ago. */
+		known(): RunEnd["end"] | undefined;
+		readonly end: Promise<RunEnd["end"]>;
+		forget(): void;
+	} {
+		const end = Promise.withResolvers<RunEnd["end"]>();
+		const vm = this.#requests.dependencies.registry.find(name);
+		const forget = vm.watchSessions((news, instance) => {
+			if (news.type !== "ended" || news.session !== session || (boot !== null && instance.bootTag !== boot)) return;
+			end.resolve(news.end);
+		});
+		const known = (): RunEnd["end"] | undefined => {
+			const { instance } = vm.snapshot();
+			return boot === null || instance?.bootTag === boot ? instance?.endOf(session) : undefined;
+		};
+		return { known, end: end.promise, forget };
+	}
+
+	/** One more; rejects with Limit where there are too many. */
+	async #open(open: () => Promise<OpenRun>, facts: Pick<Run, "target" | "isCaptured">): Promise<Run> {
+		if (this.#runs.size + this.#coming >= runsMax) throw tooManyRuns();
+		this.#coming += 1;
+		try {
+			const run: Run = { open: await open(), waiters: 0, hasEnded: false, ...facts };
+			this.#runs.set(run.open.id, run);
+			void run.open.ended.then(() => {
+				run.hasEnded = true;
+				setTimeout(() => this.#drop(run), keptForMs).unref();
+			});
+			return run;
+		} finally {
+			this.#coming -= 1;
+		}
+	}
+
+	#drop(run: Run): void {
+		if (this.#runs.get(run.open.id) !== run) return;
+		this.#runs.delete(run.open.id);
 		this.#changed();
 	}
 }
 
-/** As its guest tells, or its vm's end; at once where it has ended already. */
-function untilEnded(vm: Vm, { session, boot }: SessionId): { readonly end: Promise<RunEnd["end"]>; forget(): void } {
-	const { promise: end, resolve } = Promise.withResolvers<RunEnd["end"]>();
-	const { instance } = vm.snapshot();
-	if (instance === undefined || (boot !== null && instance.bootTag !== boot)) return { end, forget: () => {} };
-	const look = (): void => {
-		const known = instance.endOf(session);
-		if (known !== undefined) resolve(known);
-		else if (vm.snapshot().instance !== instance) resolve(null);
-	};
-	const unwatch = [vm.watchSessions(look), vm.watch(look)];
-	look();
-	return {
-		end,
-		forget: () => {
-			for (const stop of unwatch) stop();
-		},
-	};
-}
+const toKey = ({ vm, session }: SessionId): string => `${vm}.${session}`;
 
 const nothing: Kept = { bytes: Buffer.alloc(0), lost: 0 };
 
@@ -192,6 +218,7 @@ const toAttachment = ({ vm, boot, session }: SessionId) =>
 	({
 		request: { method: "attach", vm, boot, timeoutMs: 0, pid: process.pid },
 		bytes: encodeAttach({ session, tty: null }),
+		session,
 		stays: true,
 	}) as const;
 
@@ -205,6 +232,6 @@ function parseSignalName(name: string): SignalName {
 }
 
 const tooManyRuns = (): QubesLiteError =>
-	new QubesLiteError("Limit", `the output of ${runsMax} sessions is kept already`, {
+	new QubesLiteError("Limit", `the broker is connected to ${runsMax} sessions already, or keeps their output`, {
 		remedy: "ask for their ends by Wait, or run without capture",
 	});

@@ -13,8 +13,8 @@ export function toCodeAndSignal(end: CommandEnd | null): [code: number, signal: 
 const toSignalName = ({ signal, signalNumber }: Extract<CommandEnd, { readonly signal: string }>): string =>
 	/^SIG[A-Z0-9]+([+-][0-9]+)?$/.test(signal) ? signal : `SIG${signalNumber}`;
 
-/** What Wait returns: the end, and the last of each output with how many bytes were before it. */
-export function toEndReply({ end, stdout, stderr }: RunEnd): readonly unknown[] {
+/** What Wait returns: the end, the last of each output with how many bytes were before it, and why nobody knows the end. */
+export function toEndReply({ end, problem, stdout, stderr }: RunEnd): readonly unknown[] {
 	return [
 		...toCodeAndSignal(end),
 		{
@@ -22,6 +22,10 @@ export function toEndReply({ end, stdout, stderr }: RunEnd): readonly unknown[] 
 			stderr: toVariant("ay", stderr.bytes),
 			stdoutLost: toVariant("t", BigInt(stdout.lost)),
 			stderrLost: toVariant("t", BigInt(stderr.lost)),
+			...(problem !== null && {
+				reason: toVariant("s", problem.message),
+				remedy: toVariant("s", problem.remedy ?? ""),
+			}),
 		},
 	];
 }

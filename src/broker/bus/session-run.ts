@@ -21,6 +21,8 @@ export interface Opening {
 	readonly request: BrokerRequest & { readonly method: "run" | "attach" };
 	/** The exec or attach bytes. */
 	readonly bytes: Buffer;
+	/** To which session it comes back; absent: it opens one. */
+	readonly session?: number;
 	/** Stays with it, and collects its output; else it is left as soon as it has begun. */
 	readonly stays: boolean;
 	/** Its standard input, where it stays; destroyed with the session. Absent: an empty one. */
@@ -34,8 +36,10 @@ export interface Kept {
 }
 
 export interface RunEnd {
-	/** null: nobody knows, for its vm has ended under it. */
+	/** null: nobody knows. */
 	readonly end: CommandEnd | null;
+	/** Why nobody knows, as far as that can be told. */
+	readonly problem: QubesLiteError | null;
 	readonly stdout: Kept;
 	readonly stderr: Kept;
 }
@@ -53,6 +57,8 @@ export interface OpenRun {
 const answerWithinMs = 30_000;
 /** The guest's own words on why it starts nothing. */
 const failureMaxLength = 300;
+/** The end of a vm is known by then to whoever serves its sessions. */
+const lostAfterMs = 1_000;
 
 /** Resolves once its command runs; rejects with why it does not, and then nothing runs. `abandoned`: nobody wants it any more. */
 export async function openRun(requests: Requests, opening: Opening, abandoned: AbortSignal): Promise<OpenRun> {
@@ -63,6 +69,13 @@ export async function openRun(requests: Requests, opening: Opening, abandoned: A
 		if (!(cause instanceof TicketExpired)) throw cause;
 		/** On a host that stalls; once. */
 		return await new SessionRun(requests, opening).open(abandoned);
+	}
+}
+
+/** Somebody is connected to the session. */
+export class SessionTaken extends QubesLiteError {
+	constructor(words: string) {
+		super("Busy", words);
 	}
 }
 
@@ -105,7 +118,7 @@ class SessionRun {
 			return { id: this.#id, command, ended: this.#ended.promise, leave: () => this.#end() };
 		} finally {
 			abandoned.removeEventListener("abort", abandon);
-			if (this.#opening.stays === false) this.#end();
+			if (!this.#opening.stays) this.#end();
 		}
 	}
 
@@ -131,16 +144,19 @@ class SessionRun {
 		return request.method === "run" ? serveRun(client, request, options) : serveAttach(client, request, options);
 	}
 
+	/** Nothing is run for who has left: what was granted is withdrawn by whoever serves us. */
 	#receive(type: number, payload: Buffer): void {
+		if (this.#gone.signal.aborted) return;
 		if (type === brokerFrame.ready) {
-			void this.#guest?.then((socket) => socket.destroy()).catch(() => {});
+			this.#closeGuest();
 			this.#ready = parseReady(payload);
 			this.#guest = connectGuest(this.#ready.vsock);
 			this.#guest.catch(() => {});
 		} else if (type === brokerFrame.granted) {
 			const { ticket, session } = parseGranted(payload);
-			/** Of an attachment the number is its own, and its session is the one that was asked for. */
-			this.#id = formatSessionId({ vm: this.#ready?.vm ?? "", session, boot: this.#ready?.boot ?? null });
+			/** Of an attachment the number is its own. */
+			const number = this.#opening.session ?? session;
+			this.#id = formatSessionId({ vm: this.#ready?.vm ?? "", session: number, boot: this.#ready?.boot ?? null });
 			void this.#converse(ticket).catch((cause: unknown) => this.#failed(cause));
 		}
 	}
@@ -149,6 +165,7 @@ class SessionRun {
 		if (this.#guest === undefined) throw new QubesLiteError("Internal", "a session was granted without the way to it");
 		const { request, bytes } = this.#opening;
 		const socket = await this.#guest;
+		if (this.#gone.signal.aborted) return;
 		const late = (): void =>
 			this.#silence.abort(new QubesLiteError("Unresponsive", "the guest's agent does not answer"));
 		const timer = setTimeout(late, answerWithinMs);
@@ -172,28 +189,42 @@ class SessionRun {
 			this.#finish(end);
 		} finally {
 			clearTimeout(timer);
-			socket.destroy();
+			this.#closeGuest();
 		}
 	}
 
+	/** Also where it has been opened in vain. */
+	#closeGuest(): void {
+		void this.#guest?.then((socket) => socket.destroy()).catch(() => {});
+	}
+
 	#finish(end: SessionEnd): void {
-		if (end.kind === "left") return;
-		if (end.kind === "failed") this.#failed(toFailure(end.failure, end.message));
-		/** Why its vm has ended, whoever serves us says soon. */ else if (end.kind === "lost")
-			setTimeout(() => this.#failed(lost()), lostAfterMs);
-		else this.#tell(end.kind === "ended" ? end.end : null);
+		switch (end.kind) {
+			case "left":
+				return;
+			case "failed":
+				this.#failed(toFailure(end.failure, end.message));
+				return;
+			case "lost":
+				/** Why its vm has ended, whoever serves us says soon. */
+				setTimeout(() => this.#failed(lost()), lostAfterMs);
+				return;
+			default:
+				this.#tell(end.kind === "ended" ? end.end : null, null);
+		}
 	}
 
 	/** Before it has begun it is why it does not; later its end is all that can be told. */
 	#failed(cause: unknown): void {
 		this.#started.reject(cause);
-		this.#tell(null);
+		this.#tell(null, QubesLiteError.from(cause));
 	}
 
-	#tell(end: CommandEnd | null): void {
+	#tell(end: CommandEnd | null, problem: QubesLiteError | null): void {
 		const { stdout, stderr } = this.#outputs;
-		const { stdout: before, stderr: errorsBefore } = this.#lost;
-		this.#ended.resolve({ end, stdout: toKept(stdout, before), stderr: toKept(stderr, errorsBefore) });
+		const lost = this.#lost;
+		const outputs = { stdout: toKept(stdout, lost.stdout), stderr: toKept(stderr, lost.stderr) };
+		this.#ended.resolve({ end, problem, ...outputs });
 		this.#end();
 	}
 
@@ -201,11 +232,9 @@ class SessionRun {
 	#end(): void {
 		this.#leave.abort();
 		this.#gone.abort();
+		this.#closeGuest();
 	}
 }
-
-/** The end of a vm is known by then to whoever serves its sessions. */
-const lostAfterMs = 1_000;
 
 const toKept = (ring: OutputRing, before: number): Kept => ({ bytes: ring.contents(), lost: before + ring.dropped });
 
@@ -224,7 +253,7 @@ function toFailure(failure: Failure, message: string): QubesLiteError {
 	const words = toSafeLine(message).slice(0, failureMaxLength);
 	if (failure === "expired") return new TicketExpired();
 	if (failure === "limit") return new QubesLiteError("Limit", words);
-	if (failure === "busy") return new QubesLiteError("Busy", words);
+	if (failure === "busy") return new SessionTaken(words);
 	if (failure === "noSession") return new QubesLiteError("NotRunning", words);
 	return new QubesLiteError(failure === "internal" || failure === "refused" ? "Internal" : "BadRequest", words);
 }

@@ -2,6 +2,7 @@
 import type { BusService } from "../../dbus/bus-service.ts";
 import { formatSessionId } from "../../protocol/session-id.ts";
 import type { VmNotice } from "../../statemachines/vm-events.ts";
+import type { Clock } from "../clock.ts";
 import type { Instance } from "../instance.ts";
 import type { SessionNews } from "../session-news.ts";
 import type { Vm } from "../vm.ts";
@@ -12,31 +13,45 @@ import { differences, type VmProperties } from "./vm-properties.ts";
 
 export interface ToldVmHost extends VmObjectHost {
 	readonly service: Pick<BusService, "emit" | "changed">;
+	readonly clock: Clock;
 	isHidden(): boolean;
-	/** Called when it is to be seen from now on, or no longer. */
-	shown(isShown: boolean): void;
+	/** Called when it is to be seen from now on, or no longer. `isTold`: whoever listens is to be told, or was told before. */
+	shown(isShown: boolean, isTold: boolean): void;
 }
+
+/** A guest decides how often its sessions change: what is not a change of state is announced together. */
+const togetherMs = 50;
 
 export class ToldVm {
 	readonly path: string;
 	readonly name: string;
+	readonly #vm: Vm;
 	readonly #host: ToldVmHost;
 	readonly #object: VmObject;
 	readonly #unwatch: readonly (() => void)[];
 	/** As it was told last; undefined: it is not shown. */
 	#told: VmProperties | undefined;
-	#isOver = false;
+	/** Whoever listens has been told that it is there. */
+	#isTold = false;
+	#hasBegun = false;
+	#later: unknown;
 
 	constructor(vm: Vm, host: ToldVmHost) {
+		this.#vm = vm;
 		this.#host = host;
 		this.name = vm.config.name;
 		this.path = toPath(this.name);
 		this.#object = new VmObject(vm, host);
 		this.#unwatch = [
-			vm.watch(() => this.look()),
+			vm.watch(() => this.#stepped()),
 			vm.notices((notice) => this.#notice(notice)),
 			vm.watchSessions((news, instance) => this.#session(news, instance)),
 		];
+		/** Whether it is kept ready, its maker says when it has been made. */
+		queueMicrotask(() => {
+			this.#hasBegun = true;
+			this.look();
+		});
 	}
 
 	get isShown(): boolean {
@@ -49,34 +64,48 @@ export class ToldVm {
 
 	/** Something has happened to it, maybe nothing that shows. */
 	look(): void {
-		if (this.#isOver) return;
-		const told = this.#told;
+		this.#host.clock.clearTimeout(this.#later);
+		this.#later = undefined;
+		if (!this.#hasBegun) return;
 		if (this.#host.isHidden()) {
-			if (told !== undefined) this.#hide();
+			if (this.isShown) this.#hide();
 			return;
 		}
-		const now = this.#object.properties();
-		this.#told = now;
+		const [told, now] = [this.#told, this.#object.properties()];
+		/** What may not be told now is news later. */
+		const mayTell = this.#host.requests.mayTell(this.name);
 		if (told === undefined) {
-			this.#host.shown(true);
+			this.#told = now;
+			this.#isTold = mayTell;
+			this.#host.shown(true, mayTell);
 			return;
 		}
+		if (!mayTell) return;
+		this.#told = now;
 		const changed = differences(told, now);
 		if (Object.keys(changed).length === 0) return;
-		if (changed.State !== undefined) this.#emit("StateChanged", [told.State, now.State, now.Reason]);
-		if (this.#host.requests.mayTell(this.name)) this.#host.service.changed(this.path, this.#object, changed);
+		this.#host.service.changed(this.path, this.#object, changed);
+		if (changed.State !== undefined) {
+			this.#host.service.emit(this.path, this.#object, "StateChanged", [told.State, now.State, now.Reason]);
+		}
 	}
 
 	/** It is no more. */
 	end(): void {
-		this.#isOver = true;
 		for (const unwatch of this.#unwatch) unwatch();
+		this.#host.clock.clearTimeout(this.#later);
+		this.#hasBegun = false;
 		if (this.isShown) this.#hide();
 	}
 
 	#hide(): void {
 		this.#told = undefined;
-		this.#host.shown(false);
+		this.#host.shown(false, this.#isTold);
+	}
+
+	#stepped(): void {
+		if (this.#vm.snapshot().state !== this.#told?.State) this.look();
+		else this.#later ??= this.#host.clock.setTimeout(() => this.look(), togetherMs);
 	}
 
 	#notice(notice: VmNotice): void {
@@ -88,13 +117,17 @@ export class ToldVm {
 	}
 
 	#session(news: SessionNews, { bootTag, book }: Instance): void {
+		if (news.type === "learnt") {
+			this.#stepped();
+			return;
+		}
 		const id = formatSessionId({ vm: this.name, session: news.session, boot: bootTag });
 		if (news.type === "started") this.#emit("SessionStarted", [id, book.nameOf(news.session) ?? ""]);
 		else this.#emit("SessionEnded", [id, ...toCodeAndSignal(news.end)]);
 	}
 
 	#emit(signal: string, body: readonly unknown[]): void {
-		if (this.isShown && this.#host.requests.mayTell(this.name))
-			this.#host.service.emit(this.path, this.#object, signal, body);
+		if (!this.isShown || !this.#host.requests.mayTell(this.name)) return;
+		this.#host.service.emit(this.path, this.#object, signal, body);
 	}
 }

@@ -51,8 +51,7 @@ export class VmObject implements ServedInterface {
 			case "Kill":
 				return this.#ask({ method: "stop", vm, force: true });
 			case "Restart":
-				await this.#ask({ method: "stop", vm, force: options.boolean("force") });
-				return this.#ask({ method: "start", vm });
+				return this.#restart({ method: "stop", vm, force: options.boolean("force") });
 			case "Set":
 				return this.#ask({ method: "set", vm, settings: parseSettings(new CallOptions(args[0])) });
 			case "Run":
@@ -61,6 +60,9 @@ export class VmObject implements ServedInterface {
 				return [await this.#run(parseArgvBytes(args[0] as Buffer[]), options, caller)];
 			case "Inhibit":
 				return [await this.#host.inhibitions.add(vm, toLabel(String(args[0])), caller)];
+			case "Uninhibit":
+				this.#host.inhibitions.release(Number(args[0]), caller);
+				return [];
 			case "Open":
 				return [
 					await this.#host.opener.open(
@@ -77,6 +79,18 @@ export class VmObject implements ServedInterface {
 		await requests.admit(request);
 		await requests.answer(request, requests.nextNumber());
 		return [];
+	}
+
+	/** Nothing is stopped that must not be started again, or can't. */
+	async #restart(stop: PlainRequest & { readonly method: "stop" }): Promise<readonly unknown[]> {
+		const { vm } = stop;
+		const start = { method: "start", vm } as const;
+		if (this.#vm.config.instanceOf !== undefined) {
+			throw new QubesLiteError("Unsupported", `${vm} is a disposable, of which there is no other when it has stopped`);
+		}
+		await this.#host.requests.admit(start);
+		await this.#ask(stop);
+		return this.#ask(start);
 	}
 
 	#run(argv: readonly string[], options: CallOptions, { gone }: Caller): Promise<string> {

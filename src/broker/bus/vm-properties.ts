@@ -5,6 +5,9 @@ import { leasesOf } from "../../statemachines/leases.ts";
 import type { Vm } from "../vm.ts";
 import type { vmSpec } from "./interfaces.ts";
 
+/** A guest may report a thousand. */
+const sessionsShownMax = 128;
+
 export type VmProperties = Readonly<Record<keyof typeof vmSpec.properties, unknown>>;
 
 /** As its introspection says: instants in µs since 1970 on the wall clock, 0 for none. */
@@ -26,10 +29,12 @@ export function toVmProperties(vm: Vm, status: VmStatus): VmProperties {
 		StopAt: toMicros(status.stopsAt),
 		PauseAt: toMicros(status.pausesAt),
 		Leases: status.leases.map(({ kind, words, since }) => [kind, words, toMicros(since)]),
-		Sessions: leasesOf(context.leases, "session").map(toId),
+		Sessions: leasesOf(context.leases, "session").slice(0, sessionsShownMax).map(toId),
 		Disposable: status.disposable,
 		Network: status.network,
 		IdleTimeout: status.idleTimeout,
+		IdleAction: status.idleAction,
+		DependsOn: status.dependsOn,
 		MaxLifetime: status.maxLifetime,
 		Memory: status.memoryMiB,
 		Cpus: status.cpus,
@@ -37,15 +42,19 @@ export function toVmProperties(vm: Vm, status: VmStatus): VmProperties {
 	};
 }
 
-/** Those of `next` that differ. Instants that are computed anew each time may differ by a hair: of those a tenth of a second counts. */
+/** Those of `next` that differ. */
 export function differences(previous: VmProperties, next: VmProperties): Partial<VmProperties> {
-	const changed = Object.entries(next).filter(
-		([name, value]) => toComparable(value) !== toComparable(previous[name as keyof VmProperties]),
-	);
+	const changed = Object.entries(next).filter(([name, value]) => !isSame(value, previous[name as keyof VmProperties]));
 	return Object.fromEntries(changed);
 }
 
-const toComparable = (value: unknown): string =>
-	JSON.stringify(value, (_, part: unknown) => (typeof part === "bigint" ? Math.round(Number(part) / 100_000) : part));
+/** Instants are computed from the machine's clock each time, and differ by a hair. */
+const sameInstantMicros = 100_000;
+
+function isSame(one: unknown, other: unknown): boolean {
+	if (typeof one === "bigint" && typeof other === "bigint") return Math.abs(Number(one - other)) < sameInstantMicros;
+	if (!Array.isArray(one) || !Array.isArray(other)) return one === other;
+	return one.length === other.length && one.every((part, index) => isSame(part, other[index]));
+}
 
 const toMicros = (time: string | null): bigint => (time === null ? 0n : BigInt(Date.parse(time)) * 1000n);

@@ -4,6 +4,7 @@
  * how.
  */
 import type { Logger } from "pino";
+import { busItself } from "../../dbus/bus-names.ts";
 import { BusError, UserBus } from "../../dbus/user-bus.ts";
 import type { UserBusPlace } from "../../dbus/user-bus-place.ts";
 import type { Note, NoteHandlers, NotificationPort, ShownNote } from "./note.ts";
@@ -11,11 +12,6 @@ import { toBody, toSummary } from "./note-text.ts";
 
 const name = "org.freedesktop.Notifications";
 const server = { destination: name, path: "/org/freedesktop/Notifications", interface: name } as const;
-const bus = {
-	destination: "org.freedesktop.DBus",
-	path: "/org/freedesktop/DBus",
-	interface: "org.freedesktop.DBus",
-} as const;
 
 /** A server shows a bubble within milliseconds; one that takes longer is stuck, and asked anew with the next notification. */
 const answerWithinMs = 5_000;
@@ -86,10 +82,16 @@ class ServerConnection {
 			connection.#hear(gone);
 			await connection.#start();
 			const fromServer = `type='signal',sender='${name}',path='${server.path}',interface='${name}'`;
-			const owners = `type='signal',sender='${bus.interface}',interface='${bus.interface}',member='NameOwnerChanged',arg0='${name}'`;
+			const owners = `type='signal',sender='${busItself.interface}',interface='${busItself.interface}',member='NameOwnerChanged',arg0='${name}'`;
 			const [[capabilities], [owner]] = await Promise.all([
 				ask(connected, "GetCapabilities"),
-				connected.call({ ...bus, member: "GetNameOwner", signature: "s", body: [name], withinMs: answerWithinMs }),
+				connected.call({
+					...busItself,
+					member: "GetNameOwner",
+					signature: "s",
+					body: [name],
+					withinMs: answerWithinMs,
+				}),
 				connected.addMatch(fromServer),
 				connected.addMatch(owners),
 			]);
@@ -105,7 +107,7 @@ class ServerConnection {
 	/** Some desktops' servers run only once somebody has something to show. */
 	async #start(): Promise<void> {
 		const ask = (member: string, signature: string, ...body: readonly unknown[]) =>
-			this.#bus.call({ ...bus, member, signature, body, withinMs: answerWithinMs });
+			this.#bus.call({ ...busItself, member, signature, body, withinMs: answerWithinMs });
 		/** The bus does not know of one that runs without a file of its own by which it is started. */
 		await ask("GetNameOwner", "s", name).catch(() => ask("StartServiceByName", "su", name, 0));
 	}
@@ -153,7 +155,7 @@ class ServerConnection {
 
 	#hear(gone: () => void): void {
 		const subscription = this.#bus.signals.subscribe(({ sender, interface: about, member, body: [first, second] }) => {
-			if (sender === bus.destination && member === "NameOwnerChanged" && first === name) this.#bus.close();
+			if (sender === busItself.destination && member === "NameOwnerChanged" && first === name) this.#bus.close();
 			if (sender !== this.#owner || about !== name) return;
 			/** One that comes right behind the answer to its Notify is heard when that has been. */
 			setImmediate(() => this.#happened(member, Number(first), second));
