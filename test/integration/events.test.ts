@@ -40,7 +40,11 @@ const words = (watcher: Running): string[] => told(watcher).map(wordsOf);
 
 async function watch(...operands: string[]): Promise<Running> {
 	const watcher = user.start("qubes-lite", ["events", "--json", ...operands]);
-	await user.until("the snapshot is there", () => words(watcher).some((word) => word.startsWith("is ")));
+	const vms = operands.length > 0 ? 1 : 3;
+	await user.until(
+		"the snapshot is there",
+		() => words(watcher).filter((word) => word.startsWith("is ")).length === vms,
+	);
 	return watcher;
 }
 
