@@ -276,6 +276,11 @@ export class Instance {
 		return this.#console.tail(this.logs);
 	}
 
+	/** How sessions of its boot have ended, as long as that is remembered. */
+	ends(): ReadonlyMap<number, CommandEnd | null> {
+		return this.#sessions.ends();
+	}
+
 	/** How a session of its boot has ended; undefined: it has not, or that is long ago. */
 	endOf(session: number): CommandEnd | null | undefined {
 		return this.#sessions.endOf(session);

@@ -44,6 +44,11 @@ export class SessionWatch {
 		this.#tell = tell;
 	}
 
+	/** Those that are remembered, the oldest first. */
+	ends(): ReadonlyMap<number, CommandEnd | null> {
+		return this.#ended;
+	}
+
 	/** undefined: as far as we know it runs. */
 	endOf(session: number): CommandEnd | null | undefined {
 		return this.#ended.get(session);

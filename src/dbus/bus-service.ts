@@ -55,6 +55,7 @@ export class BusService {
 	/** The name is not ours to take. */
 	#isReleased = false;
 	#isLeaving = false;
+	#isOwner = false;
 
 	private constructor(options: BusServiceOptions) {
 		this.#options = options;
@@ -65,6 +66,11 @@ export class BusService {
 		const service = new BusService(options);
 		void service.#keepConnected(place);
 		return service;
+	}
+
+	/** Who listens to the name hears us. */
+	get isOwner(): boolean {
+		return this.#isOwner;
 	}
 
 	/** Calls that are not answered yet. */
@@ -167,6 +173,11 @@ export class BusService {
 		}
 	}
 
+	#acquired(): void {
+		this.#isOwner = true;
+		this.#options.acquired();
+	}
+
 	async #connect(place: UserBusPlace): Promise<UserBus> {
 		const connection = await UserBus.connect(place);
 		try {
@@ -176,13 +187,16 @@ export class BusService {
 				if (sender !== busItself.destination || typeof name !== "string") return;
 				if (member === "NameOwnerChanged") this.#callers.left(name);
 				if (name !== this.#options.name) return;
-				if (member === "NameAcquired") this.#options.acquired();
-				if (member === "NameLost" && !this.#isReleased) void this.take();
+				if (member === "NameAcquired") this.#acquired();
+				if (member !== "NameLost") return;
+				this.#isOwner = false;
+				if (!this.#isReleased) void this.take();
 			});
 			await connection.addMatch(leavingRule);
 			this.#bus = connection;
 			connection.onClose(() => {
 				this.#bus = undefined;
+				this.#isOwner = false;
 				this.#callers.allLeft();
 			});
 			if (!this.#isReleased) await this.#requestName(connection);

@@ -69,6 +69,7 @@ export class BusApi {
 			acquired: () => {
 				this.#isAbsent = false;
 				log.info({ event: "bus.serves", name: busNames.broker });
+				for (const told of this.#vms.values()) told.catchUp();
 			},
 			absent: (cause) => {
 				if (!this.#isAbsent) log.info({ event: "bus.absent", err: cause });

@@ -12,7 +12,7 @@ import { VmObject, type VmObjectHost } from "./vm-object.ts";
 import { differences, type VmProperties } from "./vm-properties.ts";
 
 export interface ToldVmHost extends VmObjectHost {
-	readonly service: Pick<BusService, "emit" | "changed">;
+	readonly service: Pick<BusService, "emit" | "changed" | "isOwner">;
 	readonly clock: Clock;
 	isHidden(): boolean;
 	/** Called when it is to be seen from now on, or no longer. `isTold`: whoever listens is to be told, or was told before. */
@@ -21,6 +21,8 @@ export interface ToldVmHost extends VmObjectHost {
 
 /** A guest decides how often its sessions change: what is not a change of state is announced together. */
 const togetherMs = 50;
+/** While there is no bus; what a desktop starts and ends in such a moment is less. */
+const untoldMax = 256;
 
 export class ToldVm {
 	readonly path: string;
@@ -35,6 +37,8 @@ export class ToldVm {
 	#isTold = false;
 	#hasBegun = false;
 	#later: unknown;
+	/** Ends of sessions, and their beginnings, that nobody could be told of yet. */
+	#untold: (readonly [news: SessionNews, instance: Instance])[] = [];
 
 	constructor(vm: Vm, host: ToldVmHost) {
 		this.#vm = vm;
@@ -47,6 +51,11 @@ export class ToldVm {
 			vm.notices((notice) => this.#notice(notice)),
 			vm.watchSessions((news, instance) => this.#session(news, instance)),
 		];
+		/** Of those that an earlier broker has begun an adopted guest tells sooner than we have our name. */
+		const { instance } = vm.snapshot();
+		if (instance !== undefined) {
+			this.#untold = [...instance.ends()].map(([session, end]) => [{ type: "ended", session, end }, instance]);
+		}
 		/** Whether it is kept ready, its maker says when it has been made. */
 		queueMicrotask(() => {
 			this.#hasBegun = true;
@@ -90,6 +99,13 @@ export class ToldVm {
 		}
 	}
 
+	/** The name is ours: who listens to it hears what has happened before. */
+	catchUp(): void {
+		const untold = this.#untold;
+		this.#untold = [];
+		for (const [news, instance] of untold) this.#session(news, instance);
+	}
+
 	/** It is no more. */
 	end(): void {
 		for (const unwatch of this.#unwatch) unwatch();
@@ -116,11 +132,16 @@ export class ToldVm {
 		this.#emit("StopAnnounced", [BigInt(at), notice.sentence]);
 	}
 
-	#session(news: SessionNews, { bootTag, book }: Instance): void {
+	#session(news: SessionNews, instance: Instance): void {
 		if (news.type === "learnt") {
 			this.#stepped();
 			return;
 		}
+		if (!this.#host.service.isOwner) {
+			if (this.#untold.length < untoldMax) this.#untold.push([news, instance]);
+			return;
+		}
+		const { bootTag, book } = instance;
 		const id = formatSessionId({ vm: this.name, session: news.session, boot: bootTag });
 		if (news.type === "started") this.#emit("SessionStarted", [id, book.nameOf(news.session) ?? ""]);
 		else this.#emit("SessionEnded", [id, ...toCodeAndSignal(news.end)]);
