@@ -6,7 +6,6 @@ import type { GuestEvent } from "../guest/guest-link.ts";
 import type { LaunchPlan } from "../launch-plan.ts";
 import type { BootPhase } from "../protocol/boot-phases.ts";
 import type { AgentHello, Expect, SessionFacts } from "../protocol/control.ts";
-import type { CommandEnd } from "../protocol/session.ts";
 import { toBootTag } from "../protocol/session-id.ts";
 import type { Reason } from "../statemachines/vm-events.ts";
 import type { GuestMemory, VmmControl } from "../vmm-control/vmm-control.ts";
@@ -17,8 +16,9 @@ import { ClientRecords } from "./client-records.ts";
 import type { Overrides } from "./effective-config.ts";
 import { GuestConsole } from "./guest-console.ts";
 import type { InstanceAdapters } from "./instance-adapters.ts";
-import { type Client, SessionBook } from "./session-book.ts";
-import { type SessionNews, SessionWatch } from "./session-news.ts";
+import { InstanceSessions } from "./instance-sessions.ts";
+import type { Client, SessionBook } from "./session-book.ts";
+import type { SessionNews } from "./session-news.ts";
 
 /** What a guest's random pool is mixed with: as much as seeds it. */
 const entropyBytes = 32;
@@ -60,12 +60,7 @@ export class Instance {
 	/** It has been resumed, and has not spoken since. */
 	#isToBeHeard = false;
 	#vmmControl: VmmControl | undefined;
-	/** Its guest has had no greater one. */
-	#lastSession = 0;
-	/** It ran before us, and we have not heard it yet. */
-	#isFound = false;
-	readonly book = new SessionBook();
-	readonly #sessions: SessionWatch;
+	readonly sessions: InstanceSessions;
 	/** For a broker that comes later. */
 	readonly marks = new BootMarks();
 	/** Set by its vm when it has ended. */
@@ -78,10 +73,10 @@ export class Instance {
 		this.#vm = vm;
 		this.#events = events;
 		this.#adapters = adapters;
-		this.#sessions = new SessionWatch(
-			(number) => this.book.isGranted(number),
-			(news) => events.session(news),
-		);
+		this.sessions = new InstanceSessions({
+			tell: (news) => events.session(news),
+			list: () => this.listSessions(),
+		});
 		this.#console = new GuestConsole(adapters, (phase) => events.progressed(phase));
 	}
 
@@ -106,7 +101,7 @@ export class Instance {
 	/** What an earlier broker has left, or somebody else has started. Returns what had been set for as long as it runs. */
 	adopt(vmm: RunningVmm): Overrides {
 		this.#plan = vmm.plan;
-		this.#isFound = true;
+		this.sessions.found();
 		this.marks.settle(vmm.plan.directory);
 		this.#nonce = this.marks.nonce;
 		this.#records = new ClientRecords(vmm.plan.directory);
@@ -164,9 +159,7 @@ export class Instance {
 			if (event.type === "hello") this.#greeted(event.hello);
 			if (event.type === "hello" || event.type === "heartbeat") this.#heard();
 			this.#events.guest(event);
-			if (event.type === "hello") this.#hearSessions(event.hello);
-			else if (event.type === "heartbeat") this.#sessions.heard(event.heartbeat);
-			if (event.type === "hello") void this.#learnNames(event.hello).catch(() => {});
+			this.sessions.heard(event);
 		});
 		await link.listen();
 		if (this.#nonce === null) this.#console.watch(this.directory);
@@ -175,10 +168,8 @@ export class Instance {
 		}
 	}
 
-	/** No number comes twice in one boot. */
-	newSessionNumber(): number {
-		this.#lastSession += 1;
-		return this.#lastSession;
+	get book(): SessionBook {
+		return this.sessions.book;
 	}
 
 	async expect(expect: Expect): Promise<void> {
@@ -276,21 +267,6 @@ export class Instance {
 		return this.#console.tail(this.logs);
 	}
 
-	/** How sessions of its boot have ended, as long as that is remembered. */
-	ends(): ReadonlyMap<number, CommandEnd | null> {
-		return this.#sessions.ends();
-	}
-
-	/** How a session of its boot has ended; undefined: it has not, or that is long ago. */
-	endOf(session: number): CommandEnd | null | undefined {
-		return this.#sessions.endOf(session);
-	}
-
-	/** It has ended, and its sessions with it. */
-	over(): void {
-		this.#sessions.over();
-	}
-
 	async cleanUp(): Promise<void> {
 		this.#console.unwatch();
 		this.#awaited?.close();
@@ -324,31 +300,12 @@ export class Instance {
 		if (this.#wanted === "killed") vmm.kill();
 	}
 
-	#greeted({ nonce, lastSession }: AgentHello): void {
+	#greeted({ nonce }: AgentHello): void {
 		this.#console.unwatch();
-		this.#lastSession = Math.max(this.#lastSession, lastSession);
 		if (this.#nonce !== null) return;
 		this.#nonce = nonce;
 		/** Without room for it an adopting broker takes the vm for one that boots, until the agent has dialled again. */
 		this.marks.nonce = nonce;
-	}
-
-	/** Of what runs already nobody need be told, where an earlier broker has started it. */
-	#hearSessions(hello: AgentHello): void {
-		if (this.#isFound) this.#sessions.found(hello);
-		else this.#sessions.greeted(hello);
-		this.#isFound = false;
-	}
-
-	#learn(facts: readonly SessionFacts[]): void {
-		this.book.heard(facts);
-		this.#events.session({ type: "learnt" });
-	}
-
-	/** A broker that comes later learns from the guest alone what its sessions run. */
-	async #learnNames({ sessions, cgroups }: AgentHello): Promise<void> {
-		const isUnknown = (session: number): boolean => this.book.nameOf(session) === undefined;
-		if ([...sessions, ...cgroups].some(isUnknown)) this.#learn(await this.listSessions());
 	}
 }
 

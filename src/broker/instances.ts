@@ -164,7 +164,7 @@ export class Instances {
 		this.#current = undefined;
 		if (instance === undefined) return;
 		instance.endReason = reason;
-		instance.over();
+		instance.sessions.over();
 		/** One that somebody else has started may have been taken while the one before was still being released. */
 		this.#released = this.#released
 			.then(() => instance.consoleTail())

@@ -35,7 +35,7 @@ export class VmGrants {
 		const instance = this.#granting.current();
 		return this.#tickets.pass(request, async () => {
 			if (instance === undefined || this.#hasEnded(instance)) throw this.gone(instance);
-			const session = instance.newSessionNumber();
+			const session = instance.sessions.newNumber();
 			await instance.expect({ session, ...ticket }).catch(async (cause: unknown) => {
 				if (cause instanceof GuestGoingDown || !(await this.#endsSoon(instance))) throw cause;
 				throw this.gone(instance);

@@ -181,7 +181,7 @@ export class Runs {
 		});
 		const known = (): RunEnd["end"] | undefined => {
 			const { instance } = vm.snapshot();
-			return boot === null || instance?.bootTag === boot ? instance?.endOf(session) : undefined;
+			return boot === null || instance?.bootTag === boot ? instance?.sessions.endOf(session) : undefined;
 		};
 		return { known, end: end.promise, forget };
 	}

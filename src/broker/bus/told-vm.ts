@@ -54,7 +54,7 @@ export class ToldVm {
 		/** Of those that an earlier broker has begun an adopted guest tells sooner than we have our name. */
 		const { instance } = vm.snapshot();
 		if (instance !== undefined) {
-			this.#untold = [...instance.ends()].map(([session, end]) => [{ type: "ended", session, end }, instance]);
+			this.#untold = [...instance.sessions.ends()].map(([session, end]) => [{ type: "ended", session, end }, instance]);
 		}
 		/** Whether it is kept ready, its maker says when it has been made. */
 		queueMicrotask(() => {
