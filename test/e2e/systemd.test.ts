@@ -1,5 +1,5 @@
 /** The real thing: a user manager, an installation, and guests under QEMU. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { UserManager } from "../integration/user-manager.ts";
@@ -8,7 +8,7 @@ import { TestUser } from "./harness.ts";
 
 const vms = [
 	{ id: 5, name: "shopping", memory: 256, idleTimeout: 3 },
-	{ id: 7, name: "banking", memory: 256, autoStart: true },
+	{ id: 7, name: "banking", memory: 256, autoStart: true, open: ["wc", "-c"] },
 	{ id: 9, name: "resting", memory: 256, idleTimeout: 1, idleAction: "pause" },
 	{ id: 15, name: "disp", memory: 256, disposable: true },
 ];
@@ -89,6 +89,40 @@ describe("an installation in a user manager, with real guests", () => {
 			ExecMainStatus: "0",
 		});
 		expect(manager.journal("qubes-lite-banking")).not.toContain("SIGTERM");
+	});
+
+	it("serves programs on the bus: a command, its end, and a file that is opened whole", async () => {
+		const [broker, root, vm] = ["org.qubeslite.Broker1", "/org/qubeslite", "org.qubeslite.VM1"];
+		const call = (path: string, name: string, ...words: string[]) =>
+			manager.run("busctl", "--user", "--timeout=120", "--json=short", "--", "call", broker, path, name, ...words);
+		const onVm = (...words: string[]) => call(`${root}/vm/banking`, vm, ...words);
+		expect(await user.sh("qubes-lite ls -q")).toMatchObject({ status: 0 });
+		const monitor = manager.begin("gdbus", "monitor", "--session", "-d", broker);
+		await user.until("it listens", () => monitor.stdout().includes("is owned by"));
+		const session = async (outcome: ReturnType<typeof call>): Promise<string> =>
+			JSON.parse((await outcome).stdout).data[0];
+		const wait = async (id: string) => {
+			const [code, signal, { stdout }] = JSON.parse((await call(root, broker, "Wait", "sa{sv}", id, "0")).stdout).data;
+			return { code, signal, stdout: Buffer.from(stdout.data).toString() };
+		};
+		const captured = ["1", "capture", "b", "true"];
+		const id = await session(onVm("Run", "asa{sv}", "3", "sh", "-c", "hostname; exit 3", ...captured));
+		expect(await wait(id)).toEqual({ code: 3, signal: "", stdout: "banking\n" });
+		const sleeping = await session(onVm("Run", "asa{sv}", "2", "sleep", "1000", "0"));
+		expect((await call(root, broker, "Signal", "ssa{sv}", sleeping, "SIGTERM", "0")).status).toBe(0);
+		expect(await wait(sleeping)).toMatchObject({ code: -1, signal: "SIGTERM" });
+		const file = join(user.directory, "a file");
+		writeFileSync(file, "x".repeat(3_000_000));
+		const opened = await wait(await session(onVm("Open", "sa{sv}", file, "0")));
+		expect(opened).toMatchObject({
+			code: 0,
+			stdout: expect.stringMatching(/^3000000 \/tmp\/qubes-lite-open-\w+\/a file\n$/),
+		});
+		await user.until("the ends are told", () => monitor.stdout().split("SessionEnded").length === 4);
+		expect(monitor.stdout()).toContain(`SessionEnded ('${id}', 3, '')`);
+		expect(monitor.stdout()).toContain(`SessionEnded ('${sleeping}', -1, 'SIGTERM')`);
+		monitor.kill("SIGKILL");
+		expect((await onVm("Stop", "a{sv}", "0")).status).toBe(0);
 	});
 
 	it("goes on with a session whose broker is killed", async () => {

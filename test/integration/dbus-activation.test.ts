@@ -1,5 +1,5 @@
 /** The broker's name on the bus: who calls it starts a broker, whatever becomes of the one before, and nobody's call is lost. */
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { chownAll, nothingLeft, type Outcome } from "../e2e/harness.ts";
@@ -133,6 +133,25 @@ GLib.MainLoop().run()`;
 		expect((await waiting)[1]).toMatch(/^\(-1, 'SIGTERM', /);
 		expect(await busctl("call", broker, shopping, vm, "Kill", "a{sv}", "0")).toMatchObject({ status: 0 });
 		await caller.kill();
+	});
+
+	it("is known to the doctor, who sees where the bus can't start it", { timeout: 20_000 }, async () => {
+		const look = async () => {
+			const { stdout } = await installed.manager.run("qubes-lite", "doctor", "--json");
+			return JSON.parse(stdout).checks.find(({ name }: { name: string }) => name === "bus-activation");
+		};
+		expect(await list()).toMatchObject(listed);
+		expect(await look()).toMatchObject({ status: "PASS" });
+		const file = `${installed.user.directory}/.local/share/dbus-1/services/org.qubeslite.Broker1.service`;
+		renameSync(file, `${file}.gone`);
+		await installed.systemctl("reload", "dbus.service");
+		expect(await look()).toMatchObject({
+			status: "WARN",
+			sentence: expect.stringContaining("does not know how to start"),
+		});
+		renameSync(`${file}.gone`, file);
+		await installed.systemctl("reload", "dbus.service");
+		expect(await look()).toMatchObject({ status: "PASS" });
 	});
 
 	it("tells of the end of a session that ended while no broker was there", { timeout: 20_000 }, async () => {

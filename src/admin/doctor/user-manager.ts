@@ -58,7 +58,8 @@ export async function lookAtUserManager(env: Environment): Promise<UserManager> 
 	const version = /^Version=(.+)$/m.exec(manager.stdout)?.[1];
 	if (manager.status !== 0 || version === undefined) return { kind: "silent", why: toReason(manager.stderr) };
 	const listed = files.stdout.split("\n").flatMap((line) => /^\S+/.exec(line)?.[0] ?? []);
-	const names = [...new Set([brokerUnits.socket, brokerUnits.service, "dbus.socket", "dbus.service", ...listed])];
+	const known = [brokerUnits.socket, brokerUnits.service, brokerUnits.byBus, "dbus.socket", "dbus.service"];
+	const names = [...new Set([...known, ...listed])];
 	// A template is no unit that could be asked about.
 	const units = names.filter((name) => !name.includes("@."));
 	const shown = await ask("show", `--property=${properties.join(",")}`, "--", ...units);
