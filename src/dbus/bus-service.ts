@@ -1,25 +1,14 @@
-/**
- * A name on the user's bus, and the objects behind it. The connection is made anew when it is lost, and the name is taken again; a
- * name that somebody else has is waited for in the bus's queue.
- */
-
+/** The objects behind a name on the user's bus: who calls them is answered, and who listens is told. */
 import { BusCallers } from "./bus-callers.ts";
-import { busItself } from "./bus-names.ts";
 import { joinSignature } from "./interface-spec.ts";
 import { type IncomingMessage, messageType } from "./message-codec.ts";
+import { OwnedName } from "./owned-name.ts";
 import { type Reply, type ServedInterface, ServedObjects, toProperties } from "./served-objects.ts";
-import { type BusError, UserBus } from "./user-bus.ts";
+import type { BusError, UserBus } from "./user-bus.ts";
 import type { UserBusPlace } from "./user-bus-place.ts";
 import { WaitingCallers } from "./waiting-callers.ts";
 
-/** A bus that is restarted is back within a second or two; one that is not there is not looked for all day. */
-const reconnectMs = { first: 250, most: 10_000 };
 const waitingMost = { all: 1024, each: 256 };
-/** DBUS_REQUEST_NAME_REPLY_IN_QUEUE. */
-const inQueue = 2;
-
-/** Of every name that nobody has any more: callers that have left. One rule for all of them. */
-const leavingRule = `type='signal',sender='${busItself.destination}',interface='${busItself.interface}',member='NameOwnerChanged',arg2=''`;
 
 export interface BusServiceOptions {
 	/** The name that is taken. */
@@ -43,7 +32,7 @@ export interface BusServiceOptions {
 
 export class BusService {
 	readonly #options: BusServiceOptions;
-	#bus: UserBus | undefined;
+	readonly #name: OwnedName;
 	readonly #callers = new BusCallers();
 	readonly #waiting = new WaitingCallers(waitingMost);
 	/** Who leaves answers those who wait. */
@@ -51,26 +40,27 @@ export class BusService {
 	#pending = 0;
 	/** Ever heard. */
 	#calls = 0;
-	#isClosed = false;
-	/** The name is not ours to take. */
-	#isReleased = false;
 	#isLeaving = false;
-	#isOwner = false;
 
-	private constructor(options: BusServiceOptions) {
+	private constructor(place: UserBusPlace, options: BusServiceOptions) {
 		this.#options = options;
+		const { name, acquired, absent } = options;
+		this.#name = OwnedName.start(place, {
+			...{ name, acquired, absent },
+			connected: (connection) => connection.onCall((message) => this.#serve(message, connection)),
+			lost: () => this.#callers.allLeft(),
+			left: (caller) => this.#callers.left(caller),
+		});
 	}
 
 	/** Goes on until close(). */
 	static start(place: UserBusPlace, options: BusServiceOptions): BusService {
-		const service = new BusService(options);
-		void service.#keepConnected(place);
-		return service;
+		return new BusService(place, options);
 	}
 
 	/** Who listens to the name hears us. */
 	get isOwner(): boolean {
-		return this.#isOwner;
+		return this.#name.isOwner;
 	}
 
 	/** Calls that are not answered yet. */
@@ -84,19 +74,15 @@ export class BusService {
 	 */
 	async release(): Promise<boolean> {
 		const calls = this.#calls;
-		this.#isReleased = true;
-		/** What was sent to us before comes before the answer. */
-		await this.#giveBack();
+		await this.#name.giveBack();
 		if (this.#isLeaving || (this.#calls === calls && this.#pending === 0)) return true;
-		await this.take();
+		await this.#name.take();
 		return false;
 	}
 
 	/** After a release, where we stay all the same. Never rejects. */
 	async take(): Promise<void> {
-		if (this.#isLeaving) return;
-		this.#isReleased = false;
-		if (this.#bus !== undefined) await this.#requestName(this.#bus).catch(this.#options.absent);
+		if (!this.#isLeaving) await this.#name.take();
 	}
 
 	/**
@@ -105,21 +91,13 @@ export class BusService {
 	 */
 	async leave(): Promise<void> {
 		this.#isLeaving = true;
-		this.#isReleased = true;
 		for (const refuse of this.#refusals) refuse();
-		await this.#giveBack();
-	}
-
-	/** A bus that is gone has nobody who could call. */
-	async #giveBack(): Promise<void> {
-		const name = [this.#options.name];
-		await this.#bus?.call({ ...busItself, member: "ReleaseName", signature: "s", body: name }).catch(() => {});
+		await this.#name.giveBack();
 	}
 
 	/** Who waits for an answer gets none of us; idempotent. */
 	close(): void {
-		this.#isClosed = true;
-		this.#bus?.close();
+		this.#name.close();
 	}
 
 	/** To all who have asked the bus for it; nobody is told while there is no bus. */
@@ -151,67 +129,10 @@ export class BusService {
 
 	#send(path: string, name: string, member: string, signature: string, body: readonly unknown[]): void {
 		try {
-			this.#bus?.send({ type: messageType.signal, path, interface: name, member, signature, body });
+			this.#name.bus?.send({ type: messageType.signal, path, interface: name, member, signature, body });
 		} catch (cause) {
 			this.#options.failed(cause);
 		}
-	}
-
-	async #keepConnected(place: UserBusPlace): Promise<void> {
-		let wait = reconnectMs.first;
-		while (!this.#isClosed) {
-			try {
-				const connection = await this.#connect(place);
-				wait = reconnectMs.first;
-				await connection.closed;
-				throw new Error("the bus has ended the connection");
-			} catch (cause) {
-				if (!this.#isClosed) this.#options.absent(cause);
-			}
-			await new Promise((resolve) => setTimeout(resolve, wait).unref());
-			wait = Math.min(wait * 2, reconnectMs.most);
-		}
-	}
-
-	#acquired(): void {
-		this.#isOwner = true;
-		this.#options.acquired();
-	}
-
-	async #connect(place: UserBusPlace): Promise<UserBus> {
-		const connection = await UserBus.connect(place);
-		try {
-			if (this.#isClosed) throw new Error("closed");
-			connection.onCall((message) => this.#serve(message, connection));
-			connection.signals.subscribe(({ sender, member, body: [name] }) => {
-				if (sender !== busItself.destination || typeof name !== "string") return;
-				if (member === "NameOwnerChanged") this.#callers.left(name);
-				if (name !== this.#options.name) return;
-				if (member === "NameAcquired") this.#acquired();
-				if (member !== "NameLost") return;
-				this.#isOwner = false;
-				if (!this.#isReleased) void this.take();
-			});
-			await connection.addMatch(leavingRule);
-			this.#bus = connection;
-			connection.onClose(() => {
-				this.#bus = undefined;
-				this.#isOwner = false;
-				this.#callers.allLeft();
-			});
-			if (!this.#isReleased) await this.#requestName(connection);
-			return connection;
-		} catch (cause) {
-			connection.close();
-			throw cause;
-		}
-	}
-
-	/** Without flags: it can't be taken from us, and who has it already gives us the next turn. */
-	async #requestName(connection: UserBus): Promise<void> {
-		const { name, absent } = this.#options;
-		const [answer] = await connection.call({ ...busItself, member: "RequestName", signature: "su", body: [name, 0] });
-		if (answer === inQueue) absent(new Error(`somebody else has the name ${name}, and we are next`));
 	}
 
 	#serve(message: IncomingMessage, connection: UserBus): void {
