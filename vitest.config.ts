@@ -4,8 +4,8 @@ import { isSoak } from "./test/rounds.ts";
 /** A hang bound: the full counts take minutes each. */
 const patience = isSoak ? 30 : 1;
 
-/** Such a test waits more than it works: on two cores three at once take three quarters of the time of two. */
-const waitingWorkers = 3;
+/** Such tests wait more than they work: on two cores three at once take three quarters of the time of two, and fake guests cost less than real ones. */
+const waitingWorkers = { fake: 4, real: 3 };
 
 const rooms =
 	"test/{admin,config,dbus,desktop,open,host,policy,protocol,statemachines,vmm,vmm-control,activation,launch,guest,broker,cli,guest-image,structure,terminal}/**/*.test.ts";
@@ -27,7 +27,7 @@ export default defineConfig({
 					include: ["test/integration/**/*.test.ts", "test/nix/mktuntap*.test.ts", "test/fixtures/fake-*.test.ts"],
 					testTimeout: 60_000 * patience,
 					hookTimeout: 60_000,
-					maxWorkers: waitingWorkers,
+					maxWorkers: waitingWorkers.fake,
 				},
 			},
 			{
@@ -36,7 +36,7 @@ export default defineConfig({
 					include: ["test/e2e/**/*.test.ts"],
 					testTimeout: 180_000 * patience,
 					hookTimeout: 180_000,
-					maxWorkers: waitingWorkers,
+					maxWorkers: waitingWorkers.real,
 				},
 			},
 		],

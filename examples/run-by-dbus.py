@@ -30,7 +30,11 @@ def main(name, *command):
     return f"ended by {signal}" if signal else code
 
 
+if len(sys.argv) < 3:
+    print(f"usage: {sys.argv[0]} VM COMMAND [ARGUMENT…]", file=sys.stderr)
+    sys.exit(2)
 try:
     sys.exit(main(*sys.argv[1:]))
 except GLib.Error as error:
+    Gio.DBusError.strip_remote_error(error)
     sys.exit(error.message)

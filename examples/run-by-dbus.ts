@@ -13,7 +13,11 @@ interface Vm extends ClientInterface {
 	Run(argv: string[], options: Options): Promise<string>;
 }
 
-const [name = "shopping", ...command] = process.argv.slice(2);
+const [name, ...command] = process.argv.slice(2);
+if (name === undefined || command.length === 0) {
+	console.error("usage: run-by-dbus.ts VM COMMAND [ARGUMENT…]");
+	process.exit(2);
+}
 const { DBUS_SESSION_BUS_ADDRESS, XDG_RUNTIME_DIR } = process.env;
 const bus = dbus.sessionBus({ busAddress: DBUS_SESSION_BUS_ADDRESS ?? `unix:path=${XDG_RUNTIME_DIR}/bus` });
 const find = async <T>(path: string, type: string): Promise<T> =>

@@ -69,7 +69,9 @@ export function keepDesktopInSync({ registry, isWanted, run, clock, now }: Deskt
 	registry.watch({ added: watch, configured: want });
 }
 
-export const isInstalled = (stateDirectory: string): boolean => existsSync(join(stateDirectory, "installed.json"));
+/** And there is a menu of ours: who has taken that away wants none. */
+export const isInstalled = (stateDirectory: string): boolean =>
+	["installed.json", "desktop.json"].every((name) => existsSync(join(stateDirectory, name)));
 
 /** With some guests to ask it is done in seconds; each has a bound of its own. */
 const runWithinMs = 300_000;

@@ -31,7 +31,7 @@ export async function serveRun(client: SessionClient, request: RunRequest, optio
 	const { registry, bytes, askedAt, now } = options;
 	const command = toCommand(bytes);
 	const beganAt = now();
-	const leftMs = (): number => request.timeoutMs && Math.max(1, request.timeoutMs - (now() - beganAt));
+	const leftMs = (): number => request.timeoutMs && Math.max(1, Math.ceil(request.timeoutMs - (now() - beganAt)));
 	for (;;) {
 		const change = awaitTap(request, registry, beganAt);
 		/** What comes next must come at once: others wait for the same. */

@@ -19,8 +19,10 @@ export interface ServedInterface {
 	readonly spec: InterfaceSpec;
 	/** All that `spec` names, each of its type. */
 	properties(): Readonly<Record<string, unknown>>;
-	/** Throws where its properties must not be read; those of the root: where none of its objects may be listed. */
+	/** Throws where its properties must not be read. */
 	checkReading(): void;
+	/** Of the root: throws where the objects below it must not be listed. Absent: they may. */
+	checkListing?(): void;
 	/** One of `spec`, with arguments of its signature. Answers with the values that it returns; throws, or rejects with, what the caller is told. */
 	call(method: string, args: readonly unknown[], caller: Caller): Values | Promise<Values>;
 }
@@ -131,7 +133,7 @@ export class ServedObjects {
 			case "Introspect":
 				return [formatIntrospection(specsOf(served), this.#childrenOf(served.path))];
 			case "GetManagedObjects":
-				for (const root of served.interfaces) root.checkReading();
+				for (const root of served.interfaces) root.checkListing?.();
 				return [this.#managed()];
 			case "Get":
 				return [this.#get(served, args)];

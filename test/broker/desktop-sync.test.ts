@@ -1,5 +1,8 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { beforeEach, expect, it } from "vitest";
-import { keepDesktopInSync } from "../../src/broker/desktop-sync.ts";
+import { isInstalled, keepDesktopInSync } from "../../src/broker/desktop-sync.ts";
 import type { VmNotice } from "../../src/statemachines/vm-events.ts";
 import { TestClock } from "../statemachines/vm-harness.ts";
 import { drained } from "./turns.ts";
@@ -120,4 +123,14 @@ it("asks a vm that has come later, and no disposable", async () => {
 	for (const one of [disp, instance, added]) one.boot();
 	await pass(2_000);
 	expect(runs).toEqual([{ vms: ["added"], at: 2_000 }]);
+});
+
+it("a menu that somebody has taken away is not put back by itself", () => {
+	const state = mkdtempSync(join(tmpdir(), "ql-state-"));
+	writeFileSync(join(state, "installed.json"), "");
+	writeFileSync(join(state, "desktop.json"), "");
+	expect(isInstalled(state)).toBe(true);
+	rmSync(join(state, "desktop.json"));
+	expect(isInstalled(state)).toBe(false);
+	rmSync(state, { recursive: true });
 });

@@ -31,7 +31,7 @@ interface Synced extends EntryPlan {
 	readonly remarks: readonly QubesLiteError[];
 }
 
-/** Prints what has changed; resolves with 0. */
+/** Prints what has changed; resolves with 0, or with 1 where a vm that was named has not answered. */
 export async function desktopSync(words: readonly string[]): Promise<number> {
 	const parsed = parseCommand("desktop sync", words);
 	const { config } = await findConfig(process.env);
@@ -48,8 +48,10 @@ export async function desktopSync(words: readonly string[]): Promise<number> {
 	const synced = await syncDesktop(config, options, process.env);
 	process.stdout.write(parsed.has("json") ? formatJson(synced) : formatChanges(synced.changes, options.isDry));
 	sayRemarks(synced);
-	if (synced.changes.length === 0 && !parsed.has("json")) say("the menu is as it should be");
-	return 0;
+	/** Who names a vm wants to hear of it. */
+	const isUnheard = vms.some((vm) => typeof synced.asked.get(vm) === "string");
+	if (synced.changes.length === 0 && !isUnheard && !parsed.has("json")) say("the menu is as it should be");
+	return isUnheard ? 1 : 0;
 }
 
 /** Guests are asked first, and whoever installs meanwhile does not wait for them. */

@@ -45,7 +45,10 @@ export class BrokerObject implements ServedInterface {
 		return { Version: version, ConfigProblem: config ?? "", PolicyProblem: policy ?? "" };
 	}
 
-	checkReading(): void {
+	/** What is wrong with the policy can be read also where that allows nothing. */
+	checkReading(): void {}
+
+	checkListing(): void {
 		this.#host.requests.require({ target: "@anyvm", service: "list" });
 	}
 

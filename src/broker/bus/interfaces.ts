@@ -100,6 +100,7 @@ export const vmSpec = {
 		PauseAt: changing("t"),
 		Leases: changing("a(sst)"),
 		Sessions: changing("as"),
+		Base: constant("s"),
 		Disposable: changing("b"),
 		Network: changing("b"),
 		IdleTimeout: changing("u"),

@@ -63,10 +63,13 @@ export class Opener {
 		const { policy, directory } = openPolicy();
 		const lines = toOpenPolicy(policy, config(), directory);
 		const isAsked = mustAsk(lines, target);
-		return decideWhere(target, config(), { policy: lines, ask: isAsked ? this.#asker(abandoned) : undefined });
+		const host = target.kind === "uri" ? target.host : null;
+		const remedy = `${lines.toAdding(`open-url ${host ?? "*"} VM`)}   # or: qubes-lite open --in VM …`;
+		return decideWhere(target, config(), { policy: lines, ask: isAsked ? this.#asker(abandoned, remedy) : undefined });
 	}
 
-	#asker(cancel: AbortSignal): Ask {
+	/** `remedy`: how the question is not asked again. */
+	#asker(cancel: AbortSignal, remedy: string): Ask {
 		return async (what, choices) => {
 			const offered = [...choices.slice(0, choicesMax - 1), ...choices.slice(choicesMax - 1).slice(-1)];
 			const answer = await this.#host.ask({
@@ -78,8 +81,8 @@ export class Opener {
 			});
 			const chosen = answer === null ? undefined : offered[Number(answer)];
 			if (chosen !== undefined) return chosen;
-			throw new QubesLiteError("Denied", `nothing was chosen, so ${what} is not opened`, {
-				remedy: "qubes-lite open --in VM …",
+			throw new QubesLiteError("Denied", `nobody has chosen where ${what} is opened, and the policy does not say`, {
+				remedy,
 			});
 		};
 	}

@@ -30,6 +30,7 @@ export function toVmProperties(vm: Vm, status: VmStatus): VmProperties {
 		PauseAt: toMicros(status.pausesAt),
 		Leases: status.leases.map(({ kind, words, since }) => [kind, words, toMicros(since)]),
 		Sessions: leasesOf(context.leases, "session").slice(0, sessionsShownMax).map(toId),
+		Base: vm.config.instanceOf ?? "",
 		Disposable: status.disposable,
 		Network: status.network,
 		IdleTimeout: status.idleTimeout,

@@ -2,7 +2,7 @@
 import type { EndedSession, Expect, SessionFacts } from "../../protocol/control.ts";
 import type { Attach, Exec } from "../../protocol/exec.ts";
 import { detachedMax, endedKeptMax, sessionsMax } from "../../protocol/limits.ts";
-import type { CommandEnd } from "../../protocol/session.ts";
+import type { CommandEnd, Failure } from "../../protocol/session.ts";
 import type { ProcessGroups, SessionProcesses } from "./cgroup.ts";
 import { type StartCommand, StartFailure } from "./command.ts";
 import type { Connection, SessionHost } from "./connection.ts";
@@ -15,6 +15,9 @@ export const clientsMax = 256;
 
 /** At the end of all: for a client to read how its command ended. One that is stopped never does. */
 const leaveWithinMs = 1_000;
+
+/** How a command has ended that could not be started: as a shell would have it. */
+const startCodes: Partial<Record<Failure, number>> = { notFound: 127, notExecutable: 126 };
 
 const refusalsEveryMs = 60_000;
 
@@ -156,6 +159,8 @@ export class Sessions implements SessionHost {
 			this.#living.set(id, session);
 			return session;
 		} catch (cause) {
+			const code = cause instanceof StartFailure ? startCodes[cause.failure] : undefined;
+			if (code !== undefined) this.#untold.ended(id, { code });
 			/** It may have been forked: nobody would hear of it. */
 			cgroup.kill();
 			if (cgroup.isPopulated()) this.#keep(id, cgroup);

@@ -88,6 +88,8 @@ describe("a command whose start fails", () => {
 		expect(failureOf(() => sessions.start(1, exec, 0))).toBe("notFound: no-such: not found in the guest");
 		expect(processes).toMatchObject({ state: "none", isRemoved: true });
 		expect(sessions.report()).toMatchObject({ sessions: [], cgroups: [] });
+		/** As a shell has it: who hears of ends need not know of failures. */
+		expect(sessions.ends()).toEqual([{ session: 1, end: { code: 127 } }]);
 	});
 });
 
