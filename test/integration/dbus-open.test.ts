@@ -31,7 +31,7 @@ beforeAll(async () => {
 	new FakeGuestPrograms(installed.user);
 	const handler = (name: string) => [at("fakes/handler"), name];
 	/** What it was called with, a line for each; of a file also what is in it. */
-	const script = `#!/bin/sh\necho "$@" >>'${at("opened")}'\nfor last; do :; done\n[ ! -f "$last" ] || cat "$last" >>'${at("opened")}'\n`;
+	const script = `#!/bin/sh\necho "$@" >>'${at("opened")}'\nfor last; do :; done\n[ ! -f "$last" ] || { cat "$last" >>'${at("opened")}'; rm -r "\${last%/*}"; }\n`;
 	writeFileSync(at("fakes/handler"), script, { mode: 0o755 });
 	for (const directory of ["docs", ".config/qubes-lite/policy.d"]) mkdirSync(at(directory), { recursive: true });
 	writeFileSync(at("docs/letter.txt"), "a letter\n");
