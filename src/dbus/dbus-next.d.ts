@@ -2,8 +2,6 @@
 
 declare module "dbus-next/lib/marshall-compat.js" {
 	const marshalling: {
-		/** The bytes, and file descriptors. Throws for a body that does not fit its signature. It changes `message`. */
-		marshallMessage(message: object): [Buffer, unknown[]];
 		/** With its body as plain values, and Variants. It changes `message`. */
 		messageToJsFmt(message: { signature: string; body: unknown[] }): { body: unknown[] };
 	};
@@ -41,4 +39,10 @@ declare module "dbus-next/lib/message.js" {
 		marshall(message: object): [Buffer, unknown[]];
 	};
 	export default messages;
+}
+
+declare module "dbus-next/lib/signature.js" {
+	type SignatureTree = import("dbus-next/lib/dbus-buffer.js").SignatureTree;
+	/** One tree for each complete type. Throws for what is none. */
+	export function parseSignature(signature: string): SignatureTree[];
 }

@@ -1,11 +1,12 @@
 /**
- * Messages of D-Bus as bytes (D-Bus specification, "Message Protocol"). The only importer of dbus-next, and of its codec alone: its
+ * Messages of D-Bus as bytes (D-Bus specification, "Message Protocol"). Of dbus-next only the codec is used, here and in body-writer.ts: its
  * connection ends Node with errors that nobody can catch, by a refused Hello or by bytes that are no message.
  */
 import DBusBuffer, { type SignatureTree } from "dbus-next/lib/dbus-buffer.js";
 import marshalling from "dbus-next/lib/marshall-compat.js";
 import messages from "dbus-next/lib/message.js";
 import variants from "dbus-next/lib/variant.js";
+import { encodeBody } from "./body-writer.ts";
 
 export const messageType = { call: 1, reply: 2, error: 3, signal: 4 } as const;
 export const messageFlags = { noReplyExpected: 1, noAutoStart: 2 } as const;
@@ -34,8 +35,7 @@ export class EncodedBody {
 
 	/** Throws where `body` does not fit its signature. */
 	constructor(signature: string, body: readonly unknown[]) {
-		const message = encodeMessage({ type: messageType.reply, serial: 1, replySerial: 1, signature, body });
-		this.bytes = message.subarray(message.length - message.readUInt32LE(lengthAt));
+		this.bytes = encodeBody(signature, body);
 	}
 }
 
@@ -66,10 +66,10 @@ export const toVariant = (signature: string, value: unknown): object => new vari
 
 /** Throws where the body does not fit its signature. */
 export function encodeMessage({ body, ...message }: OutgoingMessage): Buffer {
-	if (!(body instanceof EncodedBody)) return marshalling.marshallMessage({ ...message, body: [...body] })[0];
+	const bytes = body instanceof EncodedBody ? body.bytes : encodeBody(message.signature, body);
 	const [header] = messages.marshall(message);
-	header.writeUInt32LE(body.bytes.length, lengthAt);
-	return Buffer.concat([header, body.bytes]);
+	header.writeUInt32LE(bytes.length, lengthAt);
+	return Buffer.concat([header, bytes]);
 }
 
 /**

@@ -39,7 +39,7 @@ describe.each(managerUids)("the broker's name, uid %s", (uid) => {
 	it("calls at any moment around its idle exit are all answered", { timeout: 600_000 }, async () => {
 		await installed.settled();
 		const before = leaves();
-		const every = rounds(20, 1);
+		const every = rounds(25, 1);
 		const offsets = numbers(250 / every + 1).map((step) => -50 + every * step);
 		for (const offset of offsets) {
 			await delay(idleMs + offset);
@@ -51,7 +51,7 @@ describe.each(managerUids)("the broker's name, uid %s", (uid) => {
 	it("calls and clients that come at the same instant start one broker", { timeout: 120_000 }, async () => {
 		/** Sixteen programs may take longer to come than a broker stays otherwise. */
 		await installed.dropIn("patience", "Environment=QUBES_LITE_BROKER_IDLE_MS=2000");
-		for (const _ of numbers(rounds(2, 50))) {
+		for (const _ of numbers(rounds(1, 50))) {
 			await installed.settled();
 			const serves = installed.log().match(/"broker.serves"/g)?.length ?? 0;
 			const askers = numbers(16).map((n) => (n % 2 === 0 ? list() : installed.user.sh("qubes-lite ls -q")));
@@ -236,11 +236,11 @@ GLib.MainLoop().run()`;
 		};
 		const inhibitor = await caller.call(shopping, vm, "Inhibit", "('stay', @a{sv} {})");
 		expect(inhibitor[0]).toBe("ok");
-		for (const _ of numbers(10)) await cycle();
+		for (const _ of numbers(5)) await cycle();
 		const pid = await installed.property("MainPID");
 		const fds = () => readdirSync(`/proc/${pid}/fd`).length;
 		const before = { rules: await caller.matchRules(), memory: await memoryOf(installed), fds: fds() };
-		for (const _ of numbers(rounds(40, 10_000))) await cycle();
+		for (const _ of numbers(rounds(12, 10_000))) await cycle();
 		expect(await installed.property("MainPID")).toBe(pid);
 		expect(await caller.matchRules()).toBe(before.rules);
 		expect(before.rules).toBe(1);

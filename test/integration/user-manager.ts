@@ -6,6 +6,7 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
+import { errnoOf } from "../../src/errors.ts";
 import type { Outcome, Running, TestUser } from "../e2e/harness.ts";
 
 /** In each of the hierarchies that are there: a manager that is not root needs a cgroup of its own. */
@@ -123,8 +124,21 @@ function findChildren(pid: number, name: string): number[] {
 
 /** From the leaves on; what a process is still in stays, and so fails the removal. */
 function removeCgroup(cgroup: string): void {
-	for (const entry of readdirSync(cgroup, { withFileTypes: true })) {
+	for (const entry of listCgroup(cgroup)) {
 		if (entry.isDirectory()) removeCgroup(join(cgroup, entry.name));
 	}
-	rmdirSync(cgroup);
+	try {
+		rmdirSync(cgroup);
+	} catch (cause) {
+		/** systemd itself is at it, too. */
+		if (errnoOf(cause) !== "ENOENT") throw cause;
+	}
+}
+
+function listCgroup(cgroup: string) {
+	try {
+		return readdirSync(cgroup, { withFileTypes: true });
+	} catch {
+		return [];
+	}
 }
