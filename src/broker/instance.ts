@@ -193,6 +193,11 @@ export class Instance {
 		this.#link?.clientGone(number);
 	}
 
+	/** Its guest tells the next broker what it tells us from now on. */
+	leave(): void {
+		this.#link?.leave();
+	}
+
 	/** Resolves when its guest no longer runs; rejects where the vmm can't do it, or does not say. */
 	async pause(): Promise<void> {
 		this.marks.isPaused = true;

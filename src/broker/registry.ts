@@ -215,6 +215,7 @@ export class Registry {
 	/** This broker is about to end: what the next one can't know again goes, what a guest would be lost with is resumed. Never rejects. */
 	async leave(): Promise<void> {
 		this.#fresh.close();
+		for (const vm of this.all()) vm.snapshot().instance?.leave();
 		await Promise.all(this.all().map((vm) => vm.wake()));
 	}
 

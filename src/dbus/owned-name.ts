@@ -60,6 +60,8 @@ export class OwnedName {
 	/** Resolves when the bus has it; what was sent to us before has come by then. Never rejects: a bus that is gone has nobody who could call. */
 	async giveBack(): Promise<void> {
 		this.#isReleased = true;
+		/** What is sent from here on comes behind the release. */
+		this.#isOwner = false;
 		const body = [this.#options.name];
 		await this.#bus?.call({ ...busItself, member: "ReleaseName", signature: "s", body }).catch(() => {});
 	}

@@ -68,6 +68,7 @@ export class GuestLink {
 	#knocking: NodeJS.Timeout | undefined;
 	#lastSeq = 0;
 	#version = 0;
+	#isLeaving = false;
 
 	/** What the agent says, in order; completes at close(). Subscribe before listen(). */
 	readonly events = this.#events.asObservable();
@@ -165,6 +166,11 @@ export class GuestLink {
 		this.unhush();
 	}
 
+	/** This broker is about to end, and tells nobody of anything any more: ends that the agent reports now it reports to the next one again. */
+	leave(): void {
+		this.#isLeaving = true;
+	}
+
 	/** Ends the link and its socket. Idempotent. */
 	close(): void {
 		clearTimeout(this.#knocking);
@@ -190,7 +196,7 @@ export class GuestLink {
 			this.#settle(heartbeat);
 			this.#events.next({ type: "heartbeat", heartbeat });
 			/** One that does not read has its answers already. */
-			if (this.#agent !== undefined && this.#agent.writableLength < messageMaxBytes) {
+			if (!this.#isLeaving && this.#agent !== undefined && this.#agent.writableLength < messageMaxBytes) {
 				this.#agent.write(encodeSeen(heartbeat.seq));
 			}
 		} else if (frame.type === controlFrame.expected) {

@@ -106,6 +106,9 @@ export class FakeLink implements ReturnType<InstanceAdapters["guestLink"]> {
 		this.#guest?.powerOff();
 	}
 
+	/** Its fake guest remembers no ends that it could report again. */
+	leave(): void {}
+
 	hush(): void {}
 	unhush(): void {}
 

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { type GuestEvent, GuestLink } from "../../src/guest/guest-link.ts";
-import { controlFrame, encodeHello, parseResumed, toAgentLimits } from "../../src/protocol/control.ts";
+import { controlFrame, encodeHeartbeat, encodeHello, parseResumed, toAgentLimits } from "../../src/protocol/control.ts";
 import { type Frame, FrameDecoder } from "../../src/protocol/frame.ts";
 import { hostControlPort } from "../../src/protocol/ports.ts";
 
@@ -42,7 +42,7 @@ async function enter(version: number): Promise<Frame[]> {
 }
 
 const entropy = Buffer.alloc(32, 0xa5);
-const { welcome, resumed, poweroff } = controlFrame;
+const { welcome, resumed, poweroff, seen } = controlFrame;
 
 it("an agent is told of a pause, by whole milliseconds", async () => {
 	const frames = await enter(3);
@@ -64,4 +64,22 @@ it("an agent of an earlier version, which would not understand it, is not", asyn
 
 it("nobody is told where no agent is connected", () => {
 	link.resumed(Date.UTC(2026), entropy);
+});
+
+it("ends that are reported to a broker that leaves are not taken for told: the next one hears of them again", async () => {
+	const frames = await enter(3);
+	const beats: number[] = [];
+	link.events.subscribe((event) => event.type === "heartbeat" && beats.push(event.heartbeat.seq));
+	const beat = async (seq: number): Promise<void> => {
+		const ended = [{ session: seq, end: { code: 9 } }];
+		const memory = { totalKiB: 1, availableKiB: 1 };
+		agent?.write(encodeHeartbeat({ seq, sessions: [], cgroups: [], ended, memory }));
+		while (beats.at(-1) !== seq) await new Promise((resolve) => setImmediate(resolve));
+	};
+	await beat(1);
+	link.leave();
+	await beat(2);
+	link.powerOff(0);
+	while (frames.at(-1)?.type !== poweroff) await once(agent as Socket, "data");
+	expect(frames.map(({ type }) => type)).toEqual([welcome, seen, poweroff]);
 });
