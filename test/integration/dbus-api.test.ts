@@ -21,6 +21,8 @@ describe.each(managerUids)("the broker on the bus, uid %s", (uid) => {
 	const busctl = (...words: string[]): Promise<Outcome> => installed.manager.run("busctl", "--user", ...words);
 	const onBroker = (...words: string[]) => busctl("--", "call", broker, root, broker, ...words);
 	const on = (path: string, ...words: string[]) => busctl("--", "call", broker, path, vm, ...words);
+	const answer = async (...words: string[]) =>
+		JSON.parse((await busctl("--json=short", "--", "call", broker, root, ...words)).stdout).data;
 	const property = async (name: string, path = shopping) =>
 		(await busctl("get-property", broker, path, vm, name)).stdout.trim();
 	const run = async (path: string, options: readonly string[], ...argv: string[]): Promise<string> => {
@@ -62,16 +64,7 @@ describe.each(managerUids)("the broker on the bus, uid %s", (uid) => {
 		});
 
 		it("as managed objects with all their properties", async () => {
-			const { stdout } = await busctl(
-				"--json=short",
-				"--",
-				"call",
-				broker,
-				root,
-				"org.freedesktop.DBus.ObjectManager",
-				"GetManagedObjects",
-			);
-			const [objects] = JSON.parse(stdout).data;
+			const [objects] = await answer("org.freedesktop.DBus.ObjectManager", "GetManagedObjects");
 			expect(Object.keys(objects).sort()).toEqual([`${root}/vm/disp`, bank, shopping].sort());
 			expect(objects[bank][vm]).toMatchObject({
 				Name: { type: "s", data: "my-bank" },
@@ -237,19 +230,8 @@ describe.each(managerUids)("the broker on the bus, uid %s", (uid) => {
 			const calls = Array.from({ length: 50 }, (_, index) =>
 				index % 2 === 0
 					? run(bank, captured, "echo", String(index)).then(async (id) => {
-							const { stdout } = await busctl(
-								"--json=short",
-								"--",
-								"call",
-								broker,
-								root,
-								broker,
-								"Wait",
-								"sa{sv}",
-								id,
-								"0",
-							);
-							return Buffer.from(JSON.parse(stdout).data[2].stdout.data).toString();
+							const [, , { stdout }] = await answer(broker, "Wait", "sa{sv}", id, "0");
+							return Buffer.from(stdout.data).toString();
 						})
 					: installed.user.run("my-bank", "echo", String(index)).then(({ stdout }) => stdout),
 			);

@@ -1,6 +1,5 @@
 /** mktuntap makes real interfaces in networks of their own; each one goes with its last program. */
-import { spawnSync } from "node:child_process";
-import { accessSync, constants, mkdtempSync } from "node:fs";
+import { accessSync, constants } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { canMakeInterfaces, directory, inNetwork, make } from "./mktuntap.ts";
@@ -112,10 +111,6 @@ ip -br link show ql-shopping`);
 });
 
 describe("mktuntap's sources", () => {
-	it.runIf(spawnSync("clang", ["--version"]).status === 0)("have no warning of clang's, either", () => {
-		make(mkdtempSync(join(directory, "clang-")), "CC=clang");
-	});
-
 	it("are installed below PREFIX", () => {
 		make(directory, "install", "PREFIX=/usr", `DESTDIR=${directory}/root`);
 		accessSync(join(directory, "root/usr/bin/mktuntap"), constants.X_OK);
