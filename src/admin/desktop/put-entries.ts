@@ -23,7 +23,9 @@ export async function putEntries(
 	const last = await recoverList(places, isDry);
 	const plan = await planEntries(wanted, last ?? noManifest, places);
 	const next = await toNext(plan, last, places);
-	if (isDry || formatManifest(next) === formatManifest(last ?? noManifest)) return plan;
+	// The list alone does not tell: it is the same where one of its files is gone.
+	const isDone = plan.changes.length === 0 && formatManifest(next) === formatManifest(last ?? noManifest);
+	if (isDry || isDone) return plan;
 	signal?.throwIfAborted();
 	await applyPlan(plan, last, next, places, signal);
 	return plan;
