@@ -3,7 +3,6 @@ import { isUtf8 } from "node:buffer";
 import {
 	closeSync,
 	constants,
-	existsSync,
 	fstatSync,
 	lstatSync,
 	openSync,
@@ -34,15 +33,23 @@ export function policyDirectories(env: Environment): string[] {
 
 /** What changes whenever the policy may: the directories, and their files in the order in which they count. Never throws. */
 export const policyPlaces = (directories: readonly string[]): string[] =>
-	directories.flatMap((directory) => [directory, ...namesIn(directory).map((name) => join(directory, name))]);
+	directories.flatMap((directory) => {
+		try {
+			return [directory, ...toPaths(directory, listNames(directory))];
+		} catch {
+			/** Whether that is a problem, findPolicy() says. */
+			return [directory];
+		}
+	});
 
 /** Never throws: what is wrong is among its problems. `uid`: whose it may be, besides root's. */
 export function findPolicy(directories: readonly string[], uid: number): ParsedPolicy {
 	const problems: PolicyProblem[] = [];
 	const paths = directories.flatMap((directory) => {
-		const problem = findDirectoryProblem(directory, uid);
-		if (problem !== undefined) problems.push(problem);
-		return problem === undefined ? namesIn(directory).map((name) => join(directory, name)) : [];
+		const found = readPolicyDirectory(directory, uid);
+		if (Array.isArray(found)) return found;
+		problems.push(found);
+		return [];
 	});
 	const [tooMany] = paths.slice(policyFilesMax);
 	if (tooMany !== undefined) {
@@ -59,33 +66,36 @@ export function findPolicy(directories: readonly string[], uid: number): ParsedP
 	return parsePolicy(files, problems);
 }
 
-/** As `*.policy` in a shell, so that none begins with a dot, in the order of their bytes. */
-function namesIn(directory: string): string[] {
-	/** Mostly it is not there, and an error costs more than the look. */
-	if (!existsSync(directory)) return [];
-	try {
-		return readdirSync(directory, { encoding: "buffer" })
-			.filter((name) => name[0] !== 0x2e && name.toString("latin1").endsWith(".policy"))
-			.sort(Buffer.compare)
-			.map((name) => name.toString());
-	} catch {
-		return [];
-	}
-}
+/** Mostly it is not there, and an error costs more than the look. Throws where it can't be listed. */
+const listNames = (directory: string): Buffer[] =>
+	statSync(directory, { throwIfNoEntry: false }) === undefined ? [] : readdirSync(directory, { encoding: "buffer" });
 
-/** Who may write in a directory may take a file out of it. undefined: it is right, or not there. */
-function findDirectoryProblem(path: string, uid: number): PolicyProblem | undefined {
+/** As `*.policy` in a shell, so that none begins with a dot, in the order of their bytes. */
+const toPaths = (directory: string, names: readonly Buffer[]): string[] =>
+	names
+		.filter((name) => name[0] !== 0x2e && name.toString("latin1").endsWith(".policy"))
+		.sort(Buffer.compare)
+		.map((name) => join(directory, name.toString()));
+
+/**
+ * Who may write in a directory may take a file out of it. It is listed once, so that what is judged is what counts: a second list that
+ * fails would be a policy without files, which allows all. Empty where it is not there.
+ */
+function readPolicyDirectory(path: string, uid: number): string[] | PolicyProblem {
 	const problem = (sentence: string, remedy: string): PolicyProblem => ({ file: path, line: null, sentence, remedy });
 	try {
-		const found = statSync(path);
+		const found = statSync(path, { throwIfNoEntry: false });
+		if (found === undefined && isGone(path)) return [];
+		if (found === undefined)
+			return problem("is a link to nowhere; expected a directory", `namei -l ${shellWord(path)}`);
 		if (!found.isDirectory()) return problem("is no directory; expected one", `ls -ld ${shellWord(path)}`);
 		const foreign = findForeignHand(path, found, uid);
 		if (foreign !== undefined) return foreign;
-		const odd = readdirSync(path, { encoding: "buffer" }).find((name) => !isUtf8(name));
-		if (odd === undefined) return undefined;
+		const names = readdirSync(path, { encoding: "buffer" });
+		if (names.every((name) => isUtf8(name))) return toPaths(path, names);
 		return problem("has a name that is not UTF-8; expected text", `ls -b ${shellWord(path)}`);
 	} catch (cause) {
-		if (isAbsence(cause)) return undefined;
+		if (isAbsence(cause)) return [];
 		return problem(`can't be read (${errnoOf(cause)}); expected a directory`, `namei -l ${shellWord(path)}`);
 	}
 }
@@ -97,7 +107,7 @@ function readPolicyFile(path: string, uid: number): Uint8Array | PolicyProblem |
 		// O_NONBLOCK: the open of a FIFO would wait for a writer.
 		fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
 	} catch (cause) {
-		if (isAbsence(cause) && lstatSync(path, { throwIfNoEntry: false }) === undefined) return "absent";
+		if (isAbsence(cause) && isGone(path)) return "absent";
 		return problem(`can't be read (${errnoOf(cause)}); expected a file`, `namei -l ${shellWord(path)}`);
 	}
 	try {
@@ -115,6 +125,15 @@ function readPolicyFile(path: string, uid: number): Uint8Array | PolicyProblem |
 		return problem(`can't be read (${errnoOf(cause)}); expected a file`, `ls -l ${shellWord(path)}`);
 	} finally {
 		closeSync(fd);
+	}
+}
+
+/** A link that leads nowhere is there. */
+function isGone(path: string): boolean {
+	try {
+		return lstatSync(path, { throwIfNoEntry: false }) === undefined;
+	} catch (cause) {
+		return isAbsence(cause);
 	}
 }
 

@@ -1,6 +1,6 @@
 /** Policy files on a real file system: which count, in which order, and what each may be. */
 import { execFileSync } from "node:child_process";
-import {
+import fs, {
 	chmodSync,
 	chownSync,
 	mkdirSync,
@@ -12,6 +12,7 @@ import {
 	unlinkSync,
 	writeFileSync,
 } from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -200,8 +201,53 @@ describe("a directory that is wrong denies all, and is named:", () => {
 		expect(problems()).toEqual([[own, "can't be read (ELOOP); expected a directory", `namei -l ${own}`]]);
 	});
 
+	it("which is a link to nowhere: what it led to had rules", () => {
+		rmSync(own, { recursive: true });
+		symlinkSync("nowhere", own);
+		expect(problems()).toEqual([[own, "is a link to nowhere; expected a directory", `namei -l ${own}`]]);
+	});
+
 	it("with a name in it that is no text", () => {
 		writeFileSync(Buffer.concat([Buffer.from(`${own}/`), Buffer.from([0xff]), Buffer.from(".policy")]), "");
 		expect(problems()).toEqual([[own, "has a name that is not UTF-8; expected text", `ls -b ${own}`]]);
 	});
 });
+
+type FileCall = "statSync" | "readdirSync" | "openSync" | "lstatSync" | "fstatSync" | "readSync";
+
+/** Calls `work` with the `nth` call of `name` failing. Returns whether it came to that. */
+function withFault(name: FileCall, nth: number, work: () => void): boolean {
+	const real = fs[name] as (...args: readonly unknown[]) => unknown;
+	let calls = 0;
+	Object.assign(fs, {
+		[name]: (...args: readonly unknown[]) => {
+			calls += 1;
+			if (calls === nth) throw Object.assign(new Error("EMFILE: too many open files"), { code: "EMFILE" });
+			return real(...args);
+		},
+	});
+	syncBuiltinESMExports();
+	try {
+		work();
+	} finally {
+		Object.assign(fs, { [name]: real });
+		syncBuiltinESMExports();
+	}
+	return calls >= nth;
+}
+
+it.each<FileCall>(["statSync", "readdirSync", "openSync", "lstatSync", "fstatSync", "readSync"])(
+	"a call of the system that fails denies all, and never passes for no files, whichever it is: %s",
+	(name) => {
+		write(join(own, "10.policy"), "exec * @host work deny");
+		/** Only such a name is looked at once more. */
+		if (name === "lstatSync") symlinkSync("nowhere", join(etc, "10.policy"));
+		for (let nth = 1; withFault(name, nth, () => policyPlaces([own, etc])); nth++);
+		const denied: boolean[] = [];
+		while (withFault(name, denied.length + 1, () => denied.push(find().problems.length > 0)));
+		/** The last time nothing failed. */
+		denied.pop();
+		expect(denied.length).toBeGreaterThan(0);
+		expect(denied).not.toContain(false);
+	},
+);
