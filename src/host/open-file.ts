@@ -1,6 +1,6 @@
 /** A file of the host's that is to be opened in a guest: opened once, and from then on it is this very file. */
 import { constants } from "node:fs";
-import { type FileHandle, open, realpath } from "node:fs/promises";
+import { type FileHandle, open, readlink, realpath } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { VmConfig } from "../config/schema.ts";
 import type { SharedDirectory } from "../config/shared-directories.ts";
@@ -8,6 +8,7 @@ import { errnoOf, QubesLiteError } from "../errors.ts";
 import { type OpenCommand, toOpenArgv } from "../open/open-argv.ts";
 import type { OpenTarget } from "../open/open-target.ts";
 import { openFileMaxBytes } from "../protocol/programs.ts";
+import { shellWord } from "../shell-word.ts";
 import { toSafeText } from "../terminal/safe-text.ts";
 
 export interface OpenedFile extends AsyncDisposable {
@@ -19,8 +20,8 @@ export interface OpenedFile extends AsyncDisposable {
 }
 
 /**
- * Links are followed first, since people have them, and none is followed when it is opened: what is put there in between is refused. Throws BadRequest
- * or Limit.
+ * Links are followed first, since people have them, and none is followed when it is opened: what is put there in between is refused, be it in the place of
+ * a directory on the way, as the guest that shares one can do it. Throws BadRequest or Limit.
  */
 export async function openFile(path: string): Promise<OpenedFile> {
 	const shown = toSafeText(path);
@@ -29,6 +30,7 @@ export async function openFile(path: string): Promise<OpenedFile> {
 		const real = await realpath(resolve(path));
 		// O_NONBLOCK: the open of a FIFO would wait for a writer.
 		handle = await open(real, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+		await checkPlace(handle, real, shown);
 		const found = await handle.stat();
 		if (!found.isFile())
 			throw new QubesLiteError("BadRequest", `${shown} is not a regular file, and only those are opened`);
@@ -45,6 +47,16 @@ export async function openFile(path: string): Promise<OpenedFile> {
 		const why = errnoOf(cause) === "ENOENT" ? "is not there" : `can't be opened (${errnoOf(cause)})`;
 		throw new QubesLiteError("BadRequest", `${shown} ${why}`, { cause });
 	}
+}
+
+/** O_NOFOLLOW is about the last name only. Where an open file really is, or was until it was replaced, the kernel says (proc_pid_fd(5)). */
+async function checkPlace(handle: FileHandle, real: string, shown: string): Promise<void> {
+	const place = await readlink(`/proc/self/fd/${handle.fd}`);
+	if (place === real || place === `${real} (deleted)`) return;
+	const sentence = `${shown} led to ${toSafeText(real)}, and a moment later to ${toSafeText(place)}, so it is not opened`;
+	throw new QubesLiteError("BadRequest", sentence, {
+		remedy: `namei -l ${shellWord(shown)}   # see who changes the way there`,
+	});
 }
 
 /** `file`: the target's, opened. */
