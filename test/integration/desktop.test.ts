@@ -229,6 +229,21 @@ describe("an installation", () => {
 		expect(listTree(user)).toEqual(before);
 	});
 
+	it("that is only tried asks no guest: what it has reported last does", async () => {
+		guest.install("web.App");
+		await user.run("shopping", "true");
+		await command("sync shopping");
+		rmSync(entryAt("qubes-lite-shopping_web.App"));
+		guest.install("later");
+		const { status, stdout } = await user.sh("qubes-lite install --dry-run");
+		expect(status).toBe(0);
+		expect(stdout).toContain("would make   ~/.local/share/applications/qubes-lite-shopping_web.App.desktop\n");
+		expect(stdout).not.toContain("shopping_later");
+		expect((await command("sync shopping")).stdout).toContain("shopping_later");
+		await command("remove");
+		await user.sh("qubes-lite stop --force shopping");
+	});
+
 	it("leaves the menu alone where the configuration says so", async () => {
 		user.configure([shopping, banking], { desktop: false });
 		expect((await user.sh("qubes-lite install")).stdout).not.toContain("applications");

@@ -26,8 +26,11 @@ export async function install(words: readonly string[]): Promise<number> {
 	const parsed = parseCommand("install", words);
 	const isDry = parsed.has("dryRun");
 	const { config } = await findConfig(process.env);
-	/** Before anything is locked or changed: guests take their time. */
-	const vms = config.vms.map(({ name }) => name);
+	/**
+	 * Before anything is locked or changed: guests take their time. Who only wants to know what would be done runs nothing in them, and is no
+	 * use of them: their last reports do.
+	 */
+	const vms = isDry ? [] : config.vms.map(({ name }) => name);
 	const answers = config.desktop ? await askForPrograms({ vms, mayBoot: false }, process.env) : undefined;
 	const work = async (signal?: AbortSignal): Promise<void> => {
 		await putInPlace(parsed.has("force"), isDry, signal);
