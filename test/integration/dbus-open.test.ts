@@ -1,22 +1,25 @@
 /** Links and files that programs on the bus want opened: where, by which handler, and what is refused. */
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { chownAll, nothingLeft, type Outcome } from "../e2e/harness.ts";
 import { NotificationServer } from "../fixtures/notification-server.ts";
+import { BusCaller } from "./bus-caller.ts";
 import { FakeGuestPrograms } from "./fake-guest-programs.ts";
 import { InstalledBroker } from "./installed-broker.ts";
 
-const [broker, root] = ["org.qubeslite.Broker1", "/org/qubeslite"];
+const [broker, root, vmInterface] = ["org.qubeslite.Broker1", "/org/qubeslite", "org.qubeslite.VM1"];
 let installed: InstalledBroker;
 let desktop: NotificationServer;
+/** By whom errors are known by their names. */
+let caller: BusCaller;
 const at = (...parts: string[]): string => join(installed.user.directory, ...parts);
 const busctl = (...words: string[]): Promise<Outcome> =>
 	installed.manager.run("busctl", "--user", "--timeout=90", "--", "call", broker, ...words);
 const open = (target: string, ...options: string[]) =>
 	busctl(root, broker, "Open", "sa{sv}", target, ...(options.length > 0 ? options : ["0"]));
 const openIn = (vm: string, target: string, ...options: string[]) =>
-	busctl(`${root}/vm/${vm}`, "org.qubeslite.VM1", "Open", "sa{sv}", target, ...(options.length > 0 ? options : ["0"]));
+	busctl(`${root}/vm/${vm}`, vmInterface, "Open", "sa{sv}", target, ...(options.length > 0 ? options : ["0"]));
 const session = (vm: string) => ({
 	status: 0,
 	stdout: expect.stringMatching(`^s "${vm}\\.\\d+\\.[0-9a-f]{4}"\n$`),
@@ -36,6 +39,8 @@ beforeAll(async () => {
 	for (const directory of ["docs", ".config/qubes-lite/policy.d"]) mkdirSync(at(directory), { recursive: true });
 	writeFileSync(at("docs/letter.txt"), "a letter\n");
 	writeFileSync(at("a file.txt"), "x".repeat(1 << 20));
+	writeFileSync(at("large"), "");
+	truncateSync(at("large"), 300 << 20);
 	installed.writeConfig({
 		version: 1,
 		/** So that the fake guests have the PATH of their user. */
@@ -49,11 +54,13 @@ beforeAll(async () => {
 	writePolicy("* * @host @anyvm allow\n");
 	if (installed.user.uid !== undefined) chownAll(installed.user.directory, installed.user.uid);
 	desktop = await NotificationServer.start(at("bus"));
+	caller = new BusCaller(installed);
 });
 
 afterEach(() => writeFileSync(at("opened"), ""));
 
 afterAll(async () => {
+	await caller.kill();
 	await desktop.stop();
 	expect(await installed.leave(["shopping", "banking"])).toEqual(nothingLeft);
 });
@@ -125,11 +132,12 @@ it.each([
 	["/dev/null", "BadRequest", "is not a regular file"],
 	["", "BadRequest", "nothing to open"],
 	[`https://example.org/${"x".repeat(10_000)}`, "BadRequest", "longer than 8 KiB"],
-])("%s is refused, and nothing is started", async (target, code, words) => {
+	["large", "Limit", "is larger than 256 MiB"],
+])("%s is refused by name, and nothing is started", async (target, code, words) => {
 	const starts = installed.user.starts("banking");
-	const { status, stdout, stderr } = await openIn("banking", target);
-	expect([status, stdout, stderr]).toEqual([1, "", expect.stringContaining(words)]);
-	expect(code).toBe("BadRequest");
+	const word = target === "large" ? at(target) : target;
+	const answer = await caller.call(`${root}/vm/banking`, vmInterface, "Open", `(${JSON.stringify(word)}, @a{sv} {})`);
+	expect(answer).toEqual(["error", `org.qubeslite.Error.${code}`, expect.stringContaining(words)]);
 	expect(installed.user.starts("banking")).toBe(starts);
 });
 
