@@ -98,6 +98,21 @@ it("a line that says to ask asks whoever sits there", { timeout: 60_000 }, async
 	expect((await unanswered).stderr).toContain("nobody has chosen where other.example is opened");
 });
 
+it("who opens the same while the question is on the screen gets the same answer", async () => {
+	writePolicy("open-url * ask\n* * @host @anyvm allow\n");
+	const asked = desktop.notified.length;
+	const links = ["twice.example/a", "twice.example/b", "twice.example/c", "last.example/"].map(
+		(link) => `https://${link}`,
+	);
+	/** One program's calls are taken in their order: when the last one asks, all have. */
+	for (const link of links) await caller.send(root, broker, "Open", `('${link}', @a{sv} {})`);
+	await installed.user.until("it asks", () => desktop.summaries.includes("Open last.example"));
+	for (const { id } of desktop.open) desktop.click(id, "1");
+	for (const link of links) await untilOpened(`banking ${link}\n`);
+	const summaries = desktop.notified.slice(asked).map(({ summary }) => summary);
+	expect(summaries).toEqual(["Open twice.example", "Open last.example"]);
+});
+
 it("`qubes-lite open` without a terminal has the desktop asked", { timeout: 60_000 }, async () => {
 	const asked = installed.manager.run("qubes-lite", "open", "https://link.example");
 	await installed.user.until("it asks", () => desktop.summaries.includes("Open link.example"));

@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { systemClock } from "../../src/broker/clock.ts";
 import { Desk } from "../../src/broker/notifications/desk.ts";
 import { DesktopServer } from "../../src/broker/notifications/desktop-server.ts";
+import type { Answer } from "../../src/broker/notifications/question.ts";
 import { findUserBus } from "../../src/dbus/user-bus-place.ts";
 import { nothingLeft } from "../e2e/harness.ts";
 import { NotificationServer, type Notified } from "../fixtures/notification-server.ts";
@@ -180,9 +181,9 @@ it("a question is answered by whoever sits there, or by nobody in time", async (
 		port: new DesktopServer(place, { debug: () => {} }),
 		...{ clock: systemClock, now: () => performance.now(), isWanted: () => true },
 	});
-	const ask = (about: string, withinMs: number): Promise<string | null> =>
+	const ask = (about: string, withinMs: number): Promise<Answer> =>
 		desk.ask({
-			...{ about, summary: `${about} asks`, body: ["to open <b>https://example.org/</b>"], withinMs },
+			...{ summary: `${about} asks`, body: ["to open <b>https://example.org/</b>"], withinMs },
 			choices: [
 				{ key: "allow", label: "Allow" },
 				{ key: "deny", label: "Deny" },
@@ -196,17 +197,18 @@ it("a question is answered by whoever sits there, or by nobody in time", async (
 		expiresMs: 60_000,
 	});
 	desktop.click(question.id, "deny");
-	expect(await answer).toBe("deny");
+	expect(await answer).toEqual({ kind: "chosen", key: "deny" });
+	const nobody = { kind: "unanswered" };
 	const closed = ask("banking", 60_000);
 	desktop.dismiss((await shown(desktop, "banking asks")).id);
-	expect(await closed).toBe(null);
-	expect(await ask("vault", 300)).toBe(null);
+	expect(await closed).toEqual(nobody);
+	expect(await ask("vault", 300)).toEqual(nobody);
 	await user.until("no question is left", () => desktop.summaries.length === 0);
 	/** Its server is gone before it is answered. */
 	const unanswered = ask("disp", 60_000);
 	await shown(desktop, "disp asks");
 	await desktop.stop();
-	expect(await unanswered).toBe(null);
+	expect(await unanswered).toEqual(nobody);
 });
 
 it("no button does what the policy forbids", async () => {

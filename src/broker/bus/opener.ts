@@ -7,7 +7,7 @@ import { type OpenDestination, parseOpenDestination } from "../../open/open-dest
 import { toOpenPolicy } from "../../open/open-policy.ts";
 import { type OpenTarget, parseOpenTarget, schemeOf } from "../../open/open-target.ts";
 import type { ParsedPolicy } from "../../policy/parse-policy.ts";
-import type { Question } from "../notifications/desk.ts";
+import type { Answer, Question } from "../notifications/question.ts";
 import type { Requests } from "../requests.ts";
 import type { Runs } from "./runs.ts";
 
@@ -17,8 +17,8 @@ export interface OpenerHost {
 	readonly config: () => Config;
 	/** The policy as it is now, and where the user's own files of it are. */
 	readonly openPolicy: () => { readonly policy: ParsedPolicy; readonly directory: string };
-	/** A question to whoever sits there: the key of the choice, or null. */
-	readonly ask: (question: Question) => Promise<string | null>;
+	/** A question to whoever sits there. */
+	readonly ask: (question: Question) => Promise<Answer>;
 }
 
 /** Whoever has followed a link looks at the screen. */
@@ -64,28 +64,49 @@ export class Opener {
 		const lines = toOpenPolicy(policy, config(), directory);
 		const isAsked = mustAsk(lines, target);
 		const host = target.kind === "uri" ? target.host : null;
-		const remedy = `${lines.toAdding(`open-url ${host ?? "*"} VM`)}   # or: qubes-lite open --in VM …`;
-		return decideWhere(target, config(), { policy: lines, ask: isAsked ? this.#asker(abandoned, remedy) : undefined });
+		const adding = lines.toAdding(`open-url ${host ?? "*"} VM`);
+		return decideWhere(target, config(), { policy: lines, ask: isAsked ? this.#asker(abandoned, adding) : undefined });
 	}
 
-	/** `remedy`: how the question is not asked again. */
-	#asker(cancel: AbortSignal, remedy: string): Ask {
+	/** `adding`: how the question is not asked again. */
+	#asker(cancel: AbortSignal, adding: string): Ask {
 		return async (what, choices) => {
 			const offered = [...choices.slice(0, choicesMax - 1), ...choices.slice(choicesMax - 1).slice(-1)];
 			const answer = await this.#host.ask({
-				...{ about: `open ${what}`, summary: `Open ${what}`, body: ["In which vm?"], withinMs: askWithinMs, cancel },
+				...{ summary: `Open ${what}`, body: ["In which vm?"], withinMs: askWithinMs, cancel },
 				choices: offered.map(({ vm, isDisposable }, index) => ({
 					key: String(index),
 					label: isDisposable ? `a disposable (${vm.name})` : vm.name,
 				})),
 			});
-			const chosen = answer === null ? undefined : offered[Number(answer)];
+			const chosen = answer.kind === "chosen" ? offered[Number(answer.key)] : undefined;
 			if (chosen !== undefined) return chosen;
-			throw new QubesLiteError("Denied", `nobody has chosen where ${what} is opened, and the policy does not say`, {
-				remedy,
-			});
+			throw toUnchosen(answer.kind, what, adding);
 		};
 	}
+}
+
+/** Why nobody has said where `what` is opened, and what helps. `adding`: the command that makes the policy say it. */
+function toUnchosen(kind: Answer["kind"], what: string, adding: string): QubesLiteError {
+	const refusal = (sentence: string, remedy: string, code: "Denied" | "Limit" = "Denied") =>
+		new QubesLiteError(code, sentence, { remedy });
+	const named = "qubes-lite open --in VM …";
+	if (kind === "tooMany") {
+		const sentence = `there have been too many notifications within a minute to ask where ${what} is opened`;
+		return refusal(sentence, `${named}   # or again in a minute`, "Limit");
+	}
+	if (kind === "unwanted") {
+		const sentence = `nobody is asked where ${what} is opened, since "notifications" is false, and the policy does not say`;
+		return refusal(sentence, `${adding}   # or "notifications": true in the configuration, or: ${named}`);
+	}
+	if (kind === "unshown") {
+		const sentence = `nobody can be asked where ${what} is opened, since no desktop shows the question, and the policy does not say`;
+		return refusal(sentence, `${adding}   # or: ${named}`);
+	}
+	return refusal(
+		`nobody has chosen where ${what} is opened, and the policy does not say`,
+		`${adding}   # or: ${named}`,
+	);
 }
 
 const toPolicyTarget = ({ vm, isDisposable }: { readonly vm: VmConfig; readonly isDisposable: boolean }): string =>

@@ -1,7 +1,8 @@
 /** All notifications of a broker: whether they are wanted, how many there may be, and which of them are open. */
 import type { Clock } from "../clock.ts";
-import type { Note, NoteAction, NoteHandlers, NotificationPort } from "./note.ts";
+import type { Note, NoteHandlers, NotificationPort } from "./note.ts";
 import { OpenNote } from "./open-note.ts";
+import { type Answer, OpenQuestion, type Question } from "./question.ts";
 import { perMinute, RateLimit } from "./rate-limit.ts";
 
 export interface DeskOptions {
@@ -15,17 +16,6 @@ export interface DeskOptions {
 
 export type NoteKind = "boot" | "failure" | "stop" | "leftover" | "log";
 
-export interface Question {
-	/** Whom it is about, such as the vm: of each there is one question at a time. */
-	readonly about: string;
-	readonly summary: string;
-	readonly body: readonly string[];
-	readonly choices: readonly NoteAction[];
-	/** Until no answer is an answer. */
-	readonly withinMs: number;
-	readonly cancel?: AbortSignal;
-}
-
 /** Names that a summary of failures says. */
 const namedMax = 3;
 
@@ -33,8 +23,8 @@ export class Desk {
 	readonly #options: DeskOptions;
 	readonly #limit = new RateLimit();
 	readonly #open = new Set<OpenNote>();
-	/** Questions, by whom they are about. */
-	readonly #asked = new Map<string, OpenNote>();
+	/** Questions, by what their reader sees of them. */
+	readonly #asked = new Map<string, OpenQuestion>();
 	/** Failures that were too many to be told one by one, since the last one that was not. */
 	#unsaid: string[] = [];
 	#summary: OpenNote | undefined;
@@ -54,43 +44,28 @@ export class Desk {
 		return this.#add(note, handlers);
 	}
 
-	/**
-	 * A question to whoever sits there: resolves with the key of the choice, or with null where nobody has chosen, nobody can, or it is
-	 * not to be asked. Never rejects.
-	 */
-	async ask({ about, summary, body, choices, withinMs, cancel }: Question): Promise<string | null> {
+	/** A question to whoever sits there. Who asks what is on the screen already hears the same answer. Never rejects. */
+	async ask(question: Question): Promise<Answer> {
 		const { now, clock, isWanted } = this.#options;
-		if (!isWanted() || cancel?.aborted === true || this.#asked.has(about)) return null;
-		if (!this.#limit.admitAny(now(), perMinute - 1)) return null;
-		const { promise, resolve } = Promise.withResolvers<string | null>();
-		const known = (key: string): boolean => choices.some((choice) => choice.key === key);
-		const question: Note = { summary, body, urgency: "normal", actions: choices, expiresMs: withinMs };
-		const note = this.#add(question, {
-			acted: (key) => {
-				if (known(key)) resolve(key);
-			},
-			closed: () => resolve(null),
+		const { summary, body, choices, cancel } = question;
+		if (!isWanted()) return { kind: "unwanted" };
+		if (cancel?.aborted === true) return { kind: "unanswered" };
+		const seen = JSON.stringify([summary, body, choices]);
+		const asked = this.#asked.get(seen);
+		if (asked !== undefined) return await asked.hear(cancel);
+		if (!this.#limit.admitAny(now(), perMinute - 1)) return { kind: "tooMany" };
+		const open = new OpenQuestion(question, {
+			clock,
+			show: (note, handlers) => this.#add(note, handlers),
+			ended: () => this.#asked.delete(seen),
 		});
-		this.#asked.set(about, note);
-		const timer = clock.setTimeout(() => resolve(null), withinMs);
-		const cancelled = (): void => resolve(null);
-		cancel?.addEventListener("abort", cancelled, { once: true });
-		void note.shown.then((shown) => {
-			if (shown?.hasActions !== true) resolve(null);
-		});
-		try {
-			return await promise;
-		} finally {
-			clock.clearTimeout(timer);
-			cancel?.removeEventListener("abort", cancelled);
-			this.#asked.delete(about);
-			void note.close();
-		}
+		this.#asked.set(seen, open);
+		return await open.hear(cancel);
 	}
 
 	/** Nobody will hear an answer. Resolves when the server knows. Never rejects. */
 	async withdrawQuestions(): Promise<void> {
-		await Promise.all([...this.#asked.values()].map((note) => note.close()));
+		await Promise.all([...this.#asked.values()].map((question) => question.close()));
 	}
 
 	/** Resolves when the server knows. Never rejects. */

@@ -3,10 +3,11 @@ import { type Clock, waitFor } from "../clock.ts";
 import type { Registry } from "../registry.ts";
 import type { Vm } from "../vm.ts";
 import { BootNote } from "./boot-note.ts";
-import { Desk, type DeskOptions, type Question } from "./desk.ts";
+import { Desk, type DeskOptions } from "./desk.ts";
 import { FailureNote } from "./failure-note.ts";
 import { LeftoverNote } from "./leftover-note.ts";
 import type { NotedVm, NotedVmOptions, Noter } from "./noted-vm.ts";
+import type { Answer, Question } from "./question.ts";
 import { StopNote } from "./stop-note.ts";
 
 /** A server answers in milliseconds. Whoever comes while a broker leaves waits for the next one. */
@@ -43,7 +44,7 @@ export class Notifications {
 	}
 
 	/** See Desk.ask. */
-	ask(question: Question): Promise<string | null> {
+	ask(question: Question): Promise<Answer> {
 		return this.#desk.ask(question);
 	}
 

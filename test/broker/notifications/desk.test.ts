@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import type { Question } from "../../../src/broker/notifications/desk.ts";
+import type { Question } from "../../../src/broker/notifications/question.ts";
 import type { Reason } from "../../../src/statemachines/vm-events.ts";
 import { FakeBroker, FakeVm, settle } from "./fake-desktop.ts";
 
@@ -63,7 +63,6 @@ it("what is no failure leaves the last one of a minute to those", async () => {
 });
 
 const question = (changes: Partial<Question> = {}): Question => ({
-	about: "shopping",
 	summary: "shopping asks to open a link",
 	body: ["https://example.org/"],
 	choices: [
@@ -80,7 +79,7 @@ it("a question resolves with the choice, and is gone then", async () => {
 	await settle();
 	broker.desktop.open[0]?.click("default");
 	broker.desktop.open[0]?.click("allow");
-	expect(await answer).toBe("allow");
+	expect(await answer).toEqual({ kind: "chosen", key: "allow" });
 	await settle();
 	expect([broker.desktop.summaries, broker.clock.pending]).toEqual([[], 0]);
 });
@@ -103,42 +102,89 @@ it.each<[string, (broker: FakeBroker, cancel: AbortController) => void | Promise
 	await settle();
 	expect(broker.desktop.open.length).toBe(1);
 	await happen(broker, cancel);
-	expect(await answer).toBe(null);
+	expect(await answer).toEqual({ kind: "unanswered" });
 	await settle();
 	expect([broker.desktop.summaries, broker.clock.pending]).toEqual([[], 0]);
 });
 
-it.each<[string, (broker: FakeBroker) => void]>([
+it.each<[string, string, (broker: FakeBroker) => void]>([
 	[
 		"nobody shows it",
+		"unshown",
 		(broker) => {
 			broker.desktop.isAbsent = true;
 		},
 	],
 	[
 		"nobody can click",
+		"unshown",
 		(broker) => {
 			broker.desktop.hasActions = false;
 		},
 	],
 	[
 		"it is not wanted",
+		"unwanted",
 		(broker) => {
 			broker.isWanted = false;
 		},
 	],
-	["there is one about the same already", (broker) => void broker.notifications.ask(question())],
-])("a question has no answer at once where %s", async (_, begin) => {
+])("a question has no answer at once where %s, and says so", async (_, kind, begin) => {
 	const broker = fleet(0);
 	begin(broker);
-	expect(await broker.notifications.ask(question())).toBe(null);
+	expect(await broker.notifications.ask(question())).toEqual({ kind });
+	expect(broker.clock.pending).toBe(0);
+});
+
+it("who asks what is on the screen already hears the same answer, and nothing more is shown", async () => {
+	const broker = fleet(0);
+	const answers = [broker.notifications.ask(question()), broker.notifications.ask(question())];
+	await settle();
+	answers.push(broker.notifications.ask(question()));
+	expect(broker.desktop.bubbles.length).toBe(1);
+	broker.desktop.open[0]?.click("deny");
+	/** It is answered: this is another question. */
+	const late = broker.notifications.ask(question());
+	const denied = { kind: "chosen", key: "deny" };
+	expect(await Promise.all(answers)).toEqual([denied, denied, denied]);
+	await settle();
+	expect(broker.desktop.bubbles.length).toBe(2);
+	broker.desktop.open[0]?.click("allow");
+	expect(await late).toEqual({ kind: "chosen", key: "allow" });
+});
+
+it("a question stays for those who still ask it, and goes with the last one", async () => {
+	const broker = fleet(0);
+	const [first, second] = [new AbortController(), new AbortController()];
+	const ask = ({ signal }: AbortController) => broker.notifications.ask(question({ cancel: signal }));
+	const answers = [ask(first), ask(second)];
+	await settle();
+	first.abort();
+	expect(await answers[0]).toEqual({ kind: "unanswered" });
+	expect(broker.desktop.open.length).toBe(1);
+	second.abort();
+	expect(await answers[1]).toEqual({ kind: "unanswered" });
+	await settle();
+	expect([broker.desktop.summaries, broker.clock.pending]).toEqual([[], 0]);
+});
+
+it("what offers other choices is another question", async () => {
+	const broker = fleet(0);
+	const other = { choices: [{ key: "allow", label: "Allow, and more" }] };
+	const answers = [broker.notifications.ask(question()), broker.notifications.ask(question(other))];
+	await settle();
+	broker.desktop.open[1]?.click("allow");
+	broker.desktop.open[0]?.click("deny");
+	expect(await Promise.all(answers)).toMatchObject([{ key: "deny" }, { key: "allow" }]);
 });
 
 it("who asks and asks is not heard any more", async () => {
 	const broker = fleet(0);
-	const answers = Array.from({ length: 20 }, (_, index) => broker.notifications.ask(question({ about: `vm${index}` })));
+	const ask = (_: unknown, index: number) => broker.notifications.ask(question({ summary: `vm${index} asks` }));
+	const answers = Array.from({ length: 20 }, ask);
 	await settle();
 	expect(broker.desktop.open.length).toBe(11);
 	for (const bubble of broker.desktop.open) bubble.click("deny");
-	expect((await Promise.all(answers)).filter((answer) => answer === "deny").length).toBe(11);
+	const kinds = (await Promise.all(answers)).map(({ kind }) => kind);
+	expect(kinds).toEqual([...Array(11).fill("chosen"), ...Array(9).fill("tooMany")]);
 });
