@@ -2,9 +2,11 @@
 import { programNameMaxChars } from "../protocol/programs.ts";
 import { toSafeText } from "../terminal/safe-text.ts";
 
-/** Scripts that are written from right to left. */
-const rightToLeft =
-	/[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}\p{Script=Adlam}]/u;
+/**
+ * What is written from right to left, the bidirectional classes R and AL: the blocks that Unicode keeps for it, so that scripts to come are in it as well (DerivedBidiClass.txt,
+ * @missing), and a mark. Regular expressions know no such classes, only scripts, of which there are thirty by now.
+ */
+const rightToLeft = /[\u0590-\u08FF\u200F\uFB1D-\uFDFF\uFE70-\uFEFF\u{10800}-\u{10FFF}\u{1E800}-\u{1EFFF}]/u;
 
 /** First strong isolate, and its end: what is in between can't move what follows it (Unicode TR 9). */
 const isolate = { begin: "\u2068", end: "\u2069" };
@@ -21,7 +23,10 @@ export function toProgramName(untrusted: string, id: string): string {
 	return name === "" ? id : name;
 }
 
-/** "Firefox (shopping)": which vm it is, is ours to say, always at the end, and the name can't move it. */
+/**
+ * "Firefox (shopping)": which vm it is, is ours to say, always at the end, and the name can't move it. Only names that could are isolated: the others would begin
+ * with a character that nobody types, by which launchers sort them and don't find them, and for which old fonts draw a box.
+ */
 export function toMenuName(name: string, vm: string): string {
 	const shown = rightToLeft.test(name) ? `${isolate.begin}${name}${isolate.end}` : name;
 	return `${shown} (${vm})`;

@@ -1,7 +1,8 @@
+import { spawnSync } from "node:child_process";
 import { deflateSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { toMenuName } from "../../src/desktop/program-name.ts";
+import { toMenuName, toProgramName } from "../../src/desktop/program-name.ts";
 import { formatKept, parseKept, parseReport } from "../../src/desktop/report.ts";
 import { programsMax } from "../../src/protocol/programs.ts";
 import { chunk, end, header, makePng, signature } from "./make-png.ts";
@@ -114,4 +115,29 @@ describe("a guest's report", () => {
 it("a name that is written from right to left does not move the vm's", () => {
 	expect(toMenuName("Firefox", "shopping")).toBe("Firefox (shopping)");
 	expect(toMenuName("שלום", "shopping")).toBe("\u2068שלום\u2069 (shopping)");
+	for (const name of ["Ωμέγα", "Почта", "電卓", "계산기", "ปฏิทิน", "😀 1+1=2", "été"]) {
+		expect(toMenuName(name, "shopping")).toBe(`${name} (shopping)`);
+	}
+});
+
+it("nor does any single character of such a script, the old ones included", () => {
+	/** Python's tables are none of ours. */
+	const list =
+		'import unicodedata as u\nfor c in range(0x110000):\n if u.bidirectional(chr(c)) in ("R", "AL", "AN"): print(c)';
+	const { stdout } = spawnSync("/usr/bin/python3", ["-c", list], { encoding: "utf8" });
+	const characters = stdout
+		.trim()
+		.split("\n")
+		.map((code) => String.fromCodePoint(Number(code)));
+	expect(characters.length).toBeGreaterThan(2_000);
+	/** Samaritan, Mandaic, NKo, Phoenician, Imperial Aramaic, Hanifi Rohingya, Yezidi, Adlam; the number of an Indic Siyaq. */
+	for (const known of "\u0800\u0840\u07CA\u{10900}\u{10840}\u{10D00}\u{10E80}\u{1E900}\u{1EC71}")
+		expect(characters).toContain(known);
+	const moving = characters.filter((character) => !toMenuName(`a${character}`, "x").startsWith("\u2068"));
+	expect(moving).toEqual([]);
+});
+
+it("a guest's name can't end the isolation that it is in", () => {
+	const name = toProgramName("\u2069\u05D0\u202E\u2067\u200F", "firefox");
+	expect(toMenuName(name, "shopping")).toBe("\u2068\u05D0\u2069 (shopping)");
 });
