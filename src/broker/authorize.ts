@@ -7,7 +7,7 @@ import type { Policy, PolicyRequest } from "./policy.ts";
 import { toSafeLine } from "./safe-line.ts";
 
 export interface Authority {
-	readonly policy: Policy;
+	readonly policy: Pick<Policy, "decide">;
 	readonly log: Logger;
 }
 

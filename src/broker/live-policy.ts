@@ -33,6 +33,7 @@ export class LivePolicy implements Policy {
 	#policy: ParsedPolicy;
 	/** What its places looked like just before it was read; "" where that says nothing about what was read. */
 	#seen = "";
+	readonly #listeners = new Set<() => void>();
 
 	constructor(host: LivePolicyHost) {
 		this.#host = host;
@@ -47,12 +48,12 @@ export class LivePolicy implements Policy {
 
 	/** As its files have it now. */
 	now(): ParsedPolicy {
-		this.refresh();
+		this.#refresh();
 		return this.#policy;
 	}
 
 	decide(request: PolicyRequest): Decision {
-		this.refresh();
+		this.#refresh();
 		const { rules, problems } = this.#policy;
 		const [first] = problems;
 		const why = explainProblems(problems);
@@ -65,22 +66,28 @@ export class LivePolicy implements Policy {
 		return { allow: false, why: toReason(rule, request), remedy, rule: rule?.at == null ? null : formatPlace(rule.at) };
 	}
 
-	/** Calls `changed` whenever it is another one, until the process ends. Without it requests alone see to that. */
-	watch(changed: () => void): void {
+	/** Until the process ends a change is noticed by itself. Without it requests alone see to that. */
+	watch(): void {
 		const places = this.#host.directories.map((directory) => join(directory, "*.policy"));
-		watchPlaces(places, () => {
-			if (this.refresh()) changed();
-		});
+		watchPlaces(places, () => this.#refresh());
 	}
 
-	/** Reads it again if its places have changed. Returns whether they have. Never throws. */
-	refresh(): boolean {
-		if (this.#seen !== "" && this.#seen === lookAt(policyPlaces(this.#host.directories)).stamp) return false;
+	onChange(changed: () => void): () => void {
+		this.#listeners.add(changed);
+		return () => this.#listeners.delete(changed);
+	}
+
+	/** Reads it again if its places have changed. Never throws. */
+	#refresh(): void {
+		if (this.#seen !== "" && this.#seen === lookAt(policyPlaces(this.#host.directories)).stamp) return;
 		const before = describe(this.#policy);
 		this.#policy = this.#read();
-		if (describe(this.#policy) === before) return false;
+		if (describe(this.#policy) === before) return;
 		this.#note();
-		return true;
+		/** Whoever sees it first is in the middle of a question. */
+		queueMicrotask(() => {
+			for (const changed of this.#listeners) changed();
+		});
 	}
 
 	#read(): ParsedPolicy {

@@ -221,10 +221,11 @@ async function serve(fd: number | null): Promise<void> {
 	process.once("SIGINT", () => leaving.begin("SIGINT"));
 	process.on("SIGHUP", () => void live.refresh(configured, true));
 	live.watch(configured);
-	policy.watch(() => {
+	policy.onChange(() => {
 		busApi?.look();
 		changed();
 	});
+	policy.watch();
 	void waitForChange(runtimeDirectory, () => server.socket.isLost() || undefined, socketLooks).then(() =>
 		leaving.begin("lost socket"),
 	);

@@ -18,4 +18,6 @@ export type Decision =
 export interface Policy {
 	/** As it holds at this moment. Never throws. */
 	decide(request: PolicyRequest): Decision;
+	/** Calls `changed` soon after it has become another one, whoever sees that first, until the returned function is called. */
+	onChange(changed: () => void): () => void;
 }

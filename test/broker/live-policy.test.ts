@@ -96,10 +96,32 @@ describe("a policy that changes", () => {
 		expect(logged).toHaveLength(3);
 	});
 
+	it("is told to who listens although a request has seen it first, once, and not in the middle of that request", async () => {
+		const policy = open();
+		const changed = vi.fn();
+		const forget = policy.onChange(changed);
+		write(noStop);
+		expect(policy.decide(stop)).toMatchObject({ allow: false });
+		expect(changed).not.toHaveBeenCalled();
+		await Promise.resolve();
+		expect(changed).toHaveBeenCalledTimes(1);
+		policy.decide(stop);
+		write(all);
+		policy.now();
+		await Promise.resolve();
+		expect(changed).toHaveBeenCalledTimes(2);
+		forget();
+		write(noStop);
+		policy.decide(stop);
+		await Promise.resolve();
+		expect(changed).toHaveBeenCalledTimes(2);
+	});
+
 	it("is noticed without a request where it is watched", async () => {
 		const policy = open();
 		const changed = vi.fn();
-		policy.watch(changed);
+		policy.onChange(changed);
+		policy.watch();
 		write("x");
 		await vi.waitFor(() => expect(changed).toHaveBeenCalled(), { timeout: 5_000, interval: 10 });
 		expect(policy.problem?.message).toContain(`${file}:1: is 'x'`);
