@@ -4,6 +4,7 @@ import { formatSessionId } from "../../protocol/session-id.ts";
 import type { VmNotice } from "../../statemachines/vm-events.ts";
 import type { Clock } from "../clock.ts";
 import type { Instance } from "../instance.ts";
+import { Pace } from "../pace.ts";
 import type { SessionNews } from "../session-news.ts";
 import type { Vm } from "../vm.ts";
 import { toPath } from "./interfaces.ts";
@@ -21,6 +22,12 @@ export interface ToldVmHost extends VmObjectHost {
 
 /** A guest decides how often its sessions change: what is not a change of state is announced together. */
 const togetherMs = 50;
+/**
+ * A guest's sessions make it ready and idle as well: some such changes are told at once, as commands follow each other, more only as
+ * often as what is announced together.
+ */
+const flipsAtOnce = 8;
+const sessionStates: readonly unknown[] = ["ready", "idle"];
 /** While there is no bus; what a desktop starts and ends in such a moment is less. */
 const untoldMax = 256;
 
@@ -37,6 +44,7 @@ export class ToldVm {
 	#isTold = false;
 	#hasBegun = false;
 	#later: unknown;
+	readonly #flips: Pace;
 	/** Ends of sessions, and their beginnings, that nobody could be told of yet. */
 	#untold: (readonly [news: SessionNews, instance: Instance])[] = [];
 
@@ -46,6 +54,7 @@ export class ToldVm {
 		this.name = vm.config.name;
 		this.path = toPath(this.name);
 		this.#object = new VmObject(vm, host);
+		this.#flips = new Pace({ atOnce: flipsAtOnce, everyMs: togetherMs, now: host.requests.dependencies.now });
 		this.#unwatch = [
 			vm.watch(() => this.#stepped()),
 			vm.notices((notice) => this.#notice(notice)),
@@ -91,10 +100,16 @@ export class ToldVm {
 		}
 		if (!mayTell) return;
 		this.#told = now;
+		if (!this.#isTold) {
+			this.#isTold = true;
+			this.#host.shown(true, true);
+			return;
+		}
 		const changed = differences(told, now);
 		if (Object.keys(changed).length === 0) return;
 		this.#host.service.changed(this.path, this.#object, changed);
 		if (changed.State !== undefined) {
+			if (isFlip(told.State, now.State)) this.#flips.spend();
 			this.#host.service.emit(this.path, this.#object, "StateChanged", [told.State, now.State, now.Reason]);
 		}
 	}
@@ -120,7 +135,8 @@ export class ToldVm {
 	}
 
 	#stepped(): void {
-		if (this.#vm.snapshot().state !== this.#told?.State) this.look();
+		const [told, { state }] = [this.#told?.State, this.#vm.snapshot()];
+		if (state !== told && !(isFlip(told, state) && this.#flips.isSpent)) this.look();
 		else this.#later ??= this.#host.clock.setTimeout(() => this.look(), togetherMs);
 	}
 
@@ -149,6 +165,9 @@ export class ToldVm {
 
 	#emit(signal: string, body: readonly unknown[]): void {
 		if (!this.isShown || !this.#host.requests.mayTell(this.name)) return;
+		if (!this.#isTold) this.look();
 		this.#host.service.emit(this.path, this.#object, signal, body);
 	}
 }
+
+const isFlip = (from: unknown, to: unknown): boolean => sessionStates.includes(from) && sessionStates.includes(to);
