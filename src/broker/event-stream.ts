@@ -1,6 +1,6 @@
 /**
  * What a watcher is told: first who tells and what each vm is at, then what happens to them. Snapshot and stream are taken together, so
- * that nothing is missed between.
+ * that nothing is missed between. A vm of which the policy lets nothing be told is not there, until it does.
  */
 import { type BrokerEvent, eventWordsMax, type VmFacts } from "../protocol/broker-events.ts";
 import type { VmState } from "../protocol/broker-replies.ts";
@@ -14,6 +14,10 @@ import type { Vm } from "./vm.ts";
 export interface EventSource {
 	readonly registry: Pick<Registry, "all" | "watch" | "isConfigured" | "isPreloaded">;
 	readonly pid: number;
+	/** Whether the policy lets the host be told what happens to the vm of this name, now. */
+	mayTell(vm: string): boolean;
+	/** Calls `changed` when that may have become another answer, until the returned function is called. */
+	onPolicy(changed: () => void): () => void;
 	/** Clock of the machines, and the wall's. */
 	readonly now: () => number;
 	readonly wallNow: () => number;
@@ -28,30 +32,32 @@ export function streamEvents(source: EventSource, only: string | null, tell: (ev
 	const told = new Map<Vm, ToldVm>();
 	const say: Tell = (event) => tell({ at: new Date(wallNow()).toISOString(), ...event } as BrokerEvent);
 	const isMeant = (vm: Vm): boolean => only === null || vm.config.name === only;
-	const begin = (vm: Vm): void => {
-		told.set(vm, new ToldVm(vm, source, say));
+	const look = (): void => {
+		for (const vm of told.values()) vm.look();
 	};
 	const vms = registry.all().filter(isMeant);
-	say({ type: "broker", pid, vms: vms.map(({ config }) => config.name) });
-	for (const vm of vms) begin(vm);
+	const listed = new Set(vms.filter(({ config }) => source.mayTell(config.name)));
+	say({ type: "broker", pid, vms: [...listed].map(({ config }) => config.name) });
+	for (const vm of vms) told.set(vm, new ToldVm(vm, source, say, listed.has(vm)));
 	const unwatch = registry.watch({
 		added(vm) {
 			if (!isMeant(vm)) return;
-			say({ type: "vm-added", vm: vm.config.name });
-			begin(vm);
+			const added = new ToldVm(vm, source, say, false);
+			told.set(vm, added);
+			added.look();
 		},
 		gone(vm) {
-			if (!told.has(vm)) return;
-			told.get(vm)?.end();
+			const gone = told.get(vm);
+			gone?.end();
 			told.delete(vm);
-			say({ type: "vm-gone", vm: vm.config.name });
+			if (gone?.isTold === true) say({ type: "vm-gone", vm: vm.config.name });
 		},
-		configured() {
-			for (const vm of told.values()) vm.look();
-		},
+		configured: look,
 	});
+	const unwatchPolicy = source.onPolicy(look);
 	return () => {
 		unwatch();
+		unwatchPolicy();
 		for (const vm of told.values()) vm.end();
 	};
 }
@@ -62,27 +68,36 @@ class ToldVm {
 	readonly #source: EventSource;
 	readonly #tell: Tell;
 	readonly #unwatch: readonly (() => void)[];
-	#state: VmState;
-	#flags: string;
+	#state: VmState = "stopped";
+	#flags = "";
+	#isTold = false;
 
-	constructor(vm: Vm, source: EventSource, tell: Tell) {
+	/** `isListed`: the watcher has been told that it is there, and is told what it is at. */
+	constructor(vm: Vm, source: EventSource, tell: Tell, isListed: boolean) {
 		this.#vm = vm;
 		this.#source = source;
 		this.#tell = tell;
-		const { state, facts } = this.#now();
-		this.#state = state;
-		this.#flags = facts.flags.join();
-		tell({ type: "is", vm: vm.config.name, state, ...facts });
-		this.#tellAnnounced();
+		if (isListed) this.#begin();
 		this.#unwatch = [vm.watch(() => this.look()), vm.notices((notice) => this.#notice(notice))];
+	}
+
+	/** The watcher knows that it is there. */
+	get isTold(): boolean {
+		return this.#isTold;
 	}
 
 	end(): void {
 		for (const unwatch of this.#unwatch) unwatch();
 	}
 
-	/** Something has happened to it, maybe nothing that shows. */
+	/** Something has happened to it, or to the policy, maybe nothing that shows. */
 	look(): void {
+		if (!this.#mayTell) return;
+		if (!this.#isTold) {
+			this.#tell({ type: "vm-added", vm: this.#vm.config.name });
+			this.#begin();
+			return;
+		}
 		const { state, facts } = this.#now();
 		const flags = facts.flags.join();
 		if (state === this.#state && flags === this.#flags) return;
@@ -90,6 +105,19 @@ class ToldVm {
 		this.#state = state;
 		this.#flags = flags;
 		this.#tell({ type: "state", vm: this.#vm.config.name, from, to: state, ...facts });
+	}
+
+	get #mayTell(): boolean {
+		return this.#source.mayTell(this.#vm.config.name);
+	}
+
+	#begin(): void {
+		const { state, facts } = this.#now();
+		this.#isTold = true;
+		this.#state = state;
+		this.#flags = facts.flags.join();
+		this.#tell({ type: "is", vm: this.#vm.config.name, state, ...facts });
+		this.#tellAnnounced();
 	}
 
 	#now(): { state: VmState; facts: VmFacts } {
@@ -111,10 +139,16 @@ class ToldVm {
 		const { context } = this.#vm.snapshot();
 		const stop = nextStop(context);
 		if (stop === null || stop.at !== context.announcedStopAt) return;
-		this.#notice({ type: "stop.announced", at: stop.at, sentence: stopSentences[stop.cause](context) });
+		this.#say({ type: "stop.announced", at: stop.at, sentence: stopSentences[stop.cause](context) });
 	}
 
+	/** To who has not heard of it before what it is at says as much. */
 	#notice(notice: VmNotice): void {
+		if (!this.#isTold) this.look();
+		else if (this.#mayTell) this.#say(notice);
+	}
+
+	#say(notice: VmNotice): void {
 		const { name: vm } = this.#vm.config;
 		switch (notice.type) {
 			case "stop.announced": {

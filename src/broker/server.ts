@@ -66,7 +66,7 @@ export class BrokerServer {
 	}
 
 	async #dispatch(client: ClientConnection, request: BrokerRequest, bytes: Buffer | null): Promise<void> {
-		const { registry, now, clock, wallNow, log } = this.#requests.dependencies;
+		const { registry, policy, now, clock, wallNow, log } = this.#requests.dependencies;
 		const number = this.#requests.nextNumber();
 		const askedAt = toMachineTime("askedAt" in request ? request.askedAt : undefined, now());
 		if (mayTakeLong(request)) client.send(encodeProgress({ phase: "asked", elapsedMs: 0 }));
@@ -74,6 +74,8 @@ export class BrokerServer {
 			case "events":
 				await serveEvents(client, request.vm === null ? null : registry.find(request.vm).config.name, {
 					...{ registry, pid: process.pid, now, wallNow },
+					mayTell: (vm) => this.#requests.mayTell(vm),
+					onPolicy: (changed) => policy.onChange(changed),
 				});
 				return;
 			case "run":

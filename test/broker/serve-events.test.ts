@@ -39,6 +39,8 @@ class Watched implements EventSource {
 	readonly pid = 7;
 	readonly now = (): number => 0;
 	readonly wallNow = (): number => 0;
+	readonly mayTell = (): boolean => true;
+	readonly onPolicy = () => () => {};
 	readonly registry = {
 		all: (): Vm[] => [vm],
 		isConfigured: (): boolean => true,

@@ -45,6 +45,20 @@ describe.each(isRoot ? [undefined, otherUid] : [undefined])("of a user with the 
 		expect(mine.logged("policy.denied")).toHaveLength(3);
 	});
 
+	it("what happens to a vm whose events are denied is not told to who asks for all vms' either", async () => {
+		mine.write(`events * @host vault deny\n${allowAll}`);
+		const watcher = user.start("qubes-lite", ["events", "--json"]);
+		await user.until("it listens", () => watcher.stdout().includes("shopping"));
+		expect(await user.sh("qubes-lite start vault && qubes-lite start shopping")).toMatchObject({ status: 0 });
+		await user.until("shopping's is told", () => watcher.stdout().includes('"to":"idle"'));
+		expect(watcher.stdout()).not.toContain("vault");
+		mine.write(allowAll);
+		await user.until("vault is told of", () => watcher.stdout().includes('"vm-added","vm":"vault"'));
+		watcher.kill("SIGTERM");
+		await watcher.done;
+		expect(await user.sh("qubes-lite stop shopping vault")).toMatchObject({ status: 0 });
+	});
+
 	it("a bad line denies all, names itself, and starts nothing; once it is mended all is as before", async () => {
 		expect((await user.run("shopping", "true")).status).toBe(0);
 		const starts = policyVmNames.map((name) => user.starts(name));
