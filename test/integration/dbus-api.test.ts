@@ -1,5 +1,6 @@
 /** The broker's interfaces on a real user bus, used by strangers' tools: busctl, gdbus and GLib. */
 import { readFileSync, writeFileSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { nothingLeft, type Outcome } from "../e2e/harness.ts";
 import { BusCaller } from "./bus-caller.ts";
@@ -222,6 +223,48 @@ describe.each(managerUids)("the broker on the bus, uid %s", (uid) => {
 			const { stdout } = await waiting;
 			expect(stdout).toContain('isa{sv} -1 "" ');
 			expect(stdout).toMatch(/"reason" s ".*my-bank/);
+		});
+
+		it("whose vm ends under them while another client is connected, and says why here, too", async () => {
+			const reader = installed.user.start("run-in-vm", ["my-bank", "sleep", "1000"]);
+			let id = "";
+			await until("it runs", async () => {
+				const { stdout } = await onBroker("ListSessions", "a{sv}", "1", "vm", "s", "my-bank");
+				id = /"(my-bank\.\d+\.[0-9a-f]{4})" "[^"]*" "sleep" "running"/.exec(stdout)?.[1] ?? "";
+				return id !== "";
+			});
+			const waiting = onBroker("Wait", "sa{sv}", id, "0");
+			/** It is told that the session is another's, and waits. */
+			await delay(500);
+			expect(await on(bank, "Kill", "a{sv}", "0")).toMatchObject({ status: 0 });
+			const { stdout } = await waiting;
+			expect(stdout).toContain('isa{sv} -1 "" ');
+			expect(stdout).toMatch(/"reason" s ".*my-bank.*" "remedy" s "/);
+			expect((await reader.done).status).toBe(125);
+		});
+
+		it("that have ended, and refuses to signal them; their ends and outputs are told all the same", async () => {
+			const ended = async (id: string) => {
+				const { stdout } = await onBroker("ListSessions", "a{sv}", "0");
+				return stdout.includes(`"${id}"`) && !stdout.includes("running");
+			};
+			const id = await run(shopping, ["0"], "sh", "-c", "echo out; exit 4");
+			await until("it has ended", () => ended(id));
+			for (let count = 0; count < 3; count++) {
+				const { status, stderr } = await onBroker("Signal", "ssa{sv}", id, "SIGTERM", "0");
+				expect([status, stderr]).toEqual([1, expect.stringContaining(`session ${id} has ended`)]);
+			}
+			expect((await onBroker("Wait", "sa{sv}", id, "0")).stdout).toMatch(
+				/^isa\{sv\} 4 "" 4 "stdout" ay 4 111 117 116 10 /,
+			);
+			const sleeper = await run(shopping, ["0"], "sh", "-c", "echo out; exec sleep 1000");
+			expect(await onBroker("Signal", "ssa{sv}", sleeper, "SIGTERM", "0")).toMatchObject({ status: 0 });
+			await until("it has ended", async () => (await property("Sessions")) === "as 0");
+			/** We are connected to it for a second more. */
+			await delay(1_500);
+			expect((await onBroker("Wait", "sa{sv}", sleeper, "0")).stdout).toMatch(
+				/^isa\{sv\} -1 "SIGTERM" 4 "stdout" ay 4 111 117 116 10 /,
+			);
 		});
 
 		it("once for each call, however many come at once to a vm that is stopped", { timeout: 60_000 }, async () => {

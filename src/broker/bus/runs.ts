@@ -7,6 +7,7 @@ import { type SignalName, signalNames } from "../../protocol/signals.ts";
 import { orAborted } from "../../session-client/on-abort.ts";
 import type { Requests } from "../requests.ts";
 import { type Kept, type OpenRun, openRun, type RunEnd, SessionTaken } from "./session-run.ts";
+import { hasEnded, ToldEnd } from "./told-end.ts";
 
 /** That we are connected to, or keep the output of: it may take 32 MiB. */
 const runsMax = 64;
@@ -93,10 +94,10 @@ export class Runs {
 		}
 	}
 
-	/** Somebody less: it is left when nobody uses it any more, unless its output is kept. */
+	/** Somebody less: it is left when nobody uses it any more, unless its output is kept, or we alone have what its guest has told of its end. */
 	#unused(run: Run): void {
 		run.waiters -= 1;
-		if (run.waiters > 0 || run.isCaptured) return;
+		if (run.waiters > 0 || run.isCaptured || run.hasEnded) return;
 		run.open.leave();
 		this.#drop(run);
 	}
@@ -106,10 +107,13 @@ export class Runs {
 		const signal = parseSignalName(name);
 		const session = parseSessionId(id);
 		await this.#admit(session);
+		const { registry } = this.#requests.dependencies;
+		/** Who connects to one that has ended would be told of it, and take from others what is told once. */
+		if (this.#find(session) === undefined && (await hasEnded(registry.find(session.vm), session)))
+			throw hasEndedBefore(id);
 		while (this.#isComing(session)) await this.#attaching.get(toKey(session));
-		const known = this.#find(session);
-		if (known?.hasEnded === true) throw new QubesLiteError("NotRunning", `session ${id.slice(0, 64)} has ended`);
-		const run = known ?? (await this.#connect(session, abandoned));
+		const run = this.#find(session) ?? (await this.#connect(session, abandoned));
+		if (run.hasEnded) throw hasEndedBefore(id);
 		run.open.command.signal(signal);
 		/** That we have left is told to the agent by another way, and must not be there first. Who asks next finds us there still. */
 		run.waiters += 1;
@@ -153,37 +157,18 @@ export class Runs {
 
 	/** Somebody else may be connected to it, or nobody may know of it any more: then what its guest has told of its end is all. */
 	async #attach(session: SessionId, abandoned: AbortSignal): Promise<Run | RunEnd> {
-		const told = this.#watchEnd(session);
+		const told = new ToldEnd(this.#requests.dependencies.registry.find(session.vm), session);
 		try {
 			return await this.#connect(session, abandoned);
 		} catch (cause) {
 			const error = QubesLiteError.from(cause);
 			const isAlive = error instanceof SessionTaken;
-			if (!isAlive && (error.code !== "NotRunning" || told.known() === undefined)) throw cause;
-			const end = told.known() ?? (isAlive ? await orAborted(abandoned, told.end) : null);
-			return { end, problem: null, stdout: nothing, stderr: nothing };
+			if (!isAlive && (error.code !== "NotRunning" || told.known === undefined)) throw cause;
+			const end = told.known === undefined ? await orAborted(abandoned, told.next) : told.known;
+			return { end, problem: end === null ? await told.whyUnknown() : null, stdout: nothing, stderr: nothing };
 		} finally {
 			told.forget();
 		}
-	}
-
-	#watchEnd({ vm: name, session, boot }: SessionId): {
-		/** Undefined: it has not been told, or that is long ago. */
-		known(): RunEnd["end"] | undefined;
-		readonly end: Promise<RunEnd["end"]>;
-		forget(): void;
-	} {
-		const end = Promise.withResolvers<RunEnd["end"]>();
-		const vm = this.#requests.dependencies.registry.find(name);
-		const forget = vm.watchSessions((news, instance) => {
-			if (news.type !== "ended" || news.session !== session || (boot !== null && instance.bootTag !== boot)) return;
-			end.resolve(news.end);
-		});
-		const known = (): RunEnd["end"] | undefined => {
-			const { instance } = vm.snapshot();
-			return boot === null || instance?.bootTag === boot ? instance?.sessions.endOf(session) : undefined;
-		};
-		return { known, end: end.promise, forget };
 	}
 
 	/** One more; rejects with Limit where there are too many. */
@@ -230,6 +215,9 @@ function parseSignalName(name: string): SignalName {
 		`'${name.slice(0, 32)}' is no signal that can be sent: ${signalNames.join(", ")}`,
 	);
 }
+
+const hasEndedBefore = (id: string): QubesLiteError =>
+	new QubesLiteError("NotRunning", `session ${id.slice(0, 64)} has ended`);
 
 const tooManyRuns = (): QubesLiteError =>
 	new QubesLiteError("Limit", `the broker is connected to ${runsMax} sessions already, or keeps their output`, {

@@ -209,8 +209,12 @@ class SessionRun {
 				/** Why its vm has ended, whoever serves us says soon. */
 				setTimeout(() => this.#failed(lost()), lostAfterMs);
 				return;
+			case "ended":
+				this.#tell(end.end, null);
+				return;
 			default:
-				this.#tell(end.kind === "ended" ? end.end : null, null);
+				/** Nobody here closes its output, or signals it. */
+				this.#failed(lost());
 		}
 	}
 
