@@ -21,7 +21,7 @@ export interface ServedInterface {
 	properties(): Readonly<Record<string, unknown>>;
 	/** Throws where its properties must not be read. */
 	checkReading(): void;
-	/** Of the root: throws where the objects below it must not be listed. Absent: they may. */
+	/** Of the root: throws where the objects below it must not be listed, or named by introspection. Absent: they may. */
 	checkListing?(): void;
 	/** One of `spec`, with arguments of its signature. Answers with the values that it returns; throws, or rejects with, what the caller is told. */
 	call(method: string, args: readonly unknown[], caller: Caller): Values | Promise<Values>;
@@ -133,7 +133,7 @@ export class ServedObjects {
 			case "Introspect":
 				return [formatIntrospection(specsOf(served), this.#childrenOf(served.path))];
 			case "GetManagedObjects":
-				for (const root of served.interfaces) root.checkListing?.();
+				checkListing(served);
 				return [this.#managed()];
 			case "Get":
 				return [this.#get(served, args)];
@@ -161,12 +161,27 @@ export class ServedObjects {
 		return Object.fromEntries(below.map(([path, { interfaces }]) => [path, ServedObjects.toManaged(interfaces)]));
 	}
 
-	/** The next elements of the paths of all objects below. */
+	/** The next elements of the paths of all objects below: what is between may be named to everybody, objects to who may list them. */
 	#childrenOf(path: string): string[] {
 		const prefix = path === "/" ? "/" : `${path}/`;
 		const below = [...this.#objects.keys()].filter((object) => object.startsWith(prefix));
-		return [...new Set(below.map((object) => object.slice(prefix.length).split("/", 1)[0] ?? ""))].sort();
+		const children = [...new Set(below.map((object) => object.slice(prefix.length).split("/", 1)[0] ?? ""))].sort();
+		const isManaged = (child: string): boolean => this.#objects.get(`${prefix}${child}`)?.isRoot === false;
+		return children.some(isManaged) && !this.#mayList ? children.filter((child) => !isManaged(child)) : children;
 	}
+
+	get #mayList(): boolean {
+		try {
+			for (const served of this.#objects.values()) if (served.isRoot) checkListing(served);
+			return true;
+		} catch {
+			return false;
+		}
+	}
+}
+
+function checkListing({ interfaces }: Served): void {
+	for (const root of interfaces) root.checkListing?.();
 }
 
 /** Only objects are managed and have properties: what lies between them is there to be looked through. */

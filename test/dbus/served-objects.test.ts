@@ -23,12 +23,21 @@ class Thing implements ServedInterface {
 	call = (_: string, args: readonly unknown[]): readonly unknown[] => args;
 }
 
+let mayList: boolean;
+
+class Root extends Thing {
+	checkListing(): void {
+		if (!mayList) throw new BusError("a.b.Denied", "not to be listed");
+	}
+}
+
 let thing: Thing;
 let objects: ServedObjects;
 
 beforeEach(() => {
 	thing = new Thing();
-	objects = new ServedObjects("/a/b", [new Thing()]);
+	mayList = true;
+	objects = new ServedObjects("/a/b", [new Root()]);
 	objects.add("/a/b/c/thing", [thing]);
 });
 
@@ -106,11 +115,19 @@ describe("properties", () => {
 	});
 });
 
+const introspect = (path: string): string =>
+	(call(path, "org.freedesktop.DBus.Introspectable", "Introspect") as { body: readonly string[] }).body[0] ?? "";
+const nodes = (path: string): string[] =>
+	[...introspect(path).matchAll(/<node name="(.*)"/g)].map(([, name]) => name ?? "");
+
+it("names none of its objects to who must not list them, and introspects all the same", () => {
+	mayList = false;
+	expect(["/", "/a", "/a/b", "/a/b/c", at].map(nodes)).toEqual([["a"], ["b"], ["c"], [], []]);
+	expect(introspect("/a/b/c")).toContain("</node>");
+	expect(() => call("/a/b", "org.freedesktop.DBus.ObjectManager", "GetManagedObjects")).toThrow("not to be listed");
+});
+
 it("shows the way to its objects, from the top on, and no longer once they are gone", () => {
-	const nodes = (path: string): string[] => {
-		const { body } = call(path, "org.freedesktop.DBus.Introspectable", "Introspect") as { body: readonly string[] };
-		return [...(body[0] ?? "").matchAll(/<node name="(.*)"/g)].map(([, name]) => name ?? "");
-	};
 	expect(["/", "/a", "/a/b", "/a/b/c", at].map(nodes)).toEqual([["a"], ["b"], ["c"], ["thing"], []]);
 	objects.remove(at);
 	expect(nodes("/a/b")).toEqual([]);

@@ -63,6 +63,11 @@ describe.each(managerUids)("a policy of the user %s", (uid) => {
 		expect(await read("shopping")).toMatchObject({ status: 0 });
 		const manager = "org.freedesktop.DBus.ObjectManager";
 		expect(await call("/org/qubeslite", manager, "GetManagedObjects")).toMatchObject(denied);
+		const introspectable = "org.freedesktop.DBus.Introspectable";
+		const named = await call("/org/qubeslite/vm", introspectable, "Introspect");
+		expect(named).toMatchObject({ status: 0, stdout: expect.not.stringMatching("vault|shopping") });
+		const problem = await call("/org/qubeslite", properties, "Get", "ss", "org.qubeslite.Broker1", "PolicyProblem");
+		expect(problem).toMatchObject({ status: 0, stdout: 'v s ""\n' });
 		expect(await signal("SIGTERM")).toMatchObject(denied);
 		expect(await call(...broker, "Wait", "sa{sv}", id, "0")).toMatchObject(denied);
 		const monitor = installed.manager.begin("gdbus", "monitor", "--session", "-d", "org.qubeslite.Broker1");
