@@ -169,7 +169,7 @@ export class BusService {
 		this.#refusals.add(leave);
 		this.#pending += 1;
 		void Promise.race([reply, leaving.promise])
-			.then((values) => this.#reply(message, connection, values))
+			.then((values) => this.#answer(message, connection, values))
 			.catch((cause: unknown) => {
 				if (!gone.signal.aborted) this.#refuse(message, connection, this.#options.toError(cause));
 			})
@@ -182,10 +182,14 @@ export class BusService {
 			});
 	}
 
-	#reply(message: IncomingMessage, connection: UserBus, { signature, body }: Reply): void {
-		if (!message.expectsReply) return;
-		const to = { destination: message.sender, replySerial: message.serial };
-		connection.send({ ...to, type: messageType.reply, signature, body });
+	/** At once: we hear calls where the bus has room for their answers. */
+	#reply(message: IncomingMessage, connection: UserBus, reply: Reply): void {
+		if (message.expectsReply) connection.send(toMessage(message, reply));
+	}
+
+	/** What many wait for may be answered in one turn. */
+	async #answer(message: IncomingMessage, connection: UserBus, reply: Reply): Promise<void> {
+		if (message.expectsReply) await connection.sendInTurn(toMessage(message, reply));
 	}
 
 	#refuse(message: IncomingMessage, connection: UserBus, { errorName, message: text }: BusError): void {
@@ -194,3 +198,7 @@ export class BusService {
 		connection.send({ ...to, type: messageType.error, errorName, signature: "s", body: [text.replaceAll("\0", "")] });
 	}
 }
+
+const toMessage = ({ sender: destination, serial: replySerial }: IncomingMessage, { signature, body }: Reply) => ({
+	...{ type: messageType.reply, destination, replySerial, signature, body },
+});

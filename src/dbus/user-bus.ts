@@ -3,14 +3,13 @@ import type { Socket } from "node:net";
 import { type Observable, Subject } from "rxjs";
 import { busItself } from "./bus-names.ts";
 import { openBusSocket } from "./bus-socket.ts";
+import { BusWriter } from "./bus-writer.ts";
 import type { IncomingMessage, OutgoingMessage } from "./message-codec.ts";
 import { openFirst, type UserBusPlace } from "./user-bus-place.ts";
 
 /** The D-Bus specification leaves it to callers; libdbus and sd-bus wait 25 s. */
 const callWithinMs = 25_000;
 const connectWithinMs = 5_000;
-/** A bus takes what it gets at once; one that is stopped must not cost us our memory. */
-const waitingMaxBytes = 32 * 1024 * 1024;
 
 export interface BusCall {
 	readonly destination: string;
@@ -53,6 +52,9 @@ type Pending = Pick<PromiseWithResolvers<readonly unknown[]>, "resolve" | "rejec
 export class UserBus {
 	readonly #codec: Codec;
 	readonly #socket: Socket;
+	readonly #writer: BusWriter;
+	/** What has come, as far as it was not looked at yet. */
+	#incoming: Iterator<IncomingMessage, void> | undefined;
 	readonly #closed = Promise.withResolvers<void>();
 	#isClosed = false;
 	readonly #listeners = new Set<() => void>();
@@ -66,13 +68,14 @@ export class UserBus {
 	private constructor(codec: Codec, socket: Socket) {
 		this.#codec = codec;
 		this.#socket = socket;
+		this.#writer = new BusWriter(socket, {
+			hasRoom: () => this.#readOn(),
+			isStuck: () => this.#close("it does not read"),
+		});
 		const reader = new codec.MessageReader();
 		socket.on("data", (piece: Buffer) => {
-			try {
-				for (const message of reader.read(piece)) this.#receive(message);
-			} catch (cause) {
-				this.#close(cause instanceof Error ? cause.message : String(cause));
-			}
+			this.#incoming = reader.read(piece);
+			this.#readOn();
 		});
 		socket.on("error", (cause) => this.#close(cause.message));
 		socket.once("end", () => this.#close("it hung up"));
@@ -124,9 +127,20 @@ export class UserBus {
 	/** A signal, a reply or an error. What can't be sent any more is dropped. Throws where the body does not fit its signature. */
 	send(message: Omit<OutgoingMessage, "serial">): void {
 		const bytes = this.#codec.encodeMessage({ ...message, serial: this.#nextSerial() });
-		if (this.#isClosed) return;
-		this.#socket.write(bytes);
-		if (this.#socket.writableLength > waitingMaxBytes) this.#close("it does not read");
+		if (!this.#isClosed) this.#writer.write(bytes);
+	}
+
+	/** As send(), once the bus has taken most of what was sent before: for what is long. Resolves then; rejects where send() throws. */
+	sendInTurn(message: Omit<OutgoingMessage, "serial">): Promise<void> {
+		return new Promise((resolve, reject) => {
+			this.#writer.inTurn(() => {
+				try {
+					resolve(this.send(message));
+				} catch (cause) {
+					reject(cause);
+				}
+			});
+		});
 	}
 
 	/** Idempotent. */
@@ -154,11 +168,28 @@ export class UserBus {
 		try {
 			const { encodeMessage, messageFlags, messageType } = this.#codec;
 			const flags = noAutoStart === true ? messageFlags.noAutoStart : 0;
-			this.#socket.write(encodeMessage({ ...call, type: messageType.call, flags, serial, signature, body }));
+			this.#writer.write(encodeMessage({ ...call, type: messageType.call, flags, serial, signature, body }));
 			return await promise;
 		} finally {
 			clearTimeout(timer);
 			this.#pending.delete(serial);
+		}
+	}
+
+	/** Who asks for more than the bus takes from us waits there: what they have sent we don't read, and what we have read we don't look at. */
+	#readOn(): void {
+		try {
+			while (!this.#writer.isFull) {
+				const { done, value } = this.#incoming?.next() ?? { done: true };
+				if (done === true || value === undefined) {
+					this.#socket.resume();
+					return;
+				}
+				this.#receive(value);
+			}
+			this.#socket.pause();
+		} catch (cause) {
+			this.#close(cause instanceof Error ? cause.message : String(cause));
 		}
 	}
 
@@ -197,6 +228,7 @@ export class UserBus {
 		if (this.#isClosed) return;
 		this.#isClosed = true;
 		this.#socket.destroy();
+		this.#writer.end();
 		const lost = new Error(`the connection to the user's D-Bus is lost: ${why}`);
 		for (const { reject } of this.#pending.values()) reject(lost);
 		for (const listener of this.#listeners) listener();

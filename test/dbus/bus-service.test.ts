@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { setTimeout as delay } from "node:timers/promises";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { BusService } from "../../src/dbus/bus-service.ts";
 import type { InterfaceSpec } from "../../src/dbus/interface-spec.ts";
 import { encodeMessage, type IncomingMessage, messageType } from "../../src/dbus/message-codec.ts";
@@ -13,10 +14,16 @@ import { FakeBus, toReply } from "../fakes/fake-bus.ts";
 
 const spec: InterfaceSpec = {
 	name: "a.b.Thing",
-	methods: { Wait: { in: [], out: [["answer", "s"]] }, Throw: { in: [], out: [] } },
+	methods: {
+		Wait: { in: [], out: [["answer", "s"]] },
+		Throw: { in: [], out: [] },
+		Read: { in: [], out: [["long", "s"]] },
+	},
 	signals: { Happened: [["what", "s"]] },
 	properties: {},
 };
+
+const long = "x".repeat(512 * 1024);
 
 let directory: string;
 let bus: FakeBus;
@@ -25,6 +32,8 @@ let service: BusService;
 let sent: IncomingMessage[];
 let waiting: { readonly caller: Caller; answer(word: string): void; fail(cause: unknown): void }[];
 let quiets: number;
+let reads: number;
+let losses: number;
 let failures: unknown[];
 
 function hear(message: IncomingMessage, client: Socket): void {
@@ -64,7 +73,7 @@ const leaves = (name: string): void => bus.send(fromBus("NameOwnerChanged", "sss
 beforeEach(async () => {
 	directory = mkdtempSync(join(tmpdir(), "bus-"));
 	[sent, waiting, failures] = [[], [], []];
-	quiets = 0;
+	[quiets, reads, losses] = [0, 0, 0];
 	bus = await FakeBus.listen(join(directory, "bus"), hear);
 	const acquired = Promise.withResolvers<void>();
 	const place = findUserBus({ DBUS_SESSION_BUS_ADDRESS: `unix:path=${join(directory, "bus")}` });
@@ -74,6 +83,10 @@ beforeEach(async () => {
 			...{ spec, properties: () => ({}), checkReading: () => {} },
 			call(method, _, caller) {
 				if (method === "Throw") throw new BusError("a.b.Bad", "no\0!");
+				if (method === "Read") {
+					reads += 1;
+					return [long];
+				}
 				return new Promise((resolve, fail) => {
 					waiting.push({ caller, answer: (word) => resolve([word]), fail });
 				});
@@ -81,7 +94,14 @@ beforeEach(async () => {
 		},
 	]);
 	service = BusService.start(place, {
-		...{ name: "a.b", objects, quiet: () => quiets++, acquired: acquired.resolve, absent: () => {}, called: () => {} },
+		...{
+			name: "a.b",
+			objects,
+			quiet: () => quiets++,
+			acquired: acquired.resolve,
+			absent: () => losses++,
+			called: () => {},
+		},
 		leaves: () => new Error("we leave"),
 		failed: (cause) => failures.push(cause),
 		toError: (cause) => {
@@ -168,4 +188,45 @@ it("takes what is lost with the bus for left, and serves again on the next one",
 	await until(() => expect(waiting[0]?.caller.gone.aborted).toBe(true));
 	service.emit("/a", { spec }, "Happened", ["nobody hears it"]);
 	await until(() => expect(bus.clients).toBe(1));
+});
+
+describe("answers that are long", () => {
+	const answered = (): number => sent.filter(({ type }) => type === messageType.reply).length;
+
+	it("may be a hundred at once, of half a MiB each: a bus that reads gets them all", async () => {
+		for (let index = 0; index < 100; index++) call(`:1.${index}`, "Wait");
+		await until(() => expect(waiting).toHaveLength(100));
+		for (const { answer } of waiting) answer(long);
+		await until(() => expect(answered()).toBe(100));
+		expect(sent.map(({ destination }) => destination)).toEqual(waiting.map(({ caller }) => caller.name));
+		await until(() => expect([service.pending, losses]).toEqual([0, 0]));
+	});
+
+	it("wait for a bus that does not read for a while, and nobody is heard who asks for more meanwhile", async () => {
+		for (let index = 0; index < 60; index++) call(":1.7", "Wait");
+		await until(() => expect(waiting).toHaveLength(60));
+		bus.stopReading();
+		for (const { answer } of waiting) answer(long);
+		for (let index = 0; index < 200; index++) call(":1.8", "Read");
+		const happened = (what: string) => service.emit("/a", { spec }, "Happened", [what]);
+		happened("a signal waits for nothing else");
+		await delay(100);
+		expect(reads).toBeLessThan(10);
+		expect(service.pending).toBeGreaterThan(40);
+		bus.readOn();
+		await until(() => expect(answered()).toBe(260));
+		happened("later");
+		await until(() => expect(sent.at(-1)?.member).toBe("Happened"));
+		expect([service.pending, reads, losses]).toEqual([0, 200, 0]);
+	});
+
+	it("are no reason to grow for ever: a bus that reads nothing of many signals is given up", async () => {
+		call(":1.7", "Wait");
+		await until(() => expect(waiting).toHaveLength(1));
+		bus.stopReading();
+		for (let index = 0; index < 200; index++) service.emit("/a", { spec }, "Happened", [long]);
+		expect(waiting[0]?.caller.gone.aborted).toBe(true);
+		bus.readOn();
+		await until(() => expect(losses).toBe(1));
+	});
 });

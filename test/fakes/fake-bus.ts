@@ -30,6 +30,15 @@ export class FakeBus {
 		return this.#clients.size;
 	}
 
+	/** Takes nothing that clients send, until readOn(). */
+	stopReading(): void {
+		for (const client of this.#clients) client.pause();
+	}
+
+	readOn(): void {
+		for (const client of this.#clients) client.resume();
+	}
+
 	/** Sends to all. */
 	send(bytes: Buffer): void {
 		for (const client of this.#clients) client.write(bytes);
