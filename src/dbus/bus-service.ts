@@ -3,6 +3,7 @@ import { BusCallers } from "./bus-callers.ts";
 import { joinSignature } from "./interface-spec.ts";
 import { type IncomingMessage, messageType } from "./message-codec.ts";
 import { OwnedName } from "./owned-name.ts";
+import { PendingCall } from "./pending-call.ts";
 import { type Reply, type ServedInterface, ServedObjects, toProperties } from "./served-objects.ts";
 import type { BusError, UserBus } from "./user-bus.ts";
 import type { UserBusPlace } from "./user-bus-place.ts";
@@ -35,9 +36,8 @@ export class BusService {
 	readonly #name: OwnedName;
 	readonly #callers = new BusCallers();
 	readonly #waiting = new WaitingCallers(waitingMost);
-	/** Who leaves answers those who wait. */
-	readonly #refusals = new Set<() => void>();
-	#pending = 0;
+	/** Those that wait for their answers. */
+	readonly #pending = new Set<PendingCall>();
 	/** Ever heard. */
 	#calls = 0;
 	#isLeaving = false;
@@ -53,7 +53,7 @@ export class BusService {
 		});
 	}
 
-	/** Goes on until close(). */
+	/** Goes on until leave(). */
 	static start(place: UserBusPlace, options: BusServiceOptions): BusService {
 		return new BusService(place, options);
 	}
@@ -65,7 +65,7 @@ export class BusService {
 
 	/** Calls that are not answered yet. */
 	get pending(): number {
-		return this.#pending;
+		return this.#pending.size;
 	}
 
 	/**
@@ -75,7 +75,7 @@ export class BusService {
 	async release(): Promise<boolean> {
 		const calls = this.#calls;
 		await this.#name.giveBack();
-		if (this.#isLeaving || (this.#calls === calls && this.#pending === 0)) return true;
+		if (this.#isLeaving || (this.#calls === calls && this.pending === 0)) return true;
 		await this.#name.take();
 		return false;
 	}
@@ -86,18 +86,14 @@ export class BusService {
 	}
 
 	/**
-	 * We end, whoever calls: who waits is told so, and who calls from now on starts another broker, or is told the same. Resolves when the
-	 * bus knows. Never rejects.
+	 * We end, whoever calls: who waits is told so, and nothing is done for them any more; who calls from now on starts another broker, or is
+	 * told the same. What has begun is waited for. Resolves when the bus has all answers. Never rejects.
 	 */
 	async leave(): Promise<void> {
 		this.#isLeaving = true;
-		for (const refuse of this.#refusals) refuse();
-		await this.#name.giveBack();
-	}
-
-	/** Who waits for an answer gets none of us; idempotent. */
-	close(): void {
-		this.#name.close();
+		const answered = [...this.#pending].map((call) => call.leave(this.#options.leaves()));
+		await Promise.all([this.#name.giveBack(), ...answered]);
+		await this.#name.leave();
 	}
 
 	/** To all who have asked the bus for it; nobody is told while there is no bus. */
@@ -143,13 +139,14 @@ export class BusService {
 		else {
 			try {
 				this.#waiting.check(message.sender);
-				const gone = new AbortController();
+				const call = new PendingCall();
 				const reply = this.#options.objects.call(message, {
 					name: message.sender,
-					gone: gone.signal,
+					gone: call.gone,
+					begun: () => call.begun(),
 					onGone: (listener) => this.#callers.onGone(message.sender, listener),
 				});
-				if (reply instanceof Promise) this.#await(message, connection, reply, gone);
+				if (reply instanceof Promise) this.#await(message, connection, reply, call);
 				else this.#reply(message, connection, reply);
 			} catch (cause) {
 				refuse(cause);
@@ -158,27 +155,24 @@ export class BusService {
 	}
 
 	/** Who has left hears nothing, and neither does the log. */
-	#await(message: IncomingMessage, connection: UserBus, reply: Promise<Reply>, gone: AbortController): void {
+	#await(message: IncomingMessage, connection: UserBus, reply: Promise<Reply>, call: PendingCall): void {
 		const answered = this.#waiting.begin(message.sender);
 		const forget = this.#callers.onGone(message.sender, () => {
 			answered();
-			gone.abort();
+			call.left();
 		});
-		const leaving = Promise.withResolvers<never>();
-		const leave = (): void => leaving.reject(this.#options.leaves());
-		this.#refusals.add(leave);
-		this.#pending += 1;
-		void Promise.race([reply, leaving.promise])
+		this.#pending.add(call);
+		void Promise.race([reply, call.refused])
 			.then((values) => this.#answer(message, connection, values))
 			.catch((cause: unknown) => {
-				if (!gone.signal.aborted) this.#refuse(message, connection, this.#options.toError(cause));
+				if (!call.hasLeft) this.#refuse(message, connection, this.#options.toError(cause));
 			})
 			.finally(() => {
 				forget();
 				answered();
-				this.#refusals.delete(leave);
-				this.#pending -= 1;
-				if (this.#pending === 0) this.#options.quiet();
+				call.settle();
+				this.#pending.delete(call);
+				if (this.pending === 0) this.#options.quiet();
 			});
 	}
 

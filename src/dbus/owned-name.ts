@@ -31,7 +31,7 @@ export interface OwnedNameOptions {
 export class OwnedName {
 	readonly #options: OwnedNameOptions;
 	#bus: UserBus | undefined;
-	#isClosed = false;
+	#isLeaving = false;
 	/** It is not ours to take. */
 	#isReleased = false;
 	#isOwner = false;
@@ -40,7 +40,7 @@ export class OwnedName {
 		this.#options = options;
 	}
 
-	/** Goes on until close(). */
+	/** Goes on until leave(). */
 	static start(place: UserBusPlace, options: OwnedNameOptions): OwnedName {
 		const name = new OwnedName(options);
 		void name.#keepConnected(place);
@@ -72,22 +72,25 @@ export class OwnedName {
 		if (this.#bus !== undefined) await this.#request(this.#bus).catch(this.#options.absent);
 	}
 
-	/** Idempotent. */
-	close(): void {
-		this.#isClosed = true;
-		this.#bus?.close();
+	/**
+	 * No other connection is made. This one stays as long as we do: who has called us has not left. Resolves when the bus has all that was
+	 * said on it. Never rejects.
+	 */
+	async leave(): Promise<void> {
+		this.#isLeaving = true;
+		await this.#bus?.call({ ...busItself, member: "GetId" }).catch(() => {});
 	}
 
 	async #keepConnected(place: UserBusPlace): Promise<void> {
 		let wait = reconnectMs.first;
-		while (!this.#isClosed) {
+		while (!this.#isLeaving) {
 			try {
 				const connection = await this.#connect(place);
 				wait = reconnectMs.first;
 				await connection.closed;
 				throw new Error("the bus has ended the connection");
 			} catch (cause) {
-				if (!this.#isClosed) this.#options.absent(cause);
+				if (!this.#isLeaving) this.#options.absent(cause);
 			}
 			await new Promise((resolve) => setTimeout(resolve, wait).unref());
 			wait = Math.min(wait * 2, reconnectMs.most);
@@ -97,7 +100,7 @@ export class OwnedName {
 	async #connect(place: UserBusPlace): Promise<UserBus> {
 		const connection = await UserBus.connect(place);
 		try {
-			if (this.#isClosed) throw new Error("closed");
+			if (this.#isLeaving) throw new Error("we leave");
 			this.#options.connected(connection);
 			connection.signals.subscribe(({ sender, member, body: [name] }) => {
 				if (sender === busItself.destination && typeof name === "string") this.#hear(member, name);

@@ -9,8 +9,13 @@ import { BusError } from "./user-bus.ts";
 export interface Caller {
 	/** Their unique name. */
 	readonly name: string;
-	/** Aborts when they have left the bus, or the bus has left us, before their call was answered. */
+	/** Aborts when nobody waits for what comes of it: they have left the bus, or the bus has left us, or we leave, before their call was answered. */
 	readonly gone: AbortSignal;
+	/**
+	 * From now on what they have asked for can't be taken back: where we leave they are not refused, but told what has come of it. Until the
+	 * returned function is called: it has come to nothing.
+	 */
+	begun(): () => void;
 	/** Calls `listener` once when they have left, also after their call, unless the returned function was called. */
 	onGone(listener: () => void): () => void;
 }

@@ -113,7 +113,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-	service.close();
+	await service.leave();
 	await bus[Symbol.asyncDispose]();
 	rmSync(directory, { recursive: true });
 });
@@ -228,5 +228,40 @@ describe("answers that are long", () => {
 		expect(waiting[0]?.caller.gone.aborted).toBe(true);
 		bus.readOn();
 		await until(() => expect(losses).toBe(1));
+	});
+});
+
+describe("a service that leaves", () => {
+	const busy = { type: messageType.error, errorName: "a.b.Failed" };
+
+	it("refuses who waits, who is told that before their call is told that nobody wants it any more", async () => {
+		const number = call(":1.7", "Wait");
+		await until(() => expect(waiting).toHaveLength(1));
+		const [first] = waiting;
+		first?.caller.gone.addEventListener("abort", () => first.fail(new Error("nobody waits")));
+		await service.leave();
+		expect(first?.caller.gone.aborted).toBe(true);
+		expect(sent).toMatchObject([{ ...busy, replySerial: number }]);
+		expect(sent[0]?.read()).toEqual(["Error: we leave"]);
+		expect(failures).toHaveLength(1);
+	});
+
+	it("waits for what can't be taken back, and tells what has come of it", async () => {
+		call(":1.7", "Wait");
+		call(":1.8", "Wait");
+		call(":1.9", "Wait");
+		await until(() => expect(waiting).toHaveLength(3));
+		waiting[0]?.caller.begun();
+		const vain = waiting[1]?.caller.begun();
+		const left = service.leave();
+		await until(() => expect(sent).toMatchObject([{ ...busy, destination: ":1.9" }]));
+		expect(waiting.map(({ caller }) => caller.gone.aborted)).toEqual([false, false, true]);
+		/** It has come to nothing, and is not begun with again. */
+		vain?.();
+		vain?.();
+		await until(() => expect(sent.slice(1)).toMatchObject([{ ...busy, destination: ":1.8" }]));
+		waiting[0]?.answer("done");
+		await left;
+		expect(sent.slice(2).map((message) => [message.destination, ...message.read()])).toEqual([[":1.7", "done"]]);
 	});
 });

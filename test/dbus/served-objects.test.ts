@@ -11,7 +11,9 @@ const spec: InterfaceSpec = {
 	properties: { Name: { type: "s", changes: "const" }, Size: { type: "t", changes: "true" } },
 };
 const properties = "org.freedesktop.DBus.Properties";
-const caller: Caller = { name: ":1.7", gone: new AbortController().signal, onGone: () => () => {} };
+const caller: Caller = {
+	...{ name: ":1.7", gone: new AbortController().signal, begun: () => () => {}, onGone: () => () => {} },
+};
 
 class Thing implements ServedInterface {
 	readonly spec = spec;

@@ -65,16 +65,16 @@ export class BrokerObject implements ServedInterface {
 				return [await this.#listSessions(options.string("vm"))];
 			case "RunDisposable": {
 				const command = toCommand(args[1] as string[], options);
-				const session = await runs.run({ vm: word, disposable: true, ...command }, caller.gone);
+				const session = await runs.run({ vm: word, disposable: true, ...command }, caller);
 				return [session, toPath(parseSessionId(session).vm)];
 			}
 			case "Wait":
-				return toEndReply(await runs.wait(word, caller.gone));
+				return toEndReply(await runs.wait(word, caller));
 			case "Signal":
-				await runs.signal(word, String(args[1]), caller.gone);
+				await runs.signal(word, String(args[1]), caller);
 				return [];
 			case "Open":
-				return [await this.#host.opener.open(word, options.string("in"), caller.gone)];
+				return [await this.#host.opener.open(word, options.string("in"), caller)];
 		}
 	}
 

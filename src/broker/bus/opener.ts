@@ -10,6 +10,7 @@ import type { ParsedPolicy } from "../../policy/parse-policy.ts";
 import type { Answer, Question } from "../notifications/question.ts";
 import type { Requests } from "../requests.ts";
 import type { Runs } from "./runs.ts";
+import type { Asker } from "./session-run.ts";
 
 export interface OpenerHost {
 	readonly requests: Requests;
@@ -34,7 +35,7 @@ export class Opener {
 	}
 
 	/** `named`: a vm, or as the policy's lines name it; null: the policy decides. Resolves with the session of the guest's handler. */
-	async open(untrusted: string, named: string | null, abandoned: AbortSignal): Promise<string> {
+	async open(untrusted: string, named: string | null, asker: Asker): Promise<string> {
 		const { requests, runs, config } = this.#host;
 		const target = parseOpenTarget(untrusted);
 		if (target.kind === "file" && !target.path.startsWith("/")) {
@@ -45,11 +46,11 @@ export class Opener {
 		const file = target.kind === "file" ? await openFile(target.path) : undefined;
 		let isTaken = false;
 		try {
-			const where = given ?? (await this.#decide(target, abandoned));
+			const where = given ?? (await this.#decide(target, asker.gone));
 			requests.require({ target: toPolicyTarget(where), service: "open", argument: schemeOf(target) });
 			const { argv, takesContent } = await toOpenCommand(where.vm, target, file);
 			const content = takesContent ? file?.handle.createReadStream({ start: 0 }) : undefined;
-			const id = await runs.run({ ...toCommand(where, argv), ...(content && { stdin: content }) }, abandoned);
+			const id = await runs.run({ ...toCommand(where, argv), ...(content && { stdin: content }) }, asker);
 			/** It is closed at its end, or with the session. */
 			isTaken = content !== undefined;
 			return id;

@@ -6,7 +6,8 @@ import { formatSessionId, parseSessionId, type SessionId } from "../../protocol/
 import { type SignalName, signalNames } from "../../protocol/signals.ts";
 import { orAborted } from "../../session-client/on-abort.ts";
 import type { Requests } from "../requests.ts";
-import { type Kept, type OpenRun, openRun, type RunEnd, SessionTaken } from "./session-run.ts";
+import { SessionTaken } from "./session-failures.ts";
+import { type Asker, type Kept, type OpenRun, openRun, type RunEnd } from "./session-run.ts";
 import { hasEnded, ToldEnd } from "./told-end.ts";
 
 /** That we are connected to, or keep the output of: it may take 32 MiB. */
@@ -64,29 +65,29 @@ export class Runs {
 	}
 
 	/** Resolves with the session's id once the command runs; rejects with nothing run. */
-	async run(command: Command, abandoned: AbortSignal): Promise<string> {
+	async run(command: Command, asker: Asker): Promise<string> {
 		const { vm, disposable, start, timeoutMs, argv, env, user, directory: cwd, stdin } = command;
 		const stays = command.capture || stdin !== undefined;
 		const input = stdin === undefined ? {} : ({ input: true } as const);
 		const bytes = encodeExec({ argv, env, cwd, user, tty: null, detach: true, ...input });
 		const request = { method: "run", vm, disposable, start, timeoutMs, pid: process.pid } as const;
 		const open = (): Promise<OpenRun> =>
-			openRun(this.#requests, { request, bytes, stays, ...(stdin && { stdin }) }, abandoned);
+			openRun(this.#requests, { request, bytes, stays, ...(stdin && { stdin }) }, asker);
 		if (!stays) return (await open()).id;
 		const base = vm === "" ? "@dispvm" : `@dispvm:${vm}`;
 		return (await this.#open(open, { target: disposable ? base : vm, isCaptured: true })).open.id;
 	}
 
-	/** How it has ended, once it has. Rejects where nobody knows of such a session. `abandoned`: nobody waits any more. */
-	async wait(id: string, abandoned: AbortSignal): Promise<RunEnd> {
+	/** How it has ended, once it has. Rejects where nobody knows of such a session. */
+	async wait(id: string, asker: Asker): Promise<RunEnd> {
 		const session = parseSessionId(id);
 		await this.#admit(session);
 		while (this.#isComing(session)) await this.#attaching.get(toKey(session));
-		const run = this.#find(session) ?? (await this.#attach(session, abandoned));
+		const run = this.#find(session) ?? (await this.#attach(session, asker));
 		if (!("open" in run)) return run;
 		run.waiters += 1;
 		try {
-			const end = await orAborted(abandoned, run.open.ended);
+			const end = await orAborted(asker.gone, run.open.ended);
 			this.#drop(run);
 			return end;
 		} finally {
@@ -103,7 +104,7 @@ export class Runs {
 	}
 
 	/** To its command's process group. Rejects where it has ended, or somebody else is connected to it. */
-	async signal(id: string, name: string, abandoned: AbortSignal): Promise<void> {
+	async signal(id: string, name: string, asker: Asker): Promise<void> {
 		const signal = parseSignalName(name);
 		const session = parseSessionId(id);
 		await this.#admit(session);
@@ -112,16 +113,17 @@ export class Runs {
 		if (this.#find(session) === undefined && (await hasEnded(registry.find(session.vm), session)))
 			throw hasEndedBefore(id);
 		while (this.#isComing(session)) await this.#attaching.get(toKey(session));
-		const run = this.#find(session) ?? (await this.#connect(session, abandoned));
+		const run = this.#find(session) ?? (await this.#connect(session, asker));
 		if (run.hasEnded) throw hasEndedBefore(id);
+		asker.gone.throwIfAborted();
 		run.open.command.signal(signal);
 		/** That we have left is told to the agent by another way, and must not be there first. Who asks next finds us there still. */
 		run.waiters += 1;
 		setTimeout(() => this.#unused(run), signalledWithinMs).unref();
 	}
 
-	#connect(session: SessionId, abandoned: AbortSignal): Promise<Run> {
-		const open = (): Promise<OpenRun> => openRun(this.#requests, toAttachment(session), abandoned);
+	#connect(session: SessionId, asker: Asker): Promise<Run> {
+		const open = (): Promise<OpenRun> => openRun(this.#requests, toAttachment(session), asker);
 		return this.#alone(session, () => this.#open(open, { target: session.vm, isCaptured: false }));
 	}
 
@@ -156,15 +158,15 @@ export class Runs {
 	}
 
 	/** Somebody else may be connected to it, or nobody may know of it any more: then what its guest has told of its end is all. */
-	async #attach(session: SessionId, abandoned: AbortSignal): Promise<Run | RunEnd> {
+	async #attach(session: SessionId, asker: Asker): Promise<Run | RunEnd> {
 		const told = new ToldEnd(this.#requests.dependencies.registry.find(session.vm), session);
 		try {
-			return await this.#connect(session, abandoned);
+			return await this.#connect(session, asker);
 		} catch (cause) {
 			const error = QubesLiteError.from(cause);
 			const isAlive = error instanceof SessionTaken;
 			if (!isAlive && (error.code !== "NotRunning" || told.known === undefined)) throw cause;
-			const end = told.known === undefined ? await orAborted(abandoned, told.next) : told.known;
+			const end = told.known === undefined ? await orAborted(asker.gone, told.next) : told.known;
 			return { end, problem: end === null ? await told.whyUnknown() : null, stdout: nothing, stderr: nothing };
 		} finally {
 			told.forget();

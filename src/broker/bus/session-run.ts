@@ -3,19 +3,23 @@
  * a ticket of its own, only without a process. Its commands are detached: they outlive this broker.
  */
 import type { Readable } from "node:stream";
+import type { Caller } from "../../dbus/served-objects.ts";
 import { QubesLiteError } from "../../errors.ts";
 import { type BrokerRequest, brokerFrame, fromBrokerLimits, parseGranted, parseReady } from "../../protocol/broker.ts";
 import { FrameDecoder } from "../../protocol/frame.ts";
 import { outputKeptBytes } from "../../protocol/limits.ts";
 import { OutputRing } from "../../protocol/output-ring.ts";
-import type { CommandEnd, Failure } from "../../protocol/session.ts";
+import type { CommandEnd } from "../../protocol/session.ts";
 import { formatSessionId } from "../../protocol/session-id.ts";
 import { type RemoteCommand, runSession, type SessionEnd } from "../../session-client/client-session.ts";
 import { connectGuest } from "../../session-client/guest-connection.ts";
 import { type Requests, toMachineTime } from "../requests.ts";
-import { toSafeLine } from "../safe-line.ts";
 import { serveAttach } from "../serve-attach.ts";
 import { serveRun } from "../serve-run.ts";
+import { lostSession, TicketExpired, toFailure } from "./session-failures.ts";
+
+/** Who wants it. */
+export type Asker = Pick<Caller, "gone" | "begun">;
 
 export interface Opening {
 	readonly request: BrokerRequest & { readonly method: "run" | "attach" };
@@ -55,39 +59,25 @@ export interface OpenRun {
 
 /** An agent that has a ticket's command in its hands starts it, or says why not, within a second even on a busy host. */
 const answerWithinMs = 30_000;
-/** The guest's own words on why it starts nothing. */
-const failureMaxLength = 300;
 /** The end of a vm is known by then to whoever serves its sessions. */
 const lostAfterMs = 1_000;
 
-/** Resolves once its command runs; rejects with why it does not, and then nothing runs. `abandoned`: nobody wants it any more. */
-export async function openRun(requests: Requests, opening: Opening, abandoned: AbortSignal): Promise<OpenRun> {
+/** Resolves once its command runs; rejects with why it does not, and then nothing runs. */
+export async function openRun(requests: Requests, opening: Opening, asker: Asker): Promise<OpenRun> {
 	await requests.admit(opening.request, opening.bytes);
 	try {
-		return await new SessionRun(requests, opening).open(abandoned);
+		return await new SessionRun(requests, opening, asker).open();
 	} catch (cause) {
 		if (!(cause instanceof TicketExpired)) throw cause;
 		/** On a host that stalls; once. */
-		return await new SessionRun(requests, opening).open(abandoned);
-	}
-}
-
-/** Somebody is connected to the session. */
-export class SessionTaken extends QubesLiteError {
-	constructor(words: string) {
-		super("Busy", words);
-	}
-}
-
-class TicketExpired extends QubesLiteError {
-	constructor() {
-		super("Busy", "two tickets expired before they could be used");
+		return await new SessionRun(requests, opening, asker).open();
 	}
 }
 
 class SessionRun {
 	readonly #requests: Requests;
 	readonly #opening: Opening;
+	readonly #asker: Asker;
 	readonly #gone = new AbortController();
 	readonly #leave = new AbortController();
 	readonly #silence = new AbortController();
@@ -100,15 +90,17 @@ class SessionRun {
 	#ready: ReturnType<typeof parseReady> | undefined;
 	#id = "";
 
-	constructor(requests: Requests, opening: Opening) {
+	constructor(requests: Requests, opening: Opening, asker: Asker) {
 		this.#requests = requests;
 		this.#opening = opening;
+		this.#asker = asker;
 	}
 
-	async open(abandoned: AbortSignal): Promise<OpenRun> {
+	async open(): Promise<OpenRun> {
+		const abandoned = this.#asker.gone;
 		const abandon = (): void => {
 			this.#end();
-			this.#started.reject(new QubesLiteError("Internal", "whoever asked for it has left"));
+			this.#started.reject(new QubesLiteError("Internal", "nobody waits for it any more"));
 		};
 		abandoned.addEventListener("abort", abandon, { once: true });
 		if (abandoned.aborted) abandon();
@@ -166,6 +158,8 @@ class SessionRun {
 		const { request, bytes } = this.#opening;
 		const socket = await this.#guest;
 		if (this.#gone.signal.aborted) return;
+		/** What is said from here on starts the command, whatever becomes of us. */
+		const withdrawn = request.method === "run" ? this.#asker.begun() : () => {};
 		const late = (): void =>
 			this.#silence.abort(new QubesLiteError("Unresponsive", "the guest's agent does not answer"));
 		const timer = setTimeout(late, answerWithinMs);
@@ -186,6 +180,7 @@ class SessionRun {
 					},
 				},
 			);
+			if (end.kind === "failed" && end.failure === "expired") withdrawn();
 			this.#finish(end);
 		} finally {
 			clearTimeout(timer);
@@ -207,14 +202,14 @@ class SessionRun {
 				return;
 			case "lost":
 				/** Why its vm has ended, whoever serves us says soon. */
-				setTimeout(() => this.#failed(lost()), lostAfterMs);
+				setTimeout(() => this.#failed(lostSession()), lostAfterMs);
 				return;
 			case "ended":
 				this.#tell(end.end, null);
 				return;
 			default:
 				/** Nobody here closes its output, or signals it. */
-				this.#failed(lost());
+				this.#failed(lostSession());
 		}
 	}
 
@@ -249,15 +244,3 @@ const toSink = (ring: OutputRing): Parameters<typeof runSession>[2]["stdout"] =>
 	},
 	end: (written) => written(),
 });
-
-const lost = (): QubesLiteError =>
-	new QubesLiteError("Internal", "the guest closed the connection before the command's exit status came");
-
-function toFailure(failure: Failure, message: string): QubesLiteError {
-	const words = toSafeLine(message).slice(0, failureMaxLength);
-	if (failure === "expired") return new TicketExpired();
-	if (failure === "limit") return new QubesLiteError("Limit", words);
-	if (failure === "busy") return new SessionTaken(words);
-	if (failure === "noSession") return new QubesLiteError("NotRunning", words);
-	return new QubesLiteError(failure === "internal" || failure === "refused" ? "Internal" : "BadRequest", words);
-}

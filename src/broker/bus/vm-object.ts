@@ -3,6 +3,7 @@ import type { Caller, ServedInterface } from "../../dbus/served-objects.ts";
 import { QubesLiteError } from "../../errors.ts";
 import { labelMaxChars } from "../../protocol/limits.ts";
 import type { WireSettings } from "../../protocol/settings.ts";
+import { onAbort, orAborted } from "../../session-client/on-abort.ts";
 import type { PlainRequest, Requests } from "../requests.ts";
 import type { Vm } from "../vm.ts";
 import { CallOptions } from "./call-options.ts";
@@ -45,15 +46,15 @@ export class VmObject implements ServedInterface {
 		const options = new CallOptions(args.at(-1));
 		switch (method) {
 			case "Start":
-				return this.#ask({ method: "start", vm });
+				return this.#start({ method: "start", vm }, caller);
 			case "Stop":
-				return this.#ask({ method: "stop", vm, force: options.boolean("force") });
+				return this.#ask({ method: "stop", vm, force: options.boolean("force") }, caller);
 			case "Kill":
-				return this.#ask({ method: "stop", vm, force: true });
+				return this.#ask({ method: "stop", vm, force: true }, caller);
 			case "Restart":
-				return this.#restart({ method: "stop", vm, force: options.boolean("force") });
+				return this.#restart({ method: "stop", vm, force: options.boolean("force") }, caller);
 			case "Set":
-				return this.#ask({ method: "set", vm, settings: parseSettings(new CallOptions(args[0])) });
+				return this.#ask({ method: "set", vm, settings: parseSettings(new CallOptions(args[0])) }, caller);
 			case "Run":
 				return [await this.#run(args[0] as string[], options, caller)];
 			case "RunBytes":
@@ -65,38 +66,50 @@ export class VmObject implements ServedInterface {
 				return [];
 			case "Open":
 				return [
-					await this.#host.opener.open(
-						String(args[0]),
-						options.boolean("disposable") ? `@dispvm:${vm}` : vm,
-						caller.gone,
-					),
+					await this.#host.opener.open(String(args[0]), options.boolean("disposable") ? `@dispvm:${vm}` : vm, caller),
 				];
 		}
 	}
 
-	async #ask(request: PlainRequest): Promise<readonly unknown[]> {
+	/** What is begun with goes on without the caller. */
+	async #ask(request: PlainRequest, { gone }: Pick<Caller, "gone">): Promise<readonly unknown[]> {
 		const { requests } = this.#host;
 		await requests.admit(request);
+		gone.throwIfAborted();
 		await requests.answer(request, requests.nextNumber());
 		return [];
 	}
 
-	/** Nothing is stopped that must not be started again, or can't. */
-	async #restart(stop: PlainRequest & { readonly method: "stop" }): Promise<readonly unknown[]> {
+	/** Who leaves asks no longer: what waits for another vm, or for the end of a stop, is not booted for them. A boot goes on. */
+	async #start(request: PlainRequest & { readonly method: "start" }, { gone }: Caller): Promise<readonly unknown[]> {
+		const { requests } = this.#host;
+		await requests.admit(request);
+		gone.throwIfAborted();
+		const number = requests.nextNumber();
+		const forget = onAbort(gone, () => this.#vm.withdraw(number));
+		await orAborted(gone, requests.answer(request, number)).finally(forget);
+		return [];
+	}
+
+	/** Nothing is stopped that must not be started again, or can't, and nothing is left stopped by a caller that does not wait. */
+	async #restart(stop: PlainRequest & { readonly method: "stop" }, { gone }: Caller): Promise<readonly unknown[]> {
 		const { vm } = stop;
 		const start = { method: "start", vm } as const;
 		if (this.#vm.config.instanceOf !== undefined) {
 			throw new QubesLiteError("Unsupported", `${vm} is a disposable, of which there is no other when it has stopped`);
 		}
 		await this.#host.requests.admit(start);
-		await this.#ask(stop);
-		return this.#ask(start);
+		await this.#ask(stop, { gone });
+		return this.#ask(start, { gone: stays });
 	}
 
-	#run(argv: readonly string[], options: CallOptions, { gone }: Caller): Promise<string> {
-		return this.#host.runs.run({ vm: this.#vm.config.name, disposable: false, ...toCommand(argv, options) }, gone);
+	#run(argv: readonly string[], options: CallOptions, caller: Caller): Promise<string> {
+		return this.#host.runs.run({ vm: this.#vm.config.name, disposable: false, ...toCommand(argv, options) }, caller);
 	}
 }
+
+/** Of who is taken to wait. */
+const stays = new AbortController().signal;
 
 /** Its keys and their values are checked by whoever takes them. */
 function parseSettings(settings: CallOptions): WireSettings {

@@ -2,7 +2,9 @@ import { expect, it } from "vitest";
 import { BrokerObject, type BrokerObjectHost } from "../../../src/broker/bus/broker-object.ts";
 import type { Caller } from "../../../src/dbus/served-objects.ts";
 
-const caller: Caller = { name: ":1.7", gone: new AbortController().signal, onGone: () => () => {} };
+const caller: Caller = {
+	...{ name: ":1.7", gone: new AbortController().signal, begun: () => () => {}, onGone: () => () => {} },
+};
 
 it("names no object of a vm that is kept ready, which there is not before somebody asks for it", async () => {
 	const registry = {
