@@ -13,7 +13,7 @@ import type { Vm } from "./vm.ts";
 import { failedBootRemedy } from "./vm-errors.ts";
 
 /** A guest may report a thousand; a reply has room for those of every vm. */
-const leasesShownMax = 32;
+export const leasesShownMax = 32;
 
 export interface StatusFacts {
 	readonly isConfigured: boolean;

@@ -6,7 +6,7 @@ import type { Vm } from "../vm.ts";
 import type { vmSpec } from "./interfaces.ts";
 
 /** A guest may report a thousand. */
-const sessionsShownMax = 128;
+export const sessionsShownMax = 128;
 
 export type VmProperties = Readonly<Record<keyof typeof vmSpec.properties, unknown>>;
 

@@ -3,8 +3,11 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { brokerSpec, vmSpec } from "../../../src/broker/bus/interfaces.ts";
+import { sessionsShownMax } from "../../../src/broker/bus/vm-properties.ts";
+import { leasesShownMax } from "../../../src/broker/status.ts";
 import type { InterfaceSpec } from "../../../src/dbus/interface-spec.ts";
 import { formatIntrospection } from "../../../src/dbus/introspection.ts";
+import { callMaxBytes } from "../../../src/dbus/message-codec.ts";
 import { errorCodes } from "../../../src/errors.ts";
 
 const at = (name: string): string => fileURLToPath(new URL(`../../../docs/${name}`, import.meta.url));
@@ -45,6 +48,13 @@ describe.each<InterfaceSpec>([brokerSpec, vmSpec])("$name", (spec) => {
 
 it("the document names every error", () => {
 	for (const code of errorCodes) expect(document).toMatch(new RegExp(`\\b${code}\\b`));
+});
+
+it("the document names the limits", () => {
+	const row = (name: string): string => document.split("\n").find((line) => line.startsWith(`| \`${name}\``)) ?? "";
+	expect(row("Sessions")).toContain(`the first ${sessionsShownMax};`);
+	expect(row("Leases")).toContain(`the first ${leasesShownMax} |`);
+	expect(document).toContain(`A call has ${callMaxBytes.toLocaleString("en")} bytes`);
 });
 
 const escapePattern = (text: string): string => text.replaceAll(/[(){}[\].*+?^$|\\]/g, "\\$&");
