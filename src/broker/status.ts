@@ -115,7 +115,7 @@ export function describeLeases(vm: Pick<Vm, "config" | "snapshot">): string[] {
 
 /** Of one that is kept ready the idleTimeout is a millisecond. */
 function toLifecycleStatus(vm: VmConfig) {
-	const { idleTimeoutMs, idleAction, pauseTimeoutMs, maxLifetimeMs, dependsOn, preload } = vm;
+	const { idleTimeoutMs, idleAction, pauseTimeoutMs, maxLifetimeMs, dependsOn, preload, color = null } = vm;
 	return {
 		idleTimeout: Math.ceil(idleTimeoutMs / 1000),
 		idleAction,
@@ -123,6 +123,7 @@ function toLifecycleStatus(vm: VmConfig) {
 		maxLifetime: Math.ceil(maxLifetimeMs / 1000),
 		dependsOn,
 		preload,
+		color,
 	};
 }
 

@@ -1,5 +1,6 @@
 /** `qubes-lite ls` and `status` for people: columns, words, and colour where somebody looks. */
 import type { VmState, VmStatus } from "../protocol/broker-replies.ts";
+import type { VmColor } from "../protocol/colors.ts";
 import { formatClock, formatColumns, formatFacts, formatSeconds, type Look, paint } from "../terminal/columns.ts";
 import { formatBooted, formatBooting, formatReached } from "./boot-words.ts";
 import { formatSettings } from "./settings-words.ts";
@@ -14,6 +15,20 @@ const stateColour: Readonly<Record<VmState, string>> = {
 	failed: "31",
 };
 
+/** Of 256 where there is none among the first eight that is seen on dark and on light. */
+const colours: Readonly<Record<VmColor, string>> = {
+	red: "31",
+	orange: "38;5;208",
+	yellow: "33",
+	green: "32",
+	gray: "38;5;245",
+	blue: "34",
+	purple: "35",
+	black: "7",
+};
+
+const toSgr = (color: VmColor | null): string | null => (color === null ? null : colours[color]);
+
 export function formatTable(vms: readonly VmStatus[], look: Look): string {
 	const rows = vms.map((vm) => [
 		vm.name,
@@ -23,9 +38,11 @@ export function formatTable(vms: readonly VmStatus[], look: Look): string {
 		network(vm),
 		note(vm, look),
 	]);
-	return formatColumns(["NAME", "ID", "STATE", "SINCE", "NETWORK", "NOTE"], rows, look, (row, column) =>
-		column === 2 ? stateColour[vms[row]?.state ?? "stopped"] : null,
-	);
+	return formatColumns(["NAME", "ID", "STATE", "SINCE", "NETWORK", "NOTE"], rows, look, (row, column) => {
+		const { state = "stopped", color = null } = vms[row] ?? {};
+		if (column === 0) return toSgr(color);
+		return column === 2 ? stateColour[state] : null;
+	});
 }
 
 export function formatStatus(vm: VmStatus, look: Look): string {
@@ -58,7 +75,7 @@ export function formatStatus(vm: VmStatus, look: Look): string {
 				: `${vm.hypervisor ?? "?"}, pid ${vm.pid}, kept by ${vm.supervisor === "direct" ? "the broker's shim" : "systemd"}`,
 		],
 	];
-	return `${paint(vm.name, "1", look)}\n${formatFacts(facts)}`;
+	return `${paint(vm.name, vm.color === null ? "1" : `1;${toSgr(vm.color)}`, look)}\n${formatFacts(facts)}`;
 }
 
 /** Flags in people's words. */

@@ -3,6 +3,7 @@
  * "expected …"; a limit has its reason beside it. Repeated ids and names are the loader's, as they concern two vms.
  */
 import * as v from "valibot";
+import { type VmColor, vmColors } from "../protocol/colors.ts";
 import { type Disk, disks, maxDisksAndShares, rootDisk } from "./disks.ts";
 import { disposablePool, idSchema } from "./disposable-pool.ts";
 import {
@@ -54,6 +55,8 @@ export interface VmConfig extends Lifecycle {
 	readonly gpu: Gpu;
 	/** Where crosvm runs it. */
 	readonly crosvm: CrosvmSettings;
+	/** The colour by which people know it. */
+	readonly color?: VmColor;
 	/** What of the guest's the host's menu shows besides what the guest reports. */
 	readonly programs: readonly ProgramConfig[];
 	/** The guest's command that opens what is named behind it. */
@@ -136,6 +139,7 @@ export const vmEntries = {
 	hypervisor: v.optional(hypervisor),
 	gpu,
 	crosvm,
+	color: v.optional(v.picklist(vmColors, `one of ${vmColors.join(", ")}`)),
 	programs,
 	open,
 };
@@ -211,6 +215,7 @@ const toVm = (vm: ParsedVm, file: ParsedFile): VmConfig => ({
 	...(vm.kernel !== undefined && { kernel: vm.kernel }),
 	...(vm.initramfs !== undefined && { initramfs: vm.initramfs }),
 	...(vm.rootDisk !== undefined && { rootDisk: vm.rootDisk }),
+	...(vm.color !== undefined && { color: vm.color }),
 	...{ kernelParams: vm.kernelParams, hypervisor: vm.hypervisor ?? file.hypervisor, gpu: vm.gpu },
 	...{ crosvm: toCrosvmSettings(file.crosvm, vm.crosvm), programs: vm.programs, open: vm.open },
 });

@@ -1,6 +1,8 @@
 /** What `ls`, `status` and `ps` say in JSON: the objects of the broker's replies. Programs may rely on them (contracts: schema 1). */
+
 import { QubesLiteError } from "../errors.ts";
 import { bootPhases, type PhaseTimes } from "./boot-phases.ts";
+import { type VmColor, vmColors } from "./colors.ts";
 import { Fields, pidMax } from "./fields.ts";
 import { commandLineMaxChars, messageMaxBytes } from "./limits.ts";
 import { parseWireSettings, type WireSettings } from "./settings.ts";
@@ -44,6 +46,8 @@ export interface VmStatus {
 	readonly dependsOn: readonly string[];
 	/** How many instances of it are to be kept ready. */
 	readonly preload: number;
+	/** The colour by which people know it; null: none. */
+	readonly color: VmColor | null;
 	/** What `set` has changed until its stop, by the keys of the configuration, in seconds. */
 	readonly set: WireSettings;
 	/** Of what runs; 0: not known. */
@@ -202,7 +206,7 @@ export const parseFlags = (fields: Fields): string[] =>
 /** A broker of before has none of it. */
 function parseLifecycle(
 	fields: Fields,
-): Pick<VmStatus, "idleAction" | "pauseTimeout" | "maxLifetime" | "dependsOn" | "preload"> {
+): Pick<VmStatus, "idleAction" | "pauseTimeout" | "maxLifetime" | "dependsOn" | "preload" | "color"> {
 	const count = (name: string): number => (fields.has(name) ? fields.integer(name, 0, 2 ** 32) : 0);
 	return {
 		idleAction: fields.has("idleAction") ? fields.oneOf("idleAction", ["stop", "pause"] as const) : "stop",
@@ -210,6 +214,7 @@ function parseLifecycle(
 		maxLifetime: count("maxLifetime"),
 		dependsOn: fields.has("dependsOn") ? parseNames(fields) : [],
 		preload: count("preload"),
+		color: fields.has("color") && !fields.isNull("color") ? fields.oneOf("color", vmColors) : null,
 	};
 }
 

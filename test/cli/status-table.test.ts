@@ -23,7 +23,7 @@ const idle: VmStatus = {
 		disposable: false,
 		network: true,
 		idleTimeout: 0,
-		...{ idleAction: "stop", pauseTimeout: 0, maxLifetime: 0, dependsOn: [], preload: 0 },
+		...{ idleAction: "stop", pauseTimeout: 0, maxLifetime: 0, dependsOn: [], preload: 0, color: null },
 		set: {},
 	},
 	...{ memoryMiB: 2048, availableMiB: null, cpus: 2, next: null, hypervisor: "qemu", supervisor: "direct", pid: 7 },
@@ -90,4 +90,16 @@ it("a vm that is let be after failed boots says until when", () => {
 	expect(formatStatus({ ...failed, coolsUntil: until }, look)).toMatch(
 		/^ {2}why +its vmm ended with status 3\n {2}let be +by runs, until 16:31:00$/m,
 	);
+});
+
+it("a vm's name has the colour by which people know it", () => {
+	const vms = [
+		{ ...idle, color: "red" as const },
+		{ ...idle, color: "black" as const },
+	];
+	const table = formatTable(vms, { ...look, colour: true });
+	expect(table).toContain("\x1b[31mshopping");
+	expect(table).toContain("\x1b[7mshopping");
+	expect(formatStatus({ ...idle, color: "orange" }, { ...look, colour: true })).toContain("\x1b[1;38;5;208mshopping");
+	expect(formatTable(vms, look)).not.toContain("\x1b");
 });

@@ -16,7 +16,7 @@ const idle: VmStatus = {
 		disposable: false,
 		network: true,
 		idleTimeout: 0,
-		...{ idleAction: "stop", pauseTimeout: 0, maxLifetime: 0, dependsOn: [], preload: 0 },
+		...{ idleAction: "stop", pauseTimeout: 0, maxLifetime: 0, dependsOn: [], preload: 0, color: null },
 		set: {},
 	},
 	...{ memoryMiB: 2048, availableMiB: null, cpus: 2, next: null, hypervisor: "qemu", supervisor: "direct", pid: 7 },

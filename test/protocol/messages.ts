@@ -163,6 +163,7 @@ const status: replies.VmStatus = {
 	maxLifetime: 0,
 	dependsOn: [],
 	preload: 0,
+	color: null,
 	set: {},
 	memoryMiB: 1024,
 	availableMiB: null,

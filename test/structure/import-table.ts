@@ -19,6 +19,7 @@ const madeMark = "src/made-mark.ts";
 const settable = "src/config/settable.ts";
 const vmNames = ["src/config/vm-name.ts", "src/config/format-value.ts"];
 const programIds = "src/protocol/programs.ts";
+const colors = "src/protocol/colors.ts";
 
 export const table: readonly Row[] = [
 	{ room: "src/errors.ts", ours: [], pure: true },
@@ -39,7 +40,12 @@ export const table: readonly Row[] = [
 	// What a program may be called, is checked alike in the configuration, in a guest's report and in the guest.
 	{ room: programIds, ours: [], pure: true },
 	{ room: "src/terminal", ours: ["src/errors.ts", "src/shell-word.ts"], pure: true },
-	{ room: "src/config", ours: [...bottom, ...vmNames, settable, programIds], packages: ["valibot"], pure: true },
+	{
+		room: "src/config",
+		ours: [...bottom, ...vmNames, settable, programIds, colors],
+		packages: ["valibot"],
+		pure: true,
+	},
 	// What a name is, is checked alike at every entrance, also where no configuration is read.
 	{ room: "src/config/vm-name.ts", ours: [...bottom, "src/config/format-value.ts"], pure: true },
 	{ room: "src/config/format-value.ts", ours: [], pure: true },
