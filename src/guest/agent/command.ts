@@ -11,6 +11,7 @@ import type { SessionProcesses } from "./cgroup.ts";
 import { asUser } from "./credentials.ts";
 import { openPipes } from "./pipes.ts";
 import { type Process, startProcess } from "./process.ts";
+import { imageEnvironment } from "./session-environment.ts";
 import { type OnRead, openStream } from "./stdio.ts";
 import { openTerminal, resizeTerminal } from "./terminal.ts";
 import type { GuestUser } from "./users.ts";
@@ -194,6 +195,7 @@ export const baseEnvironment = (user: GuestUser): Record<string, string> => ({
 	LOGNAME: user.name,
 	SHELL: user.shell,
 	LANG: "C.UTF-8",
+	...imageEnvironment(user.name),
 });
 
 /** errno(3) names that execve(2) gives. */

@@ -8,4 +8,6 @@ export const agentPaths = {
 	lastSession: "/run/qubes-lite/last-session",
 	/** Syncs, unmounts and switches the machine off; the image knows how. */
 	powerOff: "/usr/lib/qubes-lite/power-off",
+	/** What the image gives commands (session-environment.ts). */
+	environment: "/etc/qubes-lite/environment",
 } as const;

@@ -1,6 +1,6 @@
 /**
  * `qubes-lite-guest`, which run-in-vm starts in the guest: `apps` reports what could be started, `launch ID` starts one of these,
- * `open NAME BYTES -- HANDLER…` opens a file that comes over standard input. It has the rights of whoever runs it, and is asked for nothing more.
+ * `open NAME BYTES -- HANDLER…` opens a file that comes over standard input; `about` says what the guest is told of itself. It has the rights of whoever runs it, and is asked for nothing more.
  */
 import { writeSync } from "node:fs";
 import { errnoOf, exitStatus, QubesLiteError } from "../../errors.ts";
@@ -9,8 +9,9 @@ import { dataDirectories, listApplications } from "./applications.ts";
 import { become } from "./become.ts";
 import { readIcon } from "./icons.ts";
 import { receiveFile } from "./receive-file.ts";
+import { readVmFacts } from "./vm-facts.ts";
 
-const usage = "usage: qubes-lite-guest apps | launch ID | open NAME BYTES -- HANDLER…";
+const usage = "usage: qubes-lite-guest apps | launch ID | open NAME BYTES -- HANDLER… | about";
 
 /** Icons are left out once there is no more room for them: each program shall have its line. */
 const iconsMaxBytes = reportMaxBytes / 2;
@@ -41,6 +42,8 @@ function main([verb, name, size, separator, ...handler]: readonly string[]): voi
 	else if (verb === "launch" && name !== undefined && size === undefined) launch(name);
 	else if (verb === "open" && name !== undefined && separator === "--" && handler.length > 0) {
 		become([...handler, receiveFile(name, Number(size))], undefined);
+	} else if (verb === "about" && name === undefined) {
+		write(`${JSON.stringify({ schema: 1, ...readVmFacts() })}\n`);
 	} else throw new QubesLiteError("BadRequest", usage);
 }
 
