@@ -76,9 +76,12 @@ export async function findGuestInputs(signal: AbortSignal): Promise<GuestInputs>
 		agent,
 		programs,
 		koffi,
-		scripts: fileURLToPath(scriptsDirectory),
+		scripts: findGuestScripts(),
 	};
 }
+
+/** With a final slash. */
+export const findGuestScripts = (): string => fileURLToPath(scriptsDirectory);
 
 async function findProgram(name: string, debianPackage: string, signal: AbortSignal): Promise<Program> {
 	for (const directory of ["/usr/bin", "/bin", "/usr/sbin", "/sbin"]) {

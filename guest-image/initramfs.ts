@@ -41,8 +41,8 @@ export async function hashInitramfsInputs(inputs: GuestInputs, kernelHash: strin
 
 /** The archive, uncompressed: unpacking it would cost the guest more than reading it. */
 export async function buildInitramfs(
-	inputs: GuestInputs,
-	kernel: KernelFiles,
+	inputs: Pick<GuestInputs, "busybox" | "scripts">,
+	kernel: Pick<KernelFiles, "modules">,
 	decompressXz: XzDecompress,
 ): Promise<Buffer> {
 	const modules = await createModuleSource(kernel.modules, decompressXz);

@@ -3,9 +3,10 @@
  * exit status 0 done, 1 failed, 2 usage, 128 + the signal's number when interrupted.
  */
 import { homedir } from "node:os";
-import { isAbsolute, join } from "node:path";
+import { isAbsolute, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { QubesLiteError } from "../src/errors.ts";
+import { assembleImage } from "./assemble-image.ts";
 import { buildImage, megabytes } from "./build-image.ts";
 import { findHelper } from "./debian-helper.ts";
 import { explainStorageError } from "./disk-room.ts";
@@ -16,10 +17,13 @@ import { vhostDeviceVsock, virtiofsd } from "./vm-helpers.ts";
 const usage = `Usage: qubes-lite image build [--force]
        qubes-lite image ls [--json]
        qubes-lite image path
+       qubes-lite image assemble --kernel FILE --modules DIR --busybox FILE --root FILE --out DIR [--qcow]
 
 build   makes the guest image of this machine's Debian release the current one (--force: even if nothing changed)
 ls      lists the images in the cache
 path    prints the directory of the current image
+assemble  makes an image's directory of a kernel, its lib/modules/RELEASE, and a raw erofs or ext4 whose /sbin/init is started;
+        a static busybox is for the initramfs; --qcow: the root becomes one
 `;
 
 const signalNumbers = { SIGINT: 2, SIGTERM: 15 } as const;
@@ -91,14 +95,32 @@ function refuseUsage(why: string): number {
 	return 2;
 }
 
+const assembleNames = ["kernel", "modules", "busybox", "root", "out"] as const;
+const options = {
+	force: { type: "boolean" },
+	json: { type: "boolean" },
+	qcow: { type: "boolean" },
+	kernel: { type: "string" },
+	modules: { type: "string" },
+	busybox: { type: "string" },
+	root: { type: "string" },
+	out: { type: "string" },
+	help: { type: "boolean", short: "h" },
+} as const;
+
+/** Which command each goes with. */
+const belongs: readonly (readonly [keyof typeof options, string])[] = [
+	["force", "build"],
+	["json", "ls"],
+	["qcow", "assemble"],
+	...assembleNames.map((name) => [name, "assemble"] as const),
+];
+
 async function run(args: readonly string[], signal: AbortSignal): Promise<number> {
-	let parsed: { values: { force?: boolean; json?: boolean; help?: boolean }; positionals: string[] };
+	const parse = () => parseArgs({ args: [...args], allowPositionals: true, options });
+	let parsed: ReturnType<typeof parse>;
 	try {
-		parsed = parseArgs({
-			args: [...args],
-			allowPositionals: true,
-			options: { force: { type: "boolean" }, json: { type: "boolean" }, help: { type: "boolean", short: "h" } },
-		});
+		parsed = parse();
 	} catch (error) {
 		return refuseUsage(error instanceof Error ? error.message : String(error));
 	}
@@ -109,8 +131,8 @@ async function run(args: readonly string[], signal: AbortSignal): Promise<number
 	}
 	const [command, ...rest] = positionals;
 	if (rest.length > 0) return refuseUsage(`"${rest[0]}" is one argument too many.`);
-	if (values.force && command !== "build") return refuseUsage("--force goes with build.");
-	if (values.json && command !== "ls") return refuseUsage("--json goes with ls.");
+	const stray = belongs.find(([name, its]) => values[name] !== undefined && command !== its);
+	if (stray !== undefined) return refuseUsage(`--${stray[0]} goes with ${stray[1]}.`);
 	const cacheDirectory = cacheDirectoryOf(process.env);
 	switch (command) {
 		case "build":
@@ -122,6 +144,15 @@ async function run(args: readonly string[], signal: AbortSignal): Promise<number
 		case "path":
 			await printPath(cacheDirectory);
 			return 0;
+		case "assemble": {
+			const missing = assembleNames.find((name) => !values[name]);
+			if (missing !== undefined) return refuseUsage(`--${missing} is missing.`);
+			const path = (name: (typeof assembleNames)[number]): string => resolve(values[name] ?? "");
+			const [kernel, modules, busybox, root, out] = assembleNames.map(path) as [string, string, string, string, string];
+			await assembleImage({ kernel, modules, busybox, root, out, qcow: values.qcow ?? false, signal });
+			process.stdout.write(`${out}\n`);
+			return 0;
+		}
 		default:
 			return refuseUsage(command === undefined ? "a command is missing." : `there is no command "${command}".`);
 	}

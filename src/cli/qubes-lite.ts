@@ -38,6 +38,7 @@ const runners: Readonly<Record<CommandName, Runner>> = {
 	"image build": other("image build", "image.mjs"),
 	"image ls": other("image ls", "image.mjs"),
 	"image path": other("image path", "image.mjs"),
+	"image assemble": other("image assemble", "image.mjs"),
 	open: other("open", "admin.mjs"),
 	"desktop sync": other("desktop sync", "admin.mjs"),
 	"desktop ls": other("desktop ls", "admin.mjs"),

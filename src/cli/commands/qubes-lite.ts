@@ -131,6 +131,35 @@ export const commands = {
 	},
 	"image ls": { help: "the images that have been built", options: { json, help } },
 	"image path": { help: "the directory of the current image", options: { help } },
+	"image assemble": {
+		help: "makes an image's directory of a kernel and a root file system of your own",
+		more: "The initramfs is that of every image here: it mounts the root read-only, puts memory over it, and starts its /sbin/init.",
+		options: {
+			kernel: {
+				...{ names: ["--kernel"], value: "required", arg: "FILE", wants: "a kernel" },
+				...{ help: "a bzImage or vmlinux", completes: "file", isRequired: true },
+			},
+			modules: {
+				...{ names: ["--modules"], value: "required", arg: "DIR", wants: "a directory" },
+				...{ help: "its lib/modules/RELEASE", completes: "directory", isRequired: true },
+			},
+			busybox: {
+				...{ names: ["--busybox"], value: "required", arg: "FILE", wants: "a static busybox" },
+				...{ help: "for the initramfs; it is static", completes: "file", isRequired: true },
+			},
+			root: {
+				...{ names: ["--root"], value: "required", arg: "FILE", wants: "a raw image" },
+				...{ help: "a raw erofs or ext4", completes: "file", isRequired: true },
+			},
+			out: {
+				...{ names: ["--out"], value: "required", arg: "DIR", wants: "a directory" },
+				...{ help: "where the image will be: not there yet", completes: "directory", isRequired: true },
+			},
+			qcow: { names: ["--qcow"], value: "none", help: "makes a qcow2 of the root, by qemu-img" },
+			help,
+		},
+		usages: ["--kernel FILE --root FILE … --out DIR"],
+	},
 	units: {
 		help: "writes the systemd units of a configuration's vms",
 		options: {
