@@ -39,7 +39,7 @@ export function gatherHostFacts(places: HostPlaces, vm: VmConfig): HostFacts {
 }
 
 /** It boots nothing of an image. */
-const hasOwnFiles = ({ kernel, initramfs, rootDisk }: VmConfig): boolean =>
+export const hasOwnFiles = ({ kernel, initramfs, rootDisk }: VmConfig): boolean =>
 	kernel !== undefined && initramfs !== undefined && rootDisk !== undefined;
 
 function findBinaries(places: HostPlaces, { sharedDirectories }: VmConfig): Binaries {

@@ -6,10 +6,12 @@ import { isJsonObject, JsonSyntaxError, parseJson } from "../../config/json.ts";
 import { absolutePath as path } from "../../config/paths.ts";
 import type { VmConfig } from "../../config/schema.ts";
 import { QubesLiteError } from "../../errors.ts";
+import { hasOwnFiles } from "../../host/gather-host-facts.ts";
+import { readImage } from "../../host/image-facts.ts";
 import type { Binaries, HostFacts, ImageFacts } from "../../vmm/host-facts.ts";
 
 export interface FactsFile {
-	/** Throws BootFailed where the file has no image for it. */
+	/** Throws BootFailed where the file has no image for it, or that is not complete. */
 	of(vm: VmConfig): HostFacts;
 	/** Of vm-shim.sh. */
 	readonly shim: string | undefined;
@@ -35,7 +37,10 @@ const binaryEntries = {
 	vhostDeviceVsock: v.optional(path),
 	virtiofsd: v.optional(path),
 };
-const image = v.object(imageEntries, "an object");
+const imageRule = "an object, or the absolute path of an image's directory";
+const imageObject = v.object(imageEntries, imageRule);
+/** Of a directory its image.json says the rest, when the units are made. */
+const image = v.lazy((value: unknown) => (typeof value === "string" ? path : imageObject));
 
 const entries = {
 	schema: v.literal(1, "1, the version of this format"),
@@ -52,7 +57,7 @@ const entries = {
 	wayland: v.optional(v.union([v.literal(true), path], "true, or an absolute path")),
 	/** IPv4, for guests on a TAP; absent: they are told of none. */
 	nameServer: v.optional(v.pipe(v.string(addressRule), v.ipv4(addressRule))),
-	image,
+	image: v.optional(image),
 	/** By the name of a vm, or by the path that its configuration has as "image". */
 	images: v.optional(v.record(v.string(), image, "an object"), {}),
 	shim: v.optional(path),
@@ -85,19 +90,26 @@ export function parseFactsFile(text: string, source: string): FactsFile {
 	} = result.output;
 	const found: Binaries = Object.fromEntries(Object.entries(binaries).filter(([, file]) => file !== undefined));
 	const wayland = toWayland(socket, `${source} names no "wayland"`, dirname(facts.runtimeDirectory));
-	const own = new Map<string, ImageFacts>(Object.entries(images));
+	const own = new Map(Object.entries(images));
 	return {
 		shim,
 		remedy,
 		of(vm) {
+			const common = { ...facts, user: anyUser, wayland, nameServer, binaries: found };
+			if (hasOwnFiles(vm)) return { ...common, image: null };
 			const named = own.get(vm.name) ?? (vm.image === undefined ? usual : own.get(vm.image));
-			if (named !== undefined) return { ...facts, user: anyUser, wayland, nameServer, binaries: found, image: named };
-			throw new QubesLiteError("BootFailed", `${source} does not know the image of ${vm.name}, ${vm.image}`, {
-				remedy: `add it to "images" in ${source}, by that path`,
-			});
+			if (named !== undefined) return { ...common, image: toImage(named, vm) };
+			const [which, remedy] =
+				vm.image === undefined
+					? ["", `add "image" to ${source}`]
+					: [`, ${vm.image}`, `add it to "images" in ${source}, by that path`];
+			throw new QubesLiteError("BootFailed", `${source} does not know the image of ${vm.name}${which}`, { remedy });
 		},
 	};
 }
+
+const toImage = (named: string | ImageFacts, { name }: VmConfig): ImageFacts =>
+	typeof named === "string" ? readImage(named, name) : named;
 
 function toWayland(socket: true | string | undefined, missing: string, directory: string): HostFacts["wayland"] {
 	if (socket === undefined) return { missing };

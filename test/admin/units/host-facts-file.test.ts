@@ -1,5 +1,9 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { parseFactsFile } from "../../../src/admin/units/host-facts-file.ts";
+import { fakeCache } from "../../e2e/harness.ts";
 import { createVm, facts, imageFacts } from "../../vmm/facts.ts";
 
 const { runtimeDirectory: _, user: _user, wayland: _none, nameServer: _unknown, ...rest } = facts;
@@ -40,6 +44,35 @@ describe("a file of host facts", () => {
 				code: "BootFailed",
 				message: "facts.json does not know the image of shopping, /images/fourth",
 				remedy: 'add it to "images" in facts.json, by that path',
+			}),
+		);
+	});
+
+	it("may name an image's directory, whose manifest says the rest when it is asked for", () => {
+		const cache = fakeCache(mkdtempSync(join(tmpdir(), "ql-facts-")));
+		const directory = join(cache, "qubes-lite/images/current");
+		try {
+			const parsed = parse({ ...file, image: directory, images: { vault: "/nowhere" } });
+			expect(parsed.of(createVm()).image).toEqual({
+				...{ kernel: `${directory}/vmlinux`, initramfs: `${directory}/initrd.cpio`, root: `${directory}/root.erofs` },
+				rootFormat: "erofs",
+			});
+			expect(() => parsed.of(createVm({ name: "vault" }))).toThrow("there is no guest image in /nowhere");
+			expect(() => parse({ ...file, image: "images" })).toThrow("expected an absolute path");
+		} finally {
+			rmSync(cache, { recursive: true });
+		}
+	});
+
+	it("needs no image for a vm that has all files of its own, nor a usual one where each is named", () => {
+		const { image: _, ...without } = file;
+		const own = { kernel: "/k", initramfs: "/i", rootDisk: { path: "/r", readOnly: true, id: "root" } };
+		expect(parse(without).of(createVm(own)).image).toBeNull();
+		expect(parse({ ...without, images: { vault: other } }).of(createVm({ name: "vault" })).image).toEqual(other);
+		expect(() => parse(without).of(createVm())).toThrow(
+			expect.objectContaining({
+				message: "facts.json does not know the image of shopping",
+				remedy: 'add "image" to facts.json',
 			}),
 		);
 	});
