@@ -22,7 +22,7 @@ async function openWith(answer: Answer): Promise<{ readonly questions: Question[
 		},
 	};
 	const opener = new Opener(host as unknown as OpenerHost);
-	await opener.open("https://news.example/a", null, new AbortController().signal);
+	await opener.open("https://news.example/a", null, { gone: new AbortController().signal, begun: () => () => {} });
 	return { questions, ran };
 }
 
