@@ -24,7 +24,7 @@ export default defineConfig({
 			{
 				test: {
 					name: "integration",
-					include: ["test/integration/**/*.test.ts", "test/nix/mktuntap*.test.ts", "test/fixtures/fake-*.test.ts"],
+					include: ["test/integration/**/*.test.ts", "test/nix/*.test.ts", "test/fixtures/fake-*.test.ts"],
 					testTimeout: 60_000 * patience,
 					hookTimeout: 60_000,
 					maxWorkers: waitingWorkers.fake,

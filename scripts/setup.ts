@@ -40,7 +40,7 @@ const requirements: readonly Requirement[] = [
 	{ file: "/usr/share/keyrings/debian-archive-keyring.gpg", debianPackage: "debian-archive-keyring" },
 ];
 
-/** What else is needed: by the tests a terminal to look at, a user manager with a bus, the shells that we complete for, who formats man pages, what README's status bars run, what makes TAPs and rules for them, what judges menu entries, what compiles nix/mktuntap and who knows SOCK_SEQPACKET, strangers on the bus, by the bench what we are compared with. */
+/** What else is needed: by the tests a terminal to look at, a user manager with a bus, the shells that we complete for, who formats man pages, what README's status bars run, what makes TAPs and rules for them, what judges menu entries, what evaluates nix/ and what its images are made of here, what compiles nix/mktuntap and who knows SOCK_SEQPACKET, strangers on the bus, by the bench what we are compared with. */
 const extras: Readonly<Record<Purpose, readonly Requirement[]>> = {
 	use: [],
 	tests: [
@@ -61,6 +61,11 @@ const extras: Readonly<Record<Purpose, readonly Requirement[]>> = {
 		{ file: "gdbus", debianPackage: "libglib2.0-bin" },
 		{ file: "/usr/lib/python3/dist-packages/gi/__init__.py", debianPackage: "python3-gi" },
 		{ file: "desktop-file-validate", debianPackage: "desktop-file-utils" },
+		{ file: "nix-instantiate", debianPackage: "nix-bin" },
+		{ file: "s6-svscan", debianPackage: "s6" },
+		{ file: "/usr/lib/execline/bin/execlineb", debianPackage: "execline" },
+		{ file: "mke2fs", debianPackage: "e2fsprogs" },
+		{ file: "qemu-img", debianPackage: "qemu-utils" },
 	],
 	bench: [
 		{ file: "socat", debianPackage: "socat" },

@@ -1,0 +1,24 @@
+# What the units of vms depend on besides the configuration (src/admin/units/host-facts-file.ts), as it will be on the host that is built.
+{ lib, cfg }:
+
+let
+  inherit (import ./addresses.nix) toPoolTap toVmTap;
+in
+{
+  schema = 1;
+  accelerator = "kvm";
+  binaries = {
+    qemu = "${cfg.qemu.package}/bin/qemu-system-x86_64";
+    crosvm = "${cfg.crosvm.package}/bin/crosvm";
+    vhostDeviceVsock = "${cfg.vhostDeviceVsock.package}/bin/vhost-device-vsock";
+    virtiofsd = "${cfg.virtiofsd.package}/bin/virtiofsd";
+  };
+  taps = map ({ name, ... }: toVmTap name) (lib.filter ({ network, ... }: network) cfg.vms) ++ map toPoolTap cfg.disposablePool.ids;
+  # The compositor's socket has a name by each login: units take it from the user manager.
+  wayland = true;
+  images = lib.mapAttrs (_: image: "${image}") (lib.listToAttrs (map ({ name, image, ... }: { inherit name; value = image; }) (lib.filter ({ image, ... }: image != null) cfg.vms)));
+  shim = "${cfg.package}/lib/qubes-lite/dist/vm-shim.sh";
+  remedy = "sudo nixos-rebuild switch";
+} // lib.optionalAttrs (cfg.nameServer != null) {
+  inherit (cfg) nameServer;
+}

@@ -1,0 +1,6 @@
+# Tests that need a host whose KVM is nested, and many minutes.
+{ pkgs }:
+
+{
+  nested-crosvm = pkgs.testers.runNixOSTest ./nested-crosvm.nix;
+}
