@@ -31,7 +31,7 @@ const fileClockMs = 20;
 export class LivePolicy implements Policy {
 	readonly #host: LivePolicyHost;
 	#policy: ParsedPolicy;
-	/** What its places looked like just before it was read; "" where that says nothing about what was read. */
+	/** What its places looked like just before it was read; "" where that says nothing about what another read would find. */
 	#seen = "";
 	readonly #listeners = new Set<() => void>();
 
@@ -95,8 +95,10 @@ export class LivePolicy implements Policy {
 		const { stamp, changedAtMs } = lookAt(policyPlaces(this.#host.directories));
 		/** Also where the clock has been set back since. */
 		const isSettled = Math.abs(this.#host.wallNow() - changedAtMs) > fileClockMs;
-		this.#seen = isSettled ? stamp : "";
-		return findPolicy(this.#host.directories, this.#host.uid);
+		const policy = findPolicy(this.#host.directories, this.#host.uid);
+		const isWhole = !policy.problems.some(({ isFailedRead }) => isFailedRead);
+		this.#seen = isSettled && isWhole ? stamp : "";
+		return policy;
 	}
 
 	#note(): void {

@@ -96,7 +96,7 @@ function readPolicyDirectory(path: string, uid: number): string[] | PolicyProble
 		return problem("has a name that is not UTF-8; expected text", `ls -b ${shellWord(path)}`);
 	} catch (cause) {
 		if (isAbsence(cause)) return [];
-		return problem(`can't be read (${errnoOf(cause)}); expected a directory`, `namei -l ${shellWord(path)}`);
+		return toFailedRead(path, cause, "a directory");
 	}
 }
 
@@ -108,7 +108,7 @@ function readPolicyFile(path: string, uid: number): Uint8Array | PolicyProblem |
 		fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
 	} catch (cause) {
 		if (isAbsence(cause) && isGone(path)) return "absent";
-		return problem(`can't be read (${errnoOf(cause)}); expected a file`, `namei -l ${shellWord(path)}`);
+		return toFailedRead(path, cause, "a file");
 	}
 	try {
 		const found = fstatSync(fd);
@@ -122,10 +122,15 @@ function readPolicyFile(path: string, uid: number): Uint8Array | PolicyProblem |
 		if (bytes.length <= policyFileMaxBytes) return bytes;
 		return problem("is larger than 64 KiB; expected less", `ls -l ${shellWord(path)}`);
 	} catch (cause) {
-		return problem(`can't be read (${errnoOf(cause)}); expected a file`, `ls -l ${shellWord(path)}`);
+		return toFailedRead(path, cause, "a file");
 	} finally {
 		closeSync(fd);
 	}
+}
+
+function toFailedRead(path: string, cause: unknown, expected: string): PolicyProblem {
+	const sentence = `can't be read (${errnoOf(cause)}); expected ${expected}`;
+	return { file: path, line: null, sentence, remedy: `namei -l ${shellWord(path)}`, isFailedRead: true };
 }
 
 /** A link that leads nowhere is there. */

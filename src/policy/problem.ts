@@ -10,6 +10,8 @@ export interface PolicyProblem {
 	readonly sentence: string;
 	/** One line for a shell. */
 	readonly remedy?: string;
+	/** The system refused a read: the next one may succeed (EMFILE, EIO), although no file looks any different by then. */
+	readonly isFailedRead?: true;
 }
 
 /** "/etc/qubes-lite/policy.d/10-mine.policy:3" */

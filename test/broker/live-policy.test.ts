@@ -1,5 +1,6 @@
 /** The policy in the broker: what holds for the next request, and what whoever is denied is told. */
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import fs, { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Logger, pino } from "pino";
@@ -27,12 +28,29 @@ function write(text: string, path = file): void {
 const log = (): Logger =>
 	pino({ base: null, timestamp: false }, { write: (line: string) => void logged.push(JSON.parse(line)) });
 
-const open = (): LivePolicy =>
+const open = (wallNow = (): number => Date.now()): LivePolicy =>
 	new LivePolicy({
 		directories: [join(directory, "policy.d"), join(directory, "none")],
-		...{ uid: process.getuid?.() ?? 0, log: log(), wallNow: () => Date.now() },
+		...{ uid: process.getuid?.() ?? 0, log: log(), wallNow },
 		names: { defaultBase: () => "disp", baseOf: (name) => (name === "disp-1a2b" ? "work" : null) },
 	});
+
+/** `during` has a process whose limit of open files is reached. */
+function withoutDescriptors<T>(call: "openSync" | "readdirSync", during: () => T): T {
+	const real = fs[call];
+	const put = (value: unknown): void => {
+		Object.assign(fs, { [call]: value });
+		syncBuiltinESMExports();
+	};
+	put(() => {
+		throw Object.assign(new Error("EMFILE: too many open files"), { code: "EMFILE" });
+	});
+	try {
+		return during();
+	} finally {
+		put(real);
+	}
+}
 
 const stop: PolicyRequest = { source: "@host", target: "vault", service: "stop" };
 const allowed = { allow: true };
@@ -126,6 +144,30 @@ describe("a policy that changes", () => {
 		await vi.waitFor(() => expect(changed).toHaveBeenCalled(), { timeout: 5_000, interval: 10 });
 		expect(policy.problem?.message).toContain(`${file}:1: is 'x'`);
 	});
+
+	it.each(["openSync", "readdirSync"] as const)(
+		"that could not be read for lack of descriptors (%s) denies, and holds again once there are some, although no file has changed",
+		(call) => {
+			write(noStop);
+			/** Long after the files were written, so that a look is all that is taken where nothing has changed. */
+			const later = (): number => Date.now() + 60_000;
+			const list: PolicyRequest = { source: "@host", target: "vault", service: "list" };
+			const refused = { allow: false, why: expect.stringContaining("can't be read (EMFILE)") };
+			const policy = withoutDescriptors(call, () => {
+				const opened = open(later);
+				expect(opened.decide(list)).toMatchObject(refused);
+				expect(opened.decide(list)).toMatchObject(refused);
+				return opened;
+			});
+			expect(policy.decide(list)).toEqual(allowed);
+			expect(policy.decide(stop)).toMatchObject({ allow: false, rule: `${file}:1` });
+			expect(policy.problem).toBeNull();
+			expect(logged).toMatchObject([{ event: "policy.refused" }, { event: "policy.read", files: [file] }]);
+			expect(logged).toHaveLength(2);
+			/** What is whole is only looked at. */
+			withoutDescriptors("openSync", () => expect(policy.decide(list)).toEqual(allowed));
+		},
+	);
 
 	it("allows nothing while a line is bad, whatever the others say", () => {
 		write(`${all}x\n`);
