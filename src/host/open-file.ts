@@ -1,10 +1,10 @@
 /** A file of the host's that is to be opened in a guest: opened once, and from then on it is this very file. */
 import { constants } from "node:fs";
-import { type FileHandle, open, readlink, realpath } from "node:fs/promises";
+import { type FileHandle, lstat, open, readlink, realpath } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { VmConfig } from "../config/schema.ts";
-import type { SharedDirectory } from "../config/shared-directories.ts";
 import { errnoOf, QubesLiteError } from "../errors.ts";
+import { findLeft, followWay } from "../open/follow-way.ts";
 import { type OpenCommand, toOpenArgv } from "../open/open-argv.ts";
 import type { OpenTarget } from "../open/open-target.ts";
 import { openFileMaxBytes } from "../protocol/programs.ts";
@@ -19,15 +19,21 @@ export interface OpenedFile extends AsyncDisposable {
 	readonly bytes: number;
 }
 
+type SharingVm = Pick<VmConfig, "name" | "sharedDirectories">;
+
 /**
  * Links are followed first, since people have them, and none is followed when it is opened: what is put there in between is refused, be it in the place of
- * a directory on the way, as the guest that shares one can do it. Throws BadRequest or Limit.
+ * a directory on the way, as the guest that shares one can do it. A link that has been there before is refused where a guest can have put it and it leads to
+ * what that guest does not have. `vms`: all that are configured. Throws BadRequest or Limit.
  */
-export async function openFile(path: string): Promise<OpenedFile> {
+export async function openFile(path: string, vms: readonly SharingVm[]): Promise<OpenedFile> {
 	const shown = toSafeText(path);
 	let handle: FileHandle | undefined;
 	try {
-		const real = await realpath(resolve(path));
+		const way = await followWay(resolve(path), linkAt);
+		const left = findLeft(way, await findWritableShares(vms));
+		if (left !== undefined) throw toRefusal(shown, way.end, left);
+		const real = way.end;
 		// O_NONBLOCK: the open of a FIFO would wait for a writer.
 		handle = await open(real, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
 		await checkPlace(handle, real, shown);
@@ -49,15 +55,41 @@ export async function openFile(path: string): Promise<OpenedFile> {
 	}
 }
 
+const linkAt = async (place: string): Promise<string | undefined> =>
+	(await lstat(place)).isSymbolicLink() ? await readlink(place) : undefined;
+
+interface WritableShare {
+	readonly vm: string;
+	/** Without links. */
+	readonly path: string;
+}
+
+async function findWritableShares(vms: readonly SharingVm[]): Promise<WritableShare[]> {
+	const shares = vms.flatMap(({ name, sharedDirectories }) =>
+		sharedDirectories.filter(({ readOnly }) => !readOnly).map(({ path }) => ({ vm: name, path })),
+	);
+	return await toRealDirectories(shares);
+}
+
+function toRefusal(shown: string, end: string, { vm, path }: WritableShare): QubesLiteError {
+	const sentence = `${shown} leads to ${toSafeLine(end)} by way of ${toSafeLine(path)}, where ${vm} can put links, so it is not opened`;
+	return new QubesLiteError("BadRequest", sentence, {
+		remedy: `namei -l ${shellWord(shown)}   # see who has put the link there, or name the file itself`,
+	});
+}
+
 /** O_NOFOLLOW is about the last name only. Where an open file really is, or was until it was replaced, the kernel says (proc_pid_fd(5)). */
 async function checkPlace(handle: FileHandle, real: string, shown: string): Promise<void> {
 	const place = await readlink(`/proc/self/fd/${handle.fd}`);
 	if (place === real || place === `${real} (deleted)`) return;
-	const sentence = `${shown} led to ${toSafeText(real)}, and a moment later to ${toSafeText(place)}, so it is not opened`;
+	const sentence = `${shown} led to ${toSafeLine(real)}, and a moment later to ${toSafeLine(place)}, so it is not opened`;
 	throw new QubesLiteError("BadRequest", sentence, {
 		remedy: `namei -l ${shellWord(shown)}   # see who changes the way there`,
 	});
 }
+
+/** Guests name files, too, and a line of its own would pass for a remedy. */
+const toSafeLine = (path: string): string => toSafeText(path).replaceAll(/[\n\t]/g, "\uFFFD");
 
 /** `file`: the target's, opened. */
 export async function toOpenCommand(
@@ -73,7 +105,7 @@ export async function toOpenCommand(
 }
 
 /** As an opened file's path has them. One that is not there shares nothing. */
-async function toRealDirectories(directories: readonly SharedDirectory[]): Promise<SharedDirectory[]> {
+async function toRealDirectories<T extends { readonly path: string }>(directories: readonly T[]): Promise<T[]> {
 	const real = directories.map(async (directory) => {
 		const path = await realpath(directory.path).catch(() => undefined);
 		return path === undefined ? [] : [{ ...directory, path }];

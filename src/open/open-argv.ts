@@ -1,6 +1,7 @@
 /** What runs in the guest to open something there. No shell has a part in it: each word is one argument. */
 import { posix } from "node:path";
 import { isFileName } from "../protocol/programs.ts";
+import { isBelow } from "./follow-way.ts";
 import type { OpenTarget } from "./open-target.ts";
 
 /** Of a vm's configuration. */
@@ -27,9 +28,8 @@ export type KnownTarget =
 export function toOpenArgv({ open, sharedDirectories }: OpeningVm, target: KnownTarget): OpenCommand {
 	if (target.kind === "uri") return { argv: [...open, target.uri], takesContent: false };
 	for (const { tag, path: directory } of sharedDirectories) {
-		const inside = posix.relative(directory, target.path);
-		const isInside = inside !== "" && inside !== ".." && !inside.startsWith("../");
-		if (isInside) return { argv: [...open, `/mnt/${tag}/${inside}`], takesContent: false };
+		if (!isBelow(directory, target.path)) continue;
+		return { argv: [...open, posix.join("/mnt", tag, posix.relative(directory, target.path))], takesContent: false };
 	}
 	const name = toFileName(posix.basename(target.path));
 	return { argv: ["qubes-lite-guest", "open", name, String(target.bytes), "--", ...open], takesContent: true };

@@ -149,6 +149,9 @@ describe("what is refused", () => {
 	beforeAll(async () => {
 		await user.sh("qubes-lite stop --force shopping banking");
 		await user.sh(`truncate -s 300M '${at("large")}'; mkfifo '${at("fifo")}'`);
+		// As a guest puts it there, which shares docs.
+		symlinkSync("../.ssh/id_rsa", at("docs/report.pdf"));
+		await user.sh("cd && mkdir .ssh && echo secret >.ssh/id_rsa && ln -s docs/report.pdf latest");
 		await user.until("no broker runs", () => user.brokerPids().length === 0);
 	});
 
@@ -160,6 +163,13 @@ describe("what is refused", () => {
 		["--in shopping $HOME/docs", "docs is not a regular file, and only those are opened", 1],
 		["--in shopping $HOME/fifo", "fifo is not a regular file, and only those are opened", 1],
 		["--in shopping $HOME/large", "large is larger than 256 MiB", 1],
+		["--in shopping $HOME/docs/report.pdf", "/.ssh/id_rsa by way of ", 1],
+		[
+			"--in banking $HOME/docs/report.pdf",
+			"/docs, where shopping can put links, so it is not opened\n  → namei -l /",
+			1,
+		],
+		["-- file://$HOME/latest", "/.ssh/id_rsa by way of ", 1],
 		["--in shoping http://x", "there is no vm 'shoping'; did you mean 'shopping'?", 1],
 		["--in @dispvm:none http://x", "there is no vm 'none'", 1],
 		["--in -x http://x", "'-x' is not a vm name", 1],

@@ -25,7 +25,7 @@ export async function open(words: readonly string[]): Promise<number> {
 	const { config } = await findConfig(process.env);
 	const named = parsed.value("in");
 	const given = named === null ? undefined : parseOpenDestination(named, config);
-	await using file = target.kind === "file" ? await openFile(target.path) : undefined;
+	await using file = target.kind === "file" ? await openFile(target.path, config.vms) : undefined;
 	const policy = toOpenPolicy(readPolicyHere(process.env), config, policyDirectories(process.env)[0] ?? "");
 	const ask = findAsker();
 	const isForDesktop = given === undefined && ask === undefined && mustAsk(policy, target);

@@ -43,7 +43,7 @@ export class Opener {
 		}
 		await requests.refresh();
 		const given = named === null ? undefined : parseOpenDestination(named, config());
-		const file = target.kind === "file" ? await openFile(target.path) : undefined;
+		const file = target.kind === "file" ? await openFile(target.path, config().vms) : undefined;
 		let isTaken = false;
 		try {
 			const where = given ?? (await this.#decide(target, asker.gone));

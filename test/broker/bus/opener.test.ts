@@ -1,4 +1,7 @@
-/** What a program on the bus is told where nobody has chosen a vm. */
+/** What a program on the bus is told where nobody has chosen a vm, and where a guest has chosen the file. */
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, it } from "vitest";
 import { Opener, type OpenerHost } from "../../../src/broker/bus/opener.ts";
 import type { Answer, Question } from "../../../src/broker/notifications/question.ts";
@@ -59,4 +62,28 @@ it.each<[Answer["kind"], code: string, message: string, remedy: string]>([
 	],
 ])("a question that came to nothing says why, and what helps: %s", async (kind, code, message, remedy) => {
 	await expect(openWith({ kind } as Answer)).rejects.toMatchObject({ code, message, remedy });
+});
+
+it("a link by which a guest leads out of a directory that it shares is not opened, in whichever vm", async () => {
+	const top = mkdtempSync(join(tmpdir(), "ql-opener-"));
+	mkdirSync(join(top, "docs"));
+	writeFileSync(join(top, "secret"), "");
+	symlinkSync("../secret", join(top, "docs/letter"));
+	const sharedDirectories = [{ tag: "docs", path: join(top, "docs"), readOnly: false }];
+	const ran: unknown[] = [];
+	const host = {
+		requests: { refresh: async () => {}, require: () => {} },
+		runs: { run: async (run: unknown) => ran.push(run) },
+		config: () => createConfig(createVm({ sharedDirectories }), createVm({ id: 7, name: "banking" })),
+	};
+	const opener = new Opener(host as unknown as OpenerHost);
+	const asker = { gone: new AbortController().signal, begun: () => () => {} };
+	for (const named of ["shopping", "banking", "@dispvm:banking"]) {
+		await expect(opener.open(join(top, "docs/letter"), named, asker)).rejects.toMatchObject({
+			code: "BadRequest",
+			message: expect.stringContaining("where shopping can put links, so it is not opened"),
+		});
+	}
+	expect(ran).toEqual([]);
+	rmSync(top, { recursive: true });
 });
