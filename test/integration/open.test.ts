@@ -184,6 +184,9 @@ describe("what is refused", () => {
 	});
 });
 
+/** Each question is of a host of its own: the one before is on the screen until the shell has cleared it. */
+const asks = (host: string): RegExp => new RegExp(`^Where is ${host} to be opened\\?[\\s\\S]*^Number:`, "m");
+
 describe("at a terminal", () => {
 	let asker: FakeUser;
 	let terminal: Terminal;
@@ -209,18 +212,21 @@ describe("at a terminal", () => {
 		terminal.type("7");
 		terminal.type("shopping");
 		expect(await terminal.shows(/^status-0$/m)).toMatch(/^opened http:\/\/x.example\/a$/m);
-		terminal.type("clear; qubes-lite open http://x.example/a; echo status-$?");
-		await terminal.shows(/^Number:/m);
+		terminal.type("clear; qubes-lite open http://y.example/a; echo status-$?");
+		await terminal.shows(asks("y.example"));
 		terminal.type("3");
-		expect(await terminal.shows(/^status-0$/m)).toMatch(/^forgotten http:\/\/x.example\/a$/m);
+		expect(await terminal.shows(/^status-0$/m)).toMatch(/^forgotten http:\/\/y.example\/a$/m);
 	});
 
 	it("nothing is opened where nothing is chosen", async () => {
-		for (const key of ["C-d", "C-c"]) {
-			terminal.type("clear; qubes-lite open http://x.example/a; echo status-$?");
-			await terminal.shows(/^Number:/m);
+		for (const [key, host] of [
+			["C-d", "d.example"],
+			["C-c", "c.example"],
+		] as const) {
+			terminal.type(`clear; qubes-lite open http://${host}/a; echo status-$?`);
+			await terminal.shows(asks(host));
 			terminal.press(key);
-			await terminal.shows(/nothing was chosen, so x.example is not opened[\s\S]*^status-1$/m);
+			await terminal.shows(new RegExp(`nothing was chosen, so ${host} is not opened[\\s\\S]*^status-1$`, "m"));
 		}
 	});
 });
