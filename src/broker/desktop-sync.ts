@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { VmConfig } from "../config/schema.ts";
+import { isInStore } from "../host/nix-store.ts";
 import type { VmNotice } from "../statemachines/vm-events.ts";
 import type { Clock } from "./clock.ts";
 
@@ -69,9 +70,9 @@ export function keepDesktopInSync({ registry, isWanted, run, clock, now }: Deskt
 	registry.watch({ added: watch, configured: want });
 }
 
-/** And there is a menu of ours: who has taken that away wants none. */
-export const isInstalled = (stateDirectory: string): boolean =>
-	["installed.json", "desktop.json"].every((name) => existsSync(join(stateDirectory, name)));
+/** And there is a menu of ours: who has taken that away wants none. A package of Nix is installed by nobody's `install`: there "desktop" alone decides. */
+export const isInstalled = (stateDirectory: string, program = fileURLToPath(import.meta.url)): boolean =>
+	isInStore(program) || ["installed.json", "desktop.json"].every((name) => existsSync(join(stateDirectory, name)));
 
 /** With some guests to ask it is done in seconds; each has a bound of its own. */
 const runWithinMs = 300_000;

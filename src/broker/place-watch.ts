@@ -1,6 +1,7 @@
 /** Notices that something has happened where files are, or may come to be. */
 import { type FSWatcher, realpathSync, statSync, watch } from "node:fs";
 import { dirname } from "node:path";
+import { isInStore } from "../host/nix-store.ts";
 
 /** An editor's save is several steps: writing beside it, renaming, setting the mode. */
 const settleMs = 100;
@@ -55,7 +56,9 @@ const baseOf = (directory: string): string => directory.slice(directory.lastInde
 function directoriesOf(place: string): string[] {
 	const near = nearest(dirname(place));
 	try {
-		return [...new Set([near, dirname(realpathSync(place))])];
+		const real = dirname(realpathSync(place));
+		// What is there never changes, and the directory itself all the time.
+		return isInStore(real) ? [near] : [...new Set([near, real])];
 	} catch {
 		return [near];
 	}

@@ -132,5 +132,6 @@ it("a menu that somebody has taken away is not put back by itself", () => {
 	expect(isInstalled(state)).toBe(true);
 	rmSync(join(state, "desktop.json"));
 	expect(isInstalled(state)).toBe(false);
+	expect(isInstalled(state, "/nix/store/0a1b-qubes-lite/lib/qubes-lite/dist/broker.cjs")).toBe(true);
 	rmSync(state, { recursive: true });
 });

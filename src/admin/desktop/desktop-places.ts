@@ -1,8 +1,10 @@
 /** Where menu entries and what they need are: the user's own places (XDG Base Directory and Desktop Menu Specifications). */
+import { userInfo } from "node:os";
 import { join } from "node:path";
 import type { Environment } from "../../config/find-config.ts";
 import type { Commands } from "../../desktop/entries.ts";
-import { configHomeOf, dataHomeOf, stateDirectoryOf } from "../../host/xdg.ts";
+import { isInStore, profilesOf, toLastingProgram } from "../../host/nix-store.ts";
+import { configHomeOf, dataHomeOf, homeOf, stateDirectoryOf } from "../../host/xdg.ts";
 import { toPlaces } from "../install/places.ts";
 
 export interface DesktopPlaces {
@@ -24,6 +26,8 @@ export function toDesktopPlaces(env: Environment): DesktopPlaces {
 	const data = dataHomeOf(env);
 	const state = stateDirectoryOf(env);
 	const { root } = toPlaces(env);
+	const lasting = (name: string): string =>
+		toLastingProgram(root, name, isInStore(root) ? profilesOf(userInfo().username, homeOf(env)) : []);
 	return {
 		applications: join(data, "applications"),
 		directories: join(data, "desktop-directories"),
@@ -32,6 +36,6 @@ export function toDesktopPlaces(env: Environment): DesktopPlaces {
 		reports: join(state, "programs"),
 		manifest: join(state, "desktop.json"),
 		root,
-		commands: { runInVm: join(root, "bin/run-in-vm"), qubesLite: join(root, "bin/qubes-lite") },
+		commands: { runInVm: lasting("run-in-vm"), qubesLite: lasting("qubes-lite") },
 	};
 }
