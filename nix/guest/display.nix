@@ -1,14 +1,16 @@
-# Windows: wayland-proxy-virtwl stands for the host's compositor in the guest, by crosvm's GPU (cross-domain). Where the vm has none it is not
-# started, and commands without windows work as ever.
+# Windows: wayland-proxy-virtwl stands for the host's compositor in the guest, by crosvm's GPU (cross-domain). It starts when that is there: a vm
+# without one runs commands without windows as ever.
 { lib, pkgs, ... }:
 
 {
   hardware.graphics.enable = lib.mkDefault true;
 
+  services.udev.extraRules = ''
+    SUBSYSTEM=="drm", KERNEL=="renderD*", TAG+="systemd", ENV{SYSTEMD_USER_WANTS}+="wayland-proxy-virtwl.service"
+  '';
+
   systemd.user.services.wayland-proxy-virtwl = {
     description = "Wayland proxy to the host's compositor";
-    wantedBy = [ "default.target" ];
-    unitConfig.ConditionPathExists = "/dev/dri/renderD128";
     unitConfig.ConditionUser = "user";
     serviceConfig = {
       ExecStart = lib.concatStringsSep " " [

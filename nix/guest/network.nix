@@ -4,17 +4,7 @@
 
 let
   # The name server's word is ours, since systemd's `nameserver=` belongs to no link there.
-  nameServer = pkgs.writeShellScript "qubes-lite-name-server" ''
-    read -r line </proc/cmdline
-    for word in $line; do
-      case $word in qubeslite.dns=*) server=''${word#*=} ;; esac
-    done
-    case ''${server-} in
-    "" | *[!0-9.]*) exit 0 ;;
-    esac
-    mkdir -p /run/systemd/resolved.conf.d
-    printf '[Resolve]\nDNS=%s\nDomains=~.\n' "$server" >/run/systemd/resolved.conf.d/qubes-lite.conf
-  '';
+  nameServer = pkgs.writeShellScript "qubes-lite-name-server" (builtins.readFile ./scripts/name-server.sh);
 in
 {
   networking.hostName = lib.mkDefault "";

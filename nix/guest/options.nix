@@ -1,4 +1,5 @@
-# _qubesLite: what a guest is told of itself where the kernel's command line does not say it; and what it is built with.
+# _qubesLite: what a guest is told of itself where nobody says it on the kernel's command line, as a broker of qubes-lite always does; and what it
+# is built with.
 { lib, pkgs, ... }:
 
 let

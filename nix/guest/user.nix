@@ -13,6 +13,9 @@
     packages = config._qubesLite.guestPrograms;
   };
 
+  # A disk that is mounted there may be new, and then root's.
+  systemd.tmpfiles.rules = [ "z ${config.users.users.user.home} 0700 user users -" ];
+
   environment.etc."qubes-lite/environment.user".text = ''
     XDG_RUNTIME_DIR=/run/user/1000
     DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/1000/bus

@@ -1,9 +1,8 @@
-# Rules of nftables between vms and the rest, as src/admin/host/nft-rules.ts formats them; NAT is networking.nat's.
+# Rules of nftables between vms and the rest, as src/admin/host/nft-rules.ts formats them, without what is around a table; NAT is networking.nat's.
+# `outside`: the interface by which vms reach it; null: they reach nothing but this host's answers.
 { lib, outside, vms }:
 
 let
-  out = if outside == null then ''oifname != "ql-*"'' else ''oifname "${outside}"'';
-
   chains = {
     input = [
       "type filter hook input priority filter; policy accept;"
@@ -14,7 +13,7 @@ let
     forward = [
       "type filter hook forward priority filter; policy accept;"
       ''iifname "ql-*" oifname "ql-*" drop''
-      "iifname . ip saddr @vms ${out} accept"
+    ] ++ lib.optional (outside != null) ''iifname . ip saddr @vms oifname "${outside}" accept'' ++ [
       ''iifname "ql-*" drop''
       ''oifname "ql-*" ct state established,related accept''
       ''oifname "ql-*" drop''
@@ -24,19 +23,11 @@ let
   toChain = name: [ "  chain ${name} {" ] ++ map (line: "    ${line}") chains.${name} ++ [ "  }" ];
   elements = lib.concatStringsSep ",\n      " (map ({ tap, guest, ... }: ''"${tap}" . ${guest}'') vms);
 in
-lib.concatStringsSep "\n" (
-  [
-    # What is deleted must be there.
-    "table inet qubes-lite"
-    "delete table inet qubes-lite"
-    "table inet qubes-lite {"
-    "  set vms {"
-    "    type ifname . ipv4_addr"
-  ]
+lib.concatMapStringsSep "" (line: "${line}\n") (
+  [ "  set vms {" "    type ifname . ipv4_addr" ]
   # nft takes no empty list.
   ++ lib.optionals (vms != [ ]) [ "    elements = {" "      ${elements}" "    }" ]
   ++ [ "  }" ]
   ++ toChain "input"
   ++ toChain "forward"
-  ++ [ "}" "" ]
 )

@@ -2,7 +2,8 @@
 { lib, cfg }:
 
 let
-  inherit (import ./addresses.nix) toPoolTap toVmTap;
+  inherit (import ./taps.nix { inherit lib cfg; }) taps;
+  images = lib.filter ({ image, ... }: image != null) cfg.vms;
 in
 {
   schema = 1;
@@ -13,10 +14,11 @@ in
     vhostDeviceVsock = "${cfg.vhostDeviceVsock.package}/bin/vhost-device-vsock";
     virtiofsd = "${cfg.virtiofsd.package}/bin/virtiofsd";
   };
-  taps = map ({ name, ... }: toVmTap name) (lib.filter ({ network, ... }: network) cfg.vms) ++ map toPoolTap cfg.disposablePool.ids;
+  taps = map ({ tap, ... }: tap) taps;
   # The compositor's socket has a name by each login: units take it from the user manager.
   wayland = true;
-  images = lib.mapAttrs (_: image: "${image}") (lib.listToAttrs (map ({ name, image, ... }: { inherit name; value = image; }) (lib.filter ({ image, ... }: image != null) cfg.vms)));
+  # Their manifests are read when the units are made.
+  images = lib.listToAttrs (map ({ name, image, ... }: { inherit name; value = "${image}"; }) images);
   shim = "${cfg.package}/lib/qubes-lite/dist/vm-shim.sh";
   remedy = "sudo nixos-rebuild switch";
 } // lib.optionalAttrs (cfg.nameServer != null) {

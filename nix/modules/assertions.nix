@@ -28,6 +28,7 @@ let
   takenPoolIds = unique (filter (id: elem id ids) pool);
   poolNames = filter (name: any (id: toPoolTap id == toVmTap name) pool) names;
   starved = filter ({ memory, memoryMax, ... }: memoryMax != null && memoryMax < memory + 256) vms;
+  strangeImages = filter ({ image, ... }: image != null && !lib.isDerivation image && !builtins.hasContext image) vms;
   lasting = filter (vm: vm.disposable && (vm.idleAction != "stop" || vm.rebootAction != "stop")) vms;
 in
 {
@@ -40,6 +41,7 @@ in
     (none unknownNeeds "nixosVms: dependsOn names VMs of nixosVms; got ${commas ({ name, needed }: "${toJSON needed} (${name})") unknownNeeds}.")
     (none starved "nixosVms: memoryMax must be at least memory and 256 MiB for the VMM itself; got ${commas ({ name, memory, memoryMax, ... }: "${toString memoryMax} for ${toString memory} (${name})") starved}.")
     (none lasting "nixosVms: idleAction and rebootAction of a disposable VM are \"stop\": it is shut down when its last command ends; got ${commas ({ name, ... }: name) lasting}.")
+    (none strangeImages "nixosVms: image must be a package, or a path in one, such as \"${"$"}{pkgs.my-image}/image\"; got ${commas ({ name, image, ... }: "${toJSON image} (${name})") strangeImages}.")
     (none badPoolIds "disposablePool.ids must be odd numbers from 3 to 255; got ${commas toString badPoolIds}.")
     (none (repeatedIn pool) "disposablePool.ids must be unique; duplicated: ${commas toString (repeatedIn pool)}.")
     (none takenPoolIds "disposablePool.ids must be none of a VM; got ${commas toString takenPoolIds}.")

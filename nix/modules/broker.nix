@@ -28,8 +28,10 @@ in
     };
     systemd.user.services.qubes-lite-broker = {
       overrideStrategy = "asDropin";
+      # The declared one, also where the user's home has another.
+      environment.QUBES_LITE_CONFIG = "/etc/qubes-lite/config.json";
       # Where it looks for what runs vms that have no unit of their own, as after `qubes-lite set`, and what it asks of the host.
-      path = [ cfg.vhostDeviceVsock.package cfg.virtiofsd.package cfg.crosvm.package cfg.qemu.package pkgs.util-linux pkgs.iproute2 ];
+      path = [ cfg.vhostDeviceVsock.package cfg.virtiofsd.package cfg.crosvm.package cfg.qemu.package pkgs.util-linux pkgs.iproute2 pkgs.xdg-utils ];
       unitConfig = forUser;
     };
     systemd.user.services."dbus-org.qubeslite.Broker1" = {

@@ -2,16 +2,13 @@
 { config, lib, ... }:
 
 let
-  inherit (import ../lib/addresses.nix) prefixLength toBase toGuest toHost toPoolTap toVmTap;
+  inherit (import ../lib/addresses.nix) prefixLength toBase toGuest toHost;
 
   cfg = config.programs.qubes-lite;
   base = toBase cfg.vmNetwork;
 
   # None without a network to have addresses of, which an assertion tells of.
-  taps = lib.optionals (base != null) (
-    map ({ name, id, ... }: { inherit id; tap = toVmTap name; }) (lib.filter ({ network, ... }: network) cfg.vms)
-    ++ map (id: { inherit id; tap = toPoolTap id; }) cfg.disposablePool.ids
-  );
+  taps = lib.optionals (base != null) (import ../lib/taps.nix { inherit lib cfg; }).taps;
 in
 {
   config = lib.mkIf cfg.enable {

@@ -17,12 +17,14 @@ let
   isReachable = address: ipv4Address.check address && !lib.hasPrefix "127." address;
 
   isOwn = { kernel, initramfs, rootDisk, ... }: kernel != null && initramfs != null && rootDisk != null;
-  withImage = vm: vm // {
-    image =
-      if vm.image != null then vm.image
-      else if isOwn vm then null
-      else cfg.imageBuilder { inherit (vm) guestConfig; guestPrograms = cfg.guestPrograms ++ vm.guestPrograms; };
-  };
+  built = vm: cfg.imageBuilder { inherit (vm) guestConfig; guestPrograms = cfg.guestPrograms ++ vm.guestPrograms; };
+  withImage = vm:
+    let image = if vm.image != null then vm.image else if isOwn vm then null else built vm;
+    in vm // {
+      inherit image;
+      # What a guest's own configuration says in boot.kernelParams is said by who boots it.
+      kernelParams = (if vm.image == null && image != null then image.kernelParams or [ ] else [ ]) ++ vm.kernelParams;
+    };
 
   package = default: text: description: mkOption {
     type = types.package;
@@ -39,7 +41,8 @@ in
       description = "User who owns TAP interfaces and runs VMs.";
     };
     nixosVms = mkOption {
-      type = types.either (types.listOf vm) (types.attrsOf namedVm);
+      # Documented as vms by name: an option of either kind has no options of its own.
+      type = types.either (types.listOf vm) (types.attrsOf namedVm) // { inherit (types.attrsOf namedVm) getSubOptions; };
       default = [ ];
       description = "The NixOS-based VMs: a list, or an attribute set by their names.";
     };
@@ -109,7 +112,7 @@ in
     desktop = mkOption {
       type = types.bool;
       default = true;
-      description = "Whether the programs of VMs get entries in the desktop's menu.";
+      description = "Whether the programs of VMs get entries in the desktop's menu, by themselves.";
     };
 
     package = package (pkgs.callPackage ../package.nix { }) "pkgs.qubes-lite" "The qubes-lite to use.";

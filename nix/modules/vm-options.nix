@@ -263,9 +263,9 @@ in
       description = "VM-specific NixOS configuration: attributes, a function of { pkgs, … }, or a file. It goes into the image, which every user of the host can read.";
     };
     image = mkOption {
-      type = types.nullOr absolutePath;
+      type = types.nullOr (types.either absolutePath types.package);
       default = null;
-      description = "Directory of another guest image than the one that is built of guestPrograms and guestConfig.";
+      description = "Another guest image than the one that is built of guestPrograms and guestConfig: a package, or a path in one, since the VM's unit is made of it when the system is built.";
     };
     programs = mkOption {
       type = types.listOf (types.submodule program);

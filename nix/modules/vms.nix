@@ -19,6 +19,8 @@ let
     # The shim's setsid, beside the programs that NixOS puts there.
     path = [ pkgs.util-linux ];
     unitConfig.ConditionUser = cfg.user;
+    # It goes on, too, when it is no longer among the configured.
+    unitConfig.X-StopOnRemoval = false;
   };
 in
 {

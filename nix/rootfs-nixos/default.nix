@@ -34,5 +34,9 @@ pkgs.callPackage ../image.nix {
   name = "qubes-lite-rootfs-nixos";
   inherit qubes-lite root;
   inherit (system.config.boot.kernelPackages) kernel;
-  passthru = { inherit system; };
+  passthru = {
+    inherit system;
+    # Not what the broker says itself, nor what names a root for NixOS' own first stage.
+    kernelParams = lib.filter (word: builtins.match "(qubeslite\\.|systemd\\.hostname=|ifname=|ip=|root=|-).*" word == null) system.config.boot.kernelParams;
+  };
 }

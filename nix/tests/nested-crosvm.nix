@@ -23,7 +23,7 @@
     assert "172.16.200.5/31" in as_david("run-in-vm shopping ip address show vm0")
     host.succeed("su - david -c 'XDG_RUNTIME_DIR=/run/user/1000 run-in-vm shopping sh -c \"exit 42\"; test $? = 42'")
     assert '"idleTimeout":60' in as_david("run-in-vm shopping qubes-lite-guest about")
-    assert "lo" in as_david("run-in-vm vault ls /sys/class/net")
-    host.wait_until_succeeds("su - david -c 'XDG_RUNTIME_DIR=/run/user/1000 qubes-lite status --json shopping' | grep -q '\"state\":\"stopped\"'", timeout=300)
+    assert as_david("run-in-vm vault ls /sys/class/net").split() == ["lo"]
+    host.wait_until_succeeds("su - david -c 'XDG_RUNTIME_DIR=/run/user/1000 qubes-lite status --json shopping' | jq -e '.vm.state == \"stopped\"'", timeout=300)
   '';
 }

@@ -11,7 +11,7 @@ let
   }) config;
 
   names = map ({ name, ... }: name);
-  said = lib.filterAttrs (_: value: !(lib.elem value [ [ ] { } "" true ]));
+  said = lib.filterAttrs (name: value: !(lib.elem value [ [ ] { } "" ]) && !(lib.elem name [ "enable" "restartIfChanged" ] && value) && !(name == "reloadIfChanged" && !value));
   units = lib.mapAttrs (_: unit: said (unit // { path = names unit.path; }));
 in
 {
@@ -32,4 +32,6 @@ in
   };
   console = config.services.getty.autologinUser;
   graphics = config.hardware.graphics.enable;
+  udev = config.services.udev.extraRules;
+  built = lib.attrNames config.system.build;
 }

@@ -42,15 +42,15 @@ let
   failed = map ({ message, ... }: message) (lib.filter ({ assertion, ... }: !assertion) config.assertions);
   names = map ({ name, ... }: name);
   # Of a unit's options those that say something.
-  said = lib.filterAttrs (_: value: !(lib.elem value [ [ ] { } "" true ]));
-  units = lib.mapAttrs (_: unit: said (unit // { path = names unit.path; reloadTriggers = names unit.reloadTriggers; }));
+  said = lib.filterAttrs (name: value: !(lib.elem value [ [ ] { } "" ]) && !(lib.elem name [ "enable" "restartIfChanged" ] && value) && !(name == "reloadIfChanged" && !value));
+  units = lib.mapAttrs (_: unit: said (unit // lib.optionalAttrs (unit ? path) { path = names unit.path; reloadTriggers = names unit.reloadTriggers; }));
   textOf = name: (lib.head (lib.filter (package: package.name == name) config.systemd.packages)).script;
 in
 {
   inherit failed;
   inherit (config) warnings;
 } // lib.optionalAttrs (failed == [ ] && config.programs.qubes-lite.enable) {
-  broker = builtins.fromJSON config.programs.qubes-lite.configFile.text;
+  broker = builtins.fromJSON (builtins.unsafeDiscardStringContext config.programs.qubes-lite.configFile.text);
   guests = lib.listToAttrs (map ({ name, guestConfig, ... }: { inherit name; value = guestOf guestConfig; }) config.programs.qubes-lite.vms);
   facts = import ../../nix/lib/host-facts.nix { inherit lib; cfg = config.programs.qubes-lite; };
   etc = lib.mapAttrs (_: { source, ... }: source.name) config.environment.etc;
@@ -67,10 +67,12 @@ in
     inherit (config.networking.dhcpcd) denyInterfaces;
     inherit (config.systemd.network) networks;
   };
-  natInterface = config.programs.qubes-lite.natInterface;
+  inherit (config.programs.qubes-lite) natEnable natInterface;
   kernelModules = config.boot.kernelModules;
   sysctl = config.boot.kernel.sysctl;
   groups = lib.mapAttrs (_: { extraGroups, ... }: extraGroups) config.users.users;
 } // lib.optionalAttrs (failed == [ ] && config.environment.etc ? "qubes-lite/filters.nft") {
   isolation = config.environment.etc."qubes-lite/filters.nft".source.text;
+} // lib.optionalAttrs (failed == [ ] && config.networking.nftables.tables != { }) {
+  inherit (config.networking.nftables) tables;
 }

@@ -26,10 +26,13 @@ in
     users.mutableUsers = bool true;
     users.allowNoPasswordLogin = bool false;
     # nixos/modules/tasks/network-interfaces.nix, services/system/resolved, services/ttys/getty.nix, hardware/graphics.nix
-    networking.hostName = mkOption { type = types.str; default = "nixos"; };
+    networking.hostName = mkOption { type = types.strMatching "$|[a-zA-Z0-9]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9])?"; default = "nixos"; };
     networking.useDHCP = bool true;
     services.resolved.enable = bool false;
     services.getty.autologinUser = mkOption { type = types.nullOr types.str; default = null; };
     hardware.graphics.enable = bool false;
+    # nixos/modules/services/hardware/udev.nix, system/activation/top-level.nix
+    services.udev.extraRules = mkOption { type = types.str; default = ""; };
+    system.build = mkOption { type = types.attrsOf types.raw; default = { }; };
   };
 }

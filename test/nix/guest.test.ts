@@ -1,6 +1,16 @@
 /** nix/guest by fixtures, and what of it can run here: systemd's own reader of the kernel's command line, and our generator of mounts. */
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import {
+	existsSync,
+	mkdirSync,
+	mkdtempSync,
+	readdirSync,
+	readFileSync,
+	readlinkSync,
+	rmSync,
+	symlinkSync,
+	writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -72,15 +82,74 @@ describe("the kernel's command line", () => {
 	});
 });
 
+/** A guest's script as it is, but for these places; with no PATH but that of coreutils and grep, as NixOS' units have it. */
+function runScript(name: string, places: Readonly<Record<string, string>>, env: Readonly<Record<string, string>> = {}) {
+	const text = readFileSync(join(root, "nix/guest/scripts", name), "utf8");
+	const moved = Object.entries(places).reduce((all, [from, to]) => {
+		expect(all).toContain(from);
+		return all.replaceAll(from, to);
+	}, text);
+	const tools = join(directory, "tools");
+	mkdirSync(tools, { recursive: true });
+	for (const tool of ["cat", "grep", "ln", "mkdir", "sleep"]) {
+		const found = spawnSync("sh", ["-c", `command -v ${tool}`], { encoding: "utf8" }).stdout.trim();
+		if (!existsSync(join(tools, tool))) symlinkSync(found, join(tools, tool));
+	}
+	return spawnSync("/bin/bash", ["--norc", "-c", moved], { encoding: "utf8", env: { PATH: tools, ...env } });
+}
+
+describe("a script of the guest", () => {
+	it("tells systemd-resolved of the name server on the kernel's command line", () => {
+		const at = { "/proc/cmdline": join(directory, "cmdline"), "/run/systemd": join(directory, "systemd") };
+		writeFileSync(at["/proc/cmdline"], `quiet ${lineOf("seed/quick-start", "shopping")}\n`);
+		expect(runScript("name-server.sh", at)).toMatchObject({ status: 0, stderr: "" });
+		const file = join(directory, "systemd/resolved.conf.d/qubes-lite.conf");
+		expect(readFileSync(file, "utf8")).toBe("[Resolve]\nDNS=192.168.1.1\nDomains=~.\n");
+	});
+
+	it.each(["", "1.2.3.4\\n", "a.b", "*", "$(id)", "::1"])(
+		"tells it of none by a word that is no address: %j",
+		(word) => {
+			const at = { "/proc/cmdline": join(directory, "cmdline"), "/run/systemd": join(directory, "systemd") };
+			writeFileSync(at["/proc/cmdline"], `quiet qubeslite.dns=${word}\n`);
+			expect(runScript("name-server.sh", at)).toMatchObject({ status: 0, stderr: "" });
+			expect(existsSync(join(directory, "systemd"))).toBe(false);
+		},
+	);
+
+	it("notes once when the agent began, where the other phases are", () => {
+		const at = { "/run/qubes-lite": directory, "/dev/console": join(directory, "console") };
+		for (const _ of [1, 2]) expect(runScript("note-phase.sh", at)).toMatchObject({ status: 0, stderr: "" });
+		expect(readFileSync(join(directory, "phases"), "utf8")).toMatch(/^agent \d+\.\d+\n$/);
+		expect(readFileSync(join(directory, "console"), "utf8")).toBe("qubes-lite: phase agent\n");
+	});
+
+	it("lets the sessions' programs say goodbye when the agent is stopped, and only then", async () => {
+		const session = join(directory, "session-1");
+		mkdirSync(session);
+		const program = spawn("sleep", ["1000"], { stdio: "ignore" });
+		const ended = new Promise((resolve) => program.once("exit", (_, signal) => resolve(signal)));
+		writeFileSync(join(session, "cgroup.procs"), `${program.pid}\n`);
+		writeFileSync(join(session, "cgroup.events"), "populated 1\nfrozen 0\n");
+		const at = { "/sys/fs/cgroup/system.slice/qubes-lite-agent.service": directory };
+		expect(runScript("end-sessions.sh", at)).toMatchObject({ status: 0, stderr: "" });
+		expect(existsSync(join(session, "cgroup.kill"))).toBe(false);
+		writeFileSync(join(session, "cgroup.kill"), "");
+		expect(runScript("end-sessions.sh", at, { MAINPID: "1" })).toMatchObject({ status: 0, stderr: "" });
+		expect(await ended).toBe("SIGTERM");
+		expect(readFileSync(join(session, "cgroup.kill"), "utf8")).toBe("1\n");
+	});
+});
+
 describe("shared directories", () => {
 	const generate = (line: string): Record<string, string> => {
 		const file = join(directory, "cmdline");
 		writeFileSync(file, `${line}\n`);
 		const out = mkdtempSync(join(directory, "out-"));
-		const argv = [join(root, "nix/guest/share-generator.sh"), out, out, out];
-		const env = { PATH: process.env.PATH, QUBES_LITE_CMDLINE: file };
-		const { status, stderr } = spawnSync("sh", argv, { encoding: "utf8", env });
-		expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+		// Its words are three directories.
+		const places = { "directory=$1": `directory=${out}` };
+		const ran = runScript("share-generator.sh", places, { QUBES_LITE_CMDLINE: file });
+		expect(ran).toMatchObject({ status: 0, stderr: "" });
 		const units = readdirSync(out).filter((name) => name.endsWith(".mount"));
 		for (const unit of units) {
 			expect(readlinkSync(join(out, "local-fs.target.wants", unit))).toBe(`../${unit}`);

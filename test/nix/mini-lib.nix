@@ -1,5 +1,5 @@
 # As much of nixpkgs' lib as nix/ uses, for machines that have Nix but no nixpkgs: modules, their types, and a few functions. What it lacks
-# is missing, so that whoever uses it hears of it; mini-lib.test.ts compares it with the real one where QL_NIXPKGS_LIB names that.
+# is missing, so that whoever uses it hears of it; mini-lib.test.ts holds it against what the real one gave.
 let
   inherit (builtins)
     all any attrNames attrValues concatLists concatMap elem elemAt filter foldl' functionArgs genList hasAttr head isAttrs isBool
@@ -101,7 +101,6 @@ let
     raw = mkType "noun" "raw value" (_: true) mergeOne;
     anything = mkType "noun" "anything" (_: true) (loc: values:
       if all isAttrs values && !any isDerivation values then zip (name: mergeAt (loc ++ [ name ]) anything) values
-      else if all isList values then concatLists values
       else mergeEqual loc values);
     strMatching = pattern: noun "string matching the pattern ${pattern}" (value: isString value && match pattern value != null);
     enum = values: noun "one of ${concatMapStringsSep ", " toJSON values}" (value: elem value values) // { descriptionClass = "conjunction"; };
@@ -112,12 +111,14 @@ let
     };
     nullOr = type: mkType "conjunction" "null or ${phrase [ "noun" "conjunction" ] type}" (value: value == null || type.check value) (loc: values:
       if all (value: value == null) values then null
-      else if any (value: value == null) values then throw "The option `${showOption loc}' is defined both null and not null."
+      else if any (value: value == null) values then throw "The option `${showOption loc}` is defined both null and not null."
       else type.merge loc values);
-    either = a: b: mkType "conjunction" "${phrase [ "noun" "conjunction" ] a} or ${phrase [ "noun" "conjunction" "composite" ] b}" (value: a.check value || b.check value) (loc: values:
-      if all a.check values then a.merge loc values
-      else if all b.check values then b.merge loc values
-      else mergeOne loc values);
+    either = a: b:
+      let description = "${phrase [ "noun" "conjunction" ] a} or ${phrase [ "noun" "conjunction" "composite" ] b}";
+      in mkType "conjunction" description (value: a.check value || b.check value) (loc: values:
+        if all a.check values then a.merge loc values
+        else if all b.check values then b.merge loc values
+        else throw "A definition for option `${showOption loc}' is not of type `${description}'.");
     listOf = type: mkType "composite" "list of ${phrase [ "noun" "composite" ] type}" isList (loc: values:
       concatLists (imap1 (n: list: concatLists (imap1 (m: value:
         map (one: mergeAt (loc ++ [ "[definition ${toString n}-entry ${toString m}]" ]) type [ one.value ]) (settle value)) list)) values));
@@ -180,18 +181,17 @@ let
   evalOption = loc: option: definitions:
     let
       type = option.type or types.raw;
-      own = concatMap settle definitions;
       all = definitions ++ optional (option ? default) (mkOverride ofOption option.default);
       value =
         if option.readOnly or false && length (concatMap settle all) > 1 then throw "The option `${showOption loc}' is read-only, but it's set multiple times."
         else mergeAt loc type all;
     in
-    { config = (option.apply or id) value; options = option // { inherit loc value; isDefined = own != [ ]; }; };
+    { config = (option.apply or id) value; options = option // { inherit loc value; isDefined = concatMap settle all != [ ]; }; };
 
   lib = {
     inherit
       all any attrNames attrValues concatLists concatMap concatMapStringsSep count elem escapeShellArg evalModules filter filterAttrs
-      genAttrs getBin getOutput hasPrefix hasSuffix head id imap1 isDerivation isList isString last length listToAttrs mapAttrs mapAttrs' mapAttrsToList mkDefault mkEnableOption mkForce mkIf
+      genAttrs getBin getOutput hasPrefix hasSuffix head id imap1 isDerivation isFunction isList isString last length listToAttrs mapAttrs mapAttrs' mapAttrsToList mkDefault mkEnableOption mkForce mkIf
       mkMerge mkOption mkOverride nameValuePair optional optionalAttrs optionalString optionals removePrefix types unique;
     inherit (builtins) concatStringsSep sort toJSON;
     literalExpression = literal;

@@ -1,4 +1,5 @@
 /** programs.qubes-lite by fixtures: what the module writes, and all that it refuses. */
+import { spawnSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
 import { formatNftRules } from "../../src/admin/host/nft-rules.ts";
 import { planTaps } from "../../src/admin/host/tap-plan.ts";
@@ -10,8 +11,12 @@ import { evaluated, libraries } from "./nix.ts";
 /** By evaluate.nix, of one that is enabled. */
 interface Written {
 	readonly broker: object;
+	readonly natEnable: boolean;
 	readonly natInterface: string;
+	/** A file for `nft -f`. */
 	readonly isolation?: string;
+	/** For NixOS' nftables. */
+	readonly tables?: Record<string, { readonly content: string }>;
 }
 
 const good = [...fixturesIn("good"), "seed/quick-start"];
@@ -81,18 +86,28 @@ describe("what the module writes", () => {
 	});
 
 	it.each(enabled)("are the filters that host tap prints for other systems: %s", (name) => {
-		const { natInterface, isolation } = read<Written>(name);
+		const { natEnable, natInterface, isolation, tables } = read<Written>(name);
 		// The one that has switched them off.
-		if (name === "good/every-option") return void expect(isolation).toBeUndefined();
-		const outside = natInterface === "" ? null : natInterface;
+		if (name === "good/every-option") return void expect([isolation, tables]).toEqual([undefined, undefined]);
 		const owner = { name: "david", uid: 1000 };
-		const withNat = formatNftRules(planTaps(configOf(name), { names: [], owner, outside }));
-		// NAT is networking.nat's.
-		const without = withNat
+		const outside = natEnable ? natInterface : null;
+		const printed = formatNftRules(planTaps(configOf(name), { names: [], owner, outside }));
+		// NAT is networking.nat's; and without it vms reach nothing outside.
+		const wanted = printed
 			.replace(/ {2}set addresses \{\n.*?\n {2}\}\n/s, "")
-			.replace(/ {2}chain postrouting \{\n.*?\n {2}\}\n/s, "");
-		expect(without.length).toBeLessThan(withNat.length - 100);
-		expect(isolation).toBe(without);
+			.replace(/ {2}chain postrouting \{\n.*?\n {2}\}\n/s, "")
+			.replace(natEnable ? /^$/ : / *iifname \. ip saddr @vms oifname != "ql-\*" accept\n/, "");
+		expect(wanted.length).toBeLessThan(printed.length - 100);
+		const own =
+			isolation ??
+			`table inet qubes-lite\ndelete table inet qubes-lite\ntable inet qubes-lite {\n${tables?.["qubes-lite"]?.content}}\n`;
+		expect(own).toBe(wanted);
+		expect(isolation === undefined).toBe(name === "good/nftables");
+		const checked = spawnSync("unshare", ["--map-root-user", "--net", "nft", "-f", "-"], {
+			input: own,
+			encoding: "utf8",
+		});
+		expect(checked).toMatchObject({ status: 0, stderr: "" });
 	});
 
 	it("is one image for vms of the same programs, whatever their names and ids", () => {

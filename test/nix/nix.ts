@@ -45,8 +45,8 @@ export function evaluate(
 	const ran = nix("nix-instantiate", ["--eval", "--strict", "--json", file, ...words], noStore);
 	if (ran.status === 0) return { value: JSON.parse(ran.stdout) };
 	const line = ran.stderr.split("\n").find((one) => one.startsWith("error: ")) ?? ran.stderr;
-	// What the value was, and what an inner type says of it, versions tell differently.
-	return { error: line.slice("error: ".length).replace(/ (?:Definition values|TypeError):.*$/, "") };
+	// What the value was, where it is, and what an inner type says of it, versions tell differently.
+	return { error: line.slice("error: ".length).replace(/ (?:Definition values|TypeError):.*$|, in `.*(?=\.$)/, "") };
 }
 
 /** The value of one that has it. */

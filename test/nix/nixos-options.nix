@@ -9,29 +9,31 @@ let
   # systemd-lib.nix's unitConfig, serviceConfig: an attribute set of what systemd reads.
   section = attrs types.anything;
 
-  # nixos/lib/systemd-unit-options.nix
+  # nixos/lib/systemd-unit-options.nix: of every unit, and of services alone
   unit = {
-    options = {
-      enable = mkOption { type = types.bool; default = true; };
-      description = mkOption { type = types.str; default = ""; };
-      wantedBy = list types.str;
-      requiredBy = list types.str;
-      wants = list types.str;
-      requires = list types.str;
-      after = list types.str;
-      before = list types.str;
-      partOf = list types.str;
-      conflicts = list types.str;
-      reloadTriggers = list types.raw;
-      unitConfig = section;
-      serviceConfig = section;
-      environment = attrs types.anything;
-      path = list types.raw;
-      restartIfChanged = mkOption { type = types.bool; default = true; };
-      overrideStrategy = mkOption { type = types.enum [ "asDropinIfExists" "asDropin" ]; default = "asDropinIfExists"; };
-    };
+    enable = mkOption { type = types.bool; default = true; };
+    description = mkOption { type = types.str; default = ""; };
+    wantedBy = list types.str;
+    requiredBy = list types.str;
+    wants = list types.str;
+    requires = list types.str;
+    after = list types.str;
+    before = list types.str;
+    partOf = list types.str;
+    conflicts = list types.str;
+    unitConfig = section;
+    overrideStrategy = mkOption { type = types.enum [ "asDropinIfExists" "asDropin" ]; default = "asDropinIfExists"; };
   };
-  units = attrs (types.submodule unit);
+  service = unit // {
+    serviceConfig = section;
+    environment = attrs (types.nullOr types.str);
+    path = list types.package;
+    restartIfChanged = mkOption { type = types.bool; default = true; };
+    reloadIfChanged = bool;
+    reloadTriggers = list types.package;
+  };
+  services = attrs (types.submodule { options = service; });
+  sockets = attrs (types.submodule { options = unit // { socketConfig = section; }; });
 in
 {
   options = {
@@ -41,9 +43,12 @@ in
     # nixos/modules/system/boot/kernel.nix
     boot.kernelModules = list types.str;
     # nixos/modules/config/sysctl.nix
-    boot.kernel.sysctl = attrs types.anything;
+    boot.kernel.sysctl = attrs (types.nullOr types.int);
     # nixos/modules/system/etc/etc.nix
-    environment.etc = attrs types.anything;
+    environment.etc = attrs (types.submodule {
+      options.source = mkOption { type = types.package; };
+      options.text = mkOption { type = types.nullOr types.str; default = null; };
+    });
     # nixos/modules/config/system-path.nix
     environment.systemPackages = list types.package;
     # nixos/modules/tasks/network-interfaces.nix
@@ -61,13 +66,22 @@ in
     });
     networking.useNetworkd = bool;
     # nixos/modules/system/boot/networkd.nix
-    systemd.network.networks = attrs types.anything;
+    systemd.network.networks = attrs (types.submodule {
+      options.linkConfig.RequiredForOnline = mkOption { type = types.str; };
+      options.networkConfig.ConfigureWithoutCarrier = bool;
+    });
     # nixos/modules/services/networking/nat.nix
     networking.nat = {
       enable = bool;
       externalInterface = mkOption { type = types.nullOr types.str; default = null; };
       internalIPs = list types.str;
     };
+    # nixos/modules/services/networking/nftables.nix
+    networking.nftables.enable = bool;
+    networking.nftables.tables = attrs (types.submodule {
+      options.family = mkOption { type = types.enum [ "ip" "ip6" "inet" "arp" "bridge" "netdev" ]; };
+      options.content = mkOption { type = types.str; };
+    });
     # nixos/modules/services/networking/networkmanager.nix, dhcpcd.nix
     networking.networkmanager.unmanaged = list types.str;
     networking.dhcpcd.denyInterfaces = list types.str;
@@ -75,9 +89,9 @@ in
     services.dbus.packages = list types.package;
     # nixos/modules/system/boot/systemd.nix, systemd/user.nix
     systemd.packages = list types.package;
-    systemd.services = units;
-    systemd.user.services = units;
-    systemd.user.sockets = units;
+    systemd.services = services;
+    systemd.user.services = services;
+    systemd.user.sockets = sockets;
     # nixos/modules/config/users-groups.nix
     users.users = attrs (types.submodule {
       options = {

@@ -4,7 +4,7 @@ let
   named = names: builtins.listToAttrs (map (name: { inherit name; value = package name; }) names);
 in
 named [
-  "crosvm" "firefox" "gimp" "iproute2" "nftables" "qemu_kvm" "systemd" "util-linux" "vhost-device-vsock" "virtiofsd"
+  "coreutils" "crosvm" "firefox" "gimp" "iproute2" "nftables" "qemu_kvm" "systemd" "util-linux" "vhost-device-vsock" "virtiofsd"
   "wayland-proxy-virtwl" "xdg-utils" "xwayland"
 ] // {
   xfce = named [ "xfce4-terminal" ];
@@ -12,7 +12,7 @@ named [
     if baseNameOf path == "package.nix" then package "qubes-lite" // { agent = package "qubes-lite-agent"; nodejs = package "nodejs"; }
     else package (baseNameOf path);
   writeText = name: text: package name // { inherit text; };
-  # By its text, so that it is in what names it.
-  writeShellScript = name: text: package name // { inherit text; };
+  # Another text is another script.
+  writeShellScript = name: text: package "${builtins.hashString "md5" text}-${name}";
   runCommand = name: _: script: package name // { inherit script; };
 }

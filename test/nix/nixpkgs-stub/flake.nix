@@ -3,7 +3,7 @@
 
   outputs = _:
     let
-      systems = [ "aarch64-linux" "x86_64-linux" ];
+      systems = [ "x86_64-linux" ];
     in
     {
       lib = import ../mini-lib.nix;

@@ -12,7 +12,7 @@ let
     drv // { meta = attributes.meta or { }; } // (attributes.passthru or { });
 
   names = [
-    "busybox" "crosvm" "execline" "iproute2" "jq" "nftables" "nodejs_24" "qemu-utils" "qemu_kvm" "s6" "systemd" "util-linux"
+    "busybox" "coreutils" "crosvm" "execline" "iproute2" "jq" "nftables" "nodejs_24" "qemu-utils" "qemu_kvm" "s6" "systemd" "util-linux"
     "vhost-device-vsock" "virtiofsd" "wayland-proxy-virtwl" "xdg-utils" "xwayland"
   ];
 

@@ -6,8 +6,8 @@ let
   base = { config, lib, pkgs, ... }: {
     options = {
       nixpkgs.pkgs = lib.mkOption { type = lib.types.raw; };
-      system.build = lib.mkOption { type = lib.types.attrsOf lib.types.raw; };
       boot.kernelPackages = lib.mkOption { type = lib.types.raw; };
+      boot.kernelParams = lib.mkOption { type = lib.types.listOf lib.types.str; default = [ ]; };
     };
     config = {
       systemd.package = pkgs.systemd;
