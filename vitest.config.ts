@@ -10,6 +10,9 @@ const waitingWorkers = { fake: 4, real: 3 };
 const rooms =
 	"test/{admin,config,dbus,desktop,open,host,policy,protocol,statemachines,vmm,vmm-control,activation,launch,guest,broker,cli,guest-image,session-client,structure,terminal}/**/*.test.ts";
 
+/** Guests that take minutes to make: `npm run soak` has them. */
+export const soakTests = "test/soak/**/*.test.ts";
+
 export default defineConfig({
 	test: {
 		projects: [
@@ -33,7 +36,7 @@ export default defineConfig({
 			{
 				test: {
 					name: "e2e",
-					include: ["test/e2e/**/*.test.ts"],
+					include: ["test/e2e/**/*.test.ts", ...(isSoak ? [soakTests] : [])],
 					testTimeout: 180_000 * patience,
 					hookTimeout: 180_000,
 					maxWorkers: waitingWorkers.real,

@@ -66,6 +66,7 @@ const extras: Readonly<Record<Purpose, readonly Requirement[]>> = {
 		{ file: "/usr/lib/execline/bin/execlineb", debianPackage: "execline" },
 		{ file: "mke2fs", debianPackage: "e2fsprogs" },
 		{ file: "qemu-img", debianPackage: "qemu-utils" },
+		{ file: "mmdebstrap", debianPackage: "mmdebstrap" },
 	],
 	bench: [
 		{ file: "socat", debianPackage: "socat" },

@@ -27,7 +27,7 @@ in
       ExecStartPre = notePhase;
       ExecStart = "${cfg.package.nodejs}/bin/node --disable-sigusr1 ${home}/agent.cjs";
       ExecStop = endSessions;
-      # Sessions are cgroups below its own, and live on where it dies: the next one takes them over.
+      # Sessions are cgroups below its own. Where it dies they have lost their clients; the next one lets them end, in good order.
       Delegate = true;
       KillMode = "process";
       Restart = "always";

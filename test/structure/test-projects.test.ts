@@ -2,7 +2,8 @@
 import { globSync } from "node:fs";
 import { matchesGlob } from "node:path";
 import { expect, test } from "vitest";
-import config from "../../vitest.config.ts";
+import config, { soakTests } from "../../vitest.config.ts";
+import { isSoak } from "../rounds.ts";
 
 const root = new URL("../../", import.meta.url).pathname;
 const projects = (config.test?.projects ?? []).flatMap((project) => {
@@ -10,9 +11,10 @@ const projects = (config.test?.projects ?? []).flatMap((project) => {
 	return [{ name: project.test.name, include: project.test.include ?? [] }];
 });
 
-/** Their names. */
+/** Their names. Those of the soak are e2e's there. */
+const all = isSoak ? projects : [...projects, { name: "soak", include: [soakTests] }];
 const projectsOf = (file: string) =>
-	projects.filter(({ include }) => include.some((pattern) => matchesGlob(file, pattern))).map(({ name }) => name);
+	all.filter(({ include }) => include.some((pattern) => matchesGlob(file, pattern))).map(({ name }) => name);
 
 test("every file of tests belongs to one project", () => {
 	const outside = ["node_modules", "dist", "coverage"];

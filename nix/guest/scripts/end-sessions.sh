@@ -1,5 +1,5 @@
 # When the agent is stopped, as by a power-off: the sessions' programs may say goodbye.
-# Nobody stops an agent that has ended by itself: the next one takes its sessions over.
+# Of one that has ended by itself the next one lets the sessions end.
 [ -n "${MAINPID-}" ] || exit 0
 sessions=/sys/fs/cgroup/system.slice/qubes-lite-agent.service/session-
 # Where there is no session there are no such files.
