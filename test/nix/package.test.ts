@@ -4,7 +4,7 @@
  */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { build } from "esbuild";
@@ -60,8 +60,17 @@ it("every expression is one of Nix's", () => {
 
 describe("the flake", () => {
 	it("passes its check, with a small nixpkgs", () => {
-		const stub = ["--override-input", "nixpkgs", `git+file:${root}?dir=test/nix/nixpkgs-stub`];
-		const ran = nix("nix", ["flake", "check", "--no-build", "--no-write-lock-file", ...stub], store);
+		// A copy, of which no git has to be asked: without what is fetched or built here.
+		const copy = join(directory, "source");
+		const left = [".git", "node_modules", "dist", "coverage"].map((name) => join(root, name));
+		cpSync(root, copy, { recursive: true, filter: (path) => !left.includes(path) });
+		// It takes from beside it, and a flake of a path has nothing beside it.
+		const stub = join(directory, "stub");
+		cpSync(join(root, "test/nix"), stub, { recursive: true });
+		writeFileSync(join(stub, "flake.nix"), "{ outputs = _: (import ./nixpkgs-stub/flake.nix).outputs { }; }\n");
+		const input = ["--override-input", "nixpkgs", `path:${stub}`];
+		const words = ["flake", "check", "--no-build", "--no-write-lock-file", ...input, `path:${copy}`];
+		const ran = nix("nix", words, store);
 		expect(ran).toMatchObject({ status: 0 });
 		expect(ran.stderr).not.toContain("unknown flake output");
 	});
