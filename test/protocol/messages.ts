@@ -210,7 +210,7 @@ const statusOptional = [
 	"availableMiB",
 	"set",
 	"set.idleTimeout",
-	...["idleAction", "pauseTimeout", "maxLifetime", "dependsOn", "preload"],
+	...["idleAction", "pauseTimeout", "maxLifetime", "dependsOn", "preload", "color"],
 	"set.idleAction",
 	...phases,
 ];
