@@ -4,6 +4,7 @@
  */
 import { appendFileSync, existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { identifyProcess, isAlive, type ProcessIdentity } from "../../src/activation/process-identity.ts";
 
 /** One start of a vm. Without orders a guest boots at once and does all that a good one does. */
 export interface Orders {
@@ -104,29 +105,28 @@ export function readOrders(directory: string, vm: string, start: number): Orders
 
 /** The pids of all starts of the vm, the first one first. */
 export function readStarts(directory: string, vm: string): number[] {
-	return readLines(join(directory, `${vm}.starts`)).map(Number);
+	return readIdentities(directory, vm).map(({ pid }) => pid);
 }
+
+const readIdentities = (directory: string, vm: string): ProcessIdentity[] =>
+	readLines(join(directory, `${vm}.starts`)).map((line) => {
+		const [pid = 0, startTime = 0] = line.split(" ").map(Number);
+		return { pid, startTime };
+	});
 
 /** Notes this start down, and whether the vmm of an earlier one still runs, which would share its disks. Returns its number. */
 export function noteStart(directory: string, vm: string): number {
-	const earlier = readStarts(directory, vm);
-	for (const pid of earlier.filter(isFakeVmm)) {
+	const earlier = readIdentities(directory, vm);
+	for (const { pid } of earlier.filter(isAlive)) {
 		appendFileSync(join(directory, "violations"), `${vm} was started as ${process.pid} while ${pid} ran\n`);
 	}
-	appendFileSync(join(directory, `${vm}.starts`), `${process.pid}\n`);
+	const own = identifyProcess(process.pid);
+	if (own === undefined) throw new Error("a process that runs is not in /proc");
+	appendFileSync(join(directory, `${vm}.starts`), `${own.pid} ${own.startTime}\n`);
 	return earlier.length;
 }
 
 export const readViolations = (directory: string): string[] => readLines(join(directory, "violations"));
-
-/** A zombie has no words. */
-function isFakeVmm(pid: number): boolean {
-	try {
-		return /fake-guest|fake-crosvm/.test(readFileSync(`/proc/${pid}/cmdline`, "utf8"));
-	} catch {
-		return false;
-	}
-}
 
 const readLines = (path: string): string[] =>
 	existsSync(path) ? readFileSync(path, "utf8").split("\n").slice(0, -1) : [];
