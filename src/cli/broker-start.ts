@@ -21,9 +21,15 @@ const startWithinMs = 20_000;
 const nodeFlags = ["--max-semi-space-size=1", "--single-threaded", "--disable-sigusr1"];
 const logMaxBytes = 1024 * 1024;
 
+/** Of one that has ended: what it has written is there then, and is read. */
+const lastWordsMs = 1_000;
+
 /** Resolves when a broker serves, or somebody else is starting one; rejects with the reason why it can't. */
-export async function startBroker(runtimeDirectory: string, env: NodeJS.ProcessEnv): Promise<void> {
-	const broker = fileURLToPath(new URL("./broker.cjs", import.meta.url));
+export async function startBroker(
+	runtimeDirectory: string,
+	env: NodeJS.ProcessEnv,
+	broker = fileURLToPath(new URL("./broker.cjs", import.meta.url)),
+): Promise<void> {
 	const lock = join(runtimeDirectory, "broker.lock");
 	const log = openLog(env);
 	const child = spawn(
@@ -49,6 +55,7 @@ export async function startBroker(runtimeDirectory: string, env: NodeJS.ProcessE
 	/** Where no process can be made there are no streams either. */
 	const ready = child.stdio?.[3] as Readable | undefined;
 	let timer: NodeJS.Timeout | undefined;
+	let lastWords: NodeJS.Timeout | undefined;
 	try {
 		await new Promise<void>((resolve, reject) => {
 			const fail = (message: string, remedy?: string): void =>
@@ -58,11 +65,14 @@ export async function startBroker(runtimeDirectory: string, env: NodeJS.ProcessE
 				fail(`the broker did not start within ${startWithinMs / 1000} s`, `look at ${logPath(env)}`);
 			}, startWithinMs);
 			let said = "";
+			let end: string | undefined;
+			const ended = (): void => fail(`the broker ended at its start (${end})`, `look at ${logPath(env)}`);
 			ready?.on("data", (chunk: Buffer) => {
 				said += chunk.toString("utf8");
 			});
 			ready?.once("end", () => {
 				if (said !== "") settle(said, resolve, reject);
+				else if (end !== undefined) ended();
 			});
 			child.once("error", (cause) => {
 				const errno = errnoOf(cause);
@@ -72,11 +82,17 @@ export async function startBroker(runtimeDirectory: string, env: NodeJS.ProcessE
 			child.once("exit", (code, signal) => {
 				/** Killed from outside: whoever looks for it next starts another. */
 				if (code === lockedStatus || signal === "SIGKILL") resolve();
-				else setImmediate(() => fail(`the broker ended at its start (${signal ?? code})`, `look at ${logPath(env)}`));
+				else {
+					/** It may have served, and have left before we came to hear of it. */
+					end = String(signal ?? code);
+					if (ready === undefined || ready.readableEnded) ended();
+					else lastWords = setTimeout(ended, lastWordsMs);
+				}
 			});
 		});
 	} finally {
 		clearTimeout(timer);
+		clearTimeout(lastWords);
 		ready?.destroy();
 		child.unref();
 	}
