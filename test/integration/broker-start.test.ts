@@ -1,42 +1,69 @@
-/** What a client makes of the first words of a broker that it has started, and of its end. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+/** A broker that is started in odd ways: it says why it does not serve, and what can't hurt it does not. */
+import { existsSync } from "node:fs";
+import { createServer } from "node:net";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { startBroker } from "../../src/cli/broker-start.ts";
+import { nothingLeft } from "../e2e/harness.ts";
+import { FakeUser } from "./fake-user.ts";
 
-let directory: string;
+const bundle = fileURLToPath(new URL("../../dist/broker.cjs", import.meta.url));
+let user: FakeUser;
+
 beforeAll(() => {
-	directory = mkdtempSync(join(tmpdir(), "ql-start-"));
-});
-afterAll(() => rmSync(directory, { recursive: true }));
-
-/** A broker that is this program; the client does nothing else for so long after it has started it. */
-function start(program: string, stallMs: number): Promise<void> {
-	const broker = join(directory, "broker.cjs");
-	writeFileSync(broker, program);
-	const env = { PATH: process.env.PATH, HOME: directory, XDG_STATE_HOME: join(directory, "state") };
-	const started = startBroker(directory, env, broker);
-	Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, stallMs);
-	return started;
-}
-
-const say = (line: object) => `require("node:fs").writeSync(3, ${JSON.stringify(`${JSON.stringify(line)}\n`)});`;
-
-it.each([0, 600])(
-	"one that has served, and has left before its client came to hear of it, has served: %i ms",
-	async (stallMs) => {
-		await expect(start(`${say({ ready: true })} process.exit(0)`, stallMs)).resolves.toBeUndefined();
-	},
-);
-
-it.each([0, 600])("what it says of its failure is told, also with its end: %i ms", async (stallMs) => {
-	const facts = { code: "BadRequest", message: "the configuration has a problem", remedy: "mend it" };
-	await expect(start(`${say(facts)} process.exit(1)`, stallMs)).rejects.toMatchObject(facts);
+	user = new FakeUser({ vms: [{ id: 5, name: "shopping" }] });
 });
 
-it.each([0, 600])("one that ends without a word has ended at its start: %i ms", async (stallMs) => {
-	await expect(start("process.exit(3)", stallMs)).rejects.toMatchObject({
-		message: "the broker ended at its start (3)",
-	});
+afterAll(async () => {
+	expect(await user.leave(["shopping"])).toEqual(nothingLeft);
+});
+
+const start = (variables: string) => user.sh(`env ${variables} '${process.execPath}' '${bundle}'`);
+
+it.each([
+	["LISTEN_FDNAMES=control", 'a socket was passed that nobody here serves: "control"'],
+	["LISTEN_FDNAMES=", 'a socket was passed that nobody here serves: ""'],
+	["", "1 sockets were passed with 0 names (LISTEN_FDNAMES)"],
+])("refuses a socket that is not its own: %s", async (names, why) => {
+	const { status, stderr } = await user.sh(
+		`export LISTEN_PID=$$ LISTEN_FDS=1 ${names}; exec '${process.execPath}' '${bundle}'`,
+	);
+	expect(status).toBe(1);
+	expect(stderr).toContain(`qubes-lite: the service manager's sockets are not ours: ${why}\n`);
+});
+
+it.each([
+	["nobody", "/nowhere/notify", ""],
+	["nobody that a command reaches", "/nowhere/notify", "QUBES_LITE_NOTIFY=command"],
+	["nobody, without the command", "/nowhere/notify", "QUBES_LITE_NOTIFY=command PATH=/nowhere"],
+])("serves although %s listens to what it says", async (_, socket, more) => {
+	const running = user.start("/bin/sh", [
+		"-c",
+		`exec env NOTIFY_SOCKET=${socket} ${more} '${process.execPath}' '${bundle}'`,
+	]);
+	await user.until("it serves", () => existsSync(join(user.runtime, "broker.sock")));
+	expect(await user.sh("qubes-lite ls -q")).toMatchObject({ status: 0, stdout: "shopping\n" });
+	const { status, stderr } = await running.done;
+	expect(status).toBe(0);
+	expect(stderr.match(/"event":"notify.failed"/g)).toHaveLength(1);
+});
+
+it("leaves a socket alone that somebody serves already", async () => {
+	const path = join(user.runtime, "broker.sock");
+	const server = createServer((socket) => socket.destroy());
+	await new Promise<void>((resolve) => server.listen(path, resolve));
+	const connected = new Promise((resolve) => server.once("connection", resolve));
+	expect(await start("")).toMatchObject({ status: 0 });
+	await connected;
+	expect(existsSync(path)).toBe(true);
+	await new Promise((resolve) => server.close(resolve));
+});
+
+it("leaves when its socket is removed, and the next client starts another", async () => {
+	expect((await user.run("shopping", "true")).status).toBe(0);
+	const [first] = user.brokerPids();
+	await user.sh(`rm '${join(user.runtime, "broker.sock")}'`);
+	await user.until("it has left", () => !user.brokerPids().includes(first ?? 0), 10_000);
+	expect(await user.run("shopping", "echo", "same vm")).toMatchObject({ status: 0, stdout: "same vm\n" });
+	expect(user.starts("shopping")).toBe(1);
 });
