@@ -1,26 +1,11 @@
 /** The image of nix/rootfs, made as Nix makes it, of Debian's programs: s6, execline, busybox, and our Node with its libraries. */
-import { spawnSync } from "node:child_process";
-import {
-	chmodSync,
-	cpSync,
-	mkdirSync,
-	mkdtempSync,
-	readdirSync,
-	realpathSync,
-	symlinkSync,
-	truncateSync,
-	writeFileSync,
-} from "node:fs";
-import { homedir, tmpdir } from "node:os";
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { expect } from "vitest";
-import { createKernelSource, unpackKernel } from "../../guest-image/debian-kernel.ts";
 import { parseLdd } from "../../guest-image/shared-libraries.ts";
+import { assemble, root, run, unpackGuestKernel } from "./own-image.ts";
 
-const root = fileURLToPath(new URL("../../", import.meta.url));
 const execline = "/usr/lib/execline/bin";
-const withinMs = 120_000;
 
 /** Resolves with a new directory, which the caller removes, that has the image's directory as `image`. */
 export async function makeS6Image(): Promise<string> {
@@ -36,21 +21,7 @@ export async function makeS6Image(): Promise<string> {
 	});
 	bringLibraries(tree);
 
-	const disk = join(directory, "root.ext4");
-	writeFileSync(disk, "");
-	truncateSync(disk, 256 * 1024 * 1024);
-	run(["mke2fs", "-q", "-F", "-t", "ext4", "-E", "root_owner=0:0", "-d", tree, disk]);
-
-	const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "qubes-lite");
-	const { signal } = new AbortController();
-	const kernels = createKernelSource(cache, signal);
-	const deb = await kernels.download(await kernels.find({ refresh: false, warn: () => {} }), () => {});
-	const kernel = join(directory, "kernel");
-	mkdirSync(kernel);
-	const { bzImage, modules } = await unpackKernel(deb, kernel, signal);
-	const parts = ["--kernel", bzImage, "--modules", modules, "--busybox", "/usr/bin/busybox", "--root", disk];
-	const out = join(directory, "image");
-	expect(run([join(root, "bin/qubes-lite"), "image", "assemble", "--qcow", "--out", out, ...parts])).toBe(`${out}\n`);
+	assemble(directory, tree, 256, await unpackGuestKernel(directory));
 	return directory;
 }
 
@@ -69,11 +40,4 @@ function bringLibraries(tree: string): void {
 		cpSync(realpathSync(library), join(tree, place, basename(library)));
 		chmodSync(join(tree, place, basename(library)), 0o755);
 	}
-}
-
-function run([program, ...words]: readonly [string, ...string[]], env: Readonly<Record<string, string>> = {}): string {
-	const PATH = `${process.env.PATH}:/usr/sbin:/sbin`;
-	const ran = spawnSync(program, words, { encoding: "utf8", timeout: withinMs, env: { ...process.env, PATH, ...env } });
-	expect(ran).toMatchObject({ status: 0 });
-	return ran.stdout;
 }

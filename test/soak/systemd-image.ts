@@ -2,7 +2,6 @@
  * A guest of Debian with systemd, and in it what nix/guest makes of a guest of NixOS: its units, scripts, generators and files, from the
  * golden. Where NixOS has a path in its store, the same is there.
  */
-import { spawnSync } from "node:child_process";
 import {
 	chmodSync,
 	cpSync,
@@ -13,17 +12,12 @@ import {
 	realpathSync,
 	rmSync,
 	symlinkSync,
-	truncateSync,
 	writeFileSync,
 } from "node:fs";
-import { homedir, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { expect } from "vitest";
-import { createKernelSource, unpackKernel } from "../../guest-image/debian-kernel.ts";
+import { assemble, root, run, unpackGuestKernel } from "../e2e/own-image.ts";
 import { read } from "../nix/golden.ts";
-
-const root = fileURLToPath(new URL("../../", import.meta.url));
 
 /** By evaluate-guest.nix. */
 interface Guest {
@@ -50,31 +44,20 @@ const packages =
 	"systemd,systemd-sysv,systemd-resolved,dbus-user-session,libpam-systemd,iproute2,kmod,udev,procps,util-linux,bash";
 const guestPath = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
 const agentHome = "/nix/store/qubes-lite-agent/lib/qubes-lite";
-/** Fetching Debian's packages, and unpacking them. */
-const withinMs = 600_000;
 
 /** Resolves with a new directory, which the caller removes, that has the image's directory as `image`. */
 export async function makeSystemdImage(): Promise<string> {
 	const directory = mkdtempSync(join(tmpdir(), "ql-systemd-"));
 	const tree = join(directory, "root");
 	run(["mmdebstrap", "--quiet", "--variant=minbase", `--include=${packages}`, codename(), tree]);
-	const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "qubes-lite");
-	const { signal } = new AbortController();
-	const kernels = createKernelSource(cache, signal);
-	const deb = await kernels.download(await kernels.find({ refresh: false, warn: () => {} }), () => {});
-	mkdirSync(join(directory, "kernel"));
-	const { bzImage, modules, release } = await unpackKernel(deb, join(directory, "kernel"), signal);
+	const kernel = await unpackGuestKernel(directory);
+	const { modules, release } = kernel;
 	cpSync(modules, join(tree, "usr/lib/modules", release), { recursive: true });
 	run(["chroot", tree, "depmod", release]);
 
 	lay(tree, read<Guest>("guest/plain"));
-	const disk = join(directory, "root.ext4");
-	writeFileSync(disk, "");
-	truncateSync(disk, 1024 * 1024 * 1024);
-	run(["mke2fs", "-q", "-F", "-t", "ext4", "-E", "root_owner=0:0", "-d", tree, disk]);
+	assemble(directory, tree, 1024, kernel);
 	rmSync(tree, { recursive: true });
-	const parts = ["--kernel", bzImage, "--modules", modules, "--busybox", "/usr/bin/busybox", "--root", disk];
-	run([join(root, "bin/qubes-lite"), "image", "assemble", "--qcow", "--out", join(directory, "image"), ...parts]);
 	return directory;
 }
 
@@ -147,10 +130,4 @@ function format({ after, before, wants, unitConfig = {}, serviceConfig = {} }: U
 		// Coreutils, findutils, grep and sed are what NixOS gives each service.
 		...["[Service]", "Environment=PATH=/usr/bin", ...lines(serviceConfig), ""],
 	].join("\n");
-}
-
-function run([program, ...words]: readonly [string, ...string[]]): void {
-	const PATH = `${process.env.PATH}:/usr/sbin:/sbin`;
-	const ran = spawnSync(program, words, { encoding: "utf8", timeout: withinMs, env: { ...process.env, PATH } });
-	expect(ran).toMatchObject({ status: 0 });
 }
