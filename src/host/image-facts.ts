@@ -36,6 +36,7 @@ function readComplete(directory: string): ImageFacts {
 		initramfs: pathOf(manifest.initramfs),
 		root: pathOf(manifest.root),
 		rootFormat: manifest.rootFormat,
+		...(manifest.windows !== undefined && { windows: manifest.windows }),
 	};
 }
 

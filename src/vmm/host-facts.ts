@@ -7,6 +7,8 @@ export interface ImageFacts {
 	readonly initramfs: string;
 	readonly root: string;
 	readonly rootFormat: "erofs" | "ext4";
+	/** How its programs' windows come to the host, if they do. */
+	readonly windows?: "waypipe" | "virtwl";
 }
 
 /** Absolute paths of what was found. */

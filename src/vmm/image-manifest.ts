@@ -4,6 +4,12 @@
  */
 import * as v from "valibot";
 
+/**
+ * waypipe: the guest runs `waypipe server`, whose connections come to the host's port 6000 (protocol/ports.ts). virtwl: the guest runs
+ * wayland-proxy-virtwl on a GPU of crosvm's.
+ */
+const windowWays = ["waypipe", "virtwl"] as const;
+
 const file = v.strictObject({
 	/** File name inside the image's directory. */
 	name: v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, "a plain file name")),
@@ -23,6 +29,8 @@ const manifestSchema = v.strictObject({
 	initramfs: file,
 	root: file,
 	rootFormat: v.picklist(["erofs", "ext4"]),
+	/** How its programs' windows come to the host: absent where it has no way of its own. */
+	windows: v.optional(v.picklist(windowWays)),
 });
 
 export type ImageManifest = v.InferOutput<typeof manifestSchema>;
