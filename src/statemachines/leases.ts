@@ -6,18 +6,21 @@
  * announced the guest has that ticket, too         as the guest reports
  * session   a command runs                         as the guest reports
  * cgroup    processes that outlive their command   as the guest reports
+ * window    a window of its programs is open       as the host's end of its display reports
  * inhibitor somebody on the host asked for it      until they end it, or are gone
  * dependant another vm needs this one              until that one's vmm has ended
  */
 
-export type LeaseKind = "request" | "ticket" | "announced" | "session" | "cgroup" | "inhibitor" | "dependant";
+export type LeaseKind = "request" | "ticket" | "announced" | "session" | "cgroup" | "window" | "inhibitor" | "dependant";
 
 /** Those that only the host knows of: no word of a guest's ends them, and no end of a vmm. */
 const hostKinds: ReadonlySet<LeaseKind> = new Set(["request", "inhibitor", "dependant"]);
+/** What the guest's agent has no say in. */
+const unreported: ReadonlySet<LeaseKind> = new Set([...hostKinds, "window"]);
 
 export interface Lease {
 	readonly kind: LeaseKind;
-	/** Request id (request, ticket, inhibitor), session number (announced, session, cgroup), or vm id (dependant). */
+	/** Request id (request, ticket, inhibitor), session number (announced, session, cgroup), the window's, or vm id (dependant). */
 	readonly id: number;
 	/** What a person would call it: the command's name, or the vm's. */
 	readonly label: string;
@@ -78,7 +81,7 @@ export function withGuestReport(leases: Leases, report: GuestReport, now: number
 	const labels = new Map<number, string>();
 	for (const lease of leases.values()) {
 		const session = lease.kind === "ticket" ? lease.session : lease.id;
-		if (hostKinds.has(lease.kind)) next.set(keyOf(lease), lease);
+		if (unreported.has(lease.kind)) next.set(keyOf(lease), lease);
 		else if (session !== undefined && lease.label !== unknownCommand) labels.set(session, lease.label);
 	}
 	const reported = new Set([...report.sessions, ...report.cgroups]);
@@ -101,6 +104,20 @@ export function isAsReported(leases: Leases, report: GuestReport): boolean {
 	if ([...leases.values()].some(({ kind }) => kind === "request" || kind === "ticket")) return false;
 	const next = withGuestReport(leases, report, 0);
 	return next.size === leases.size && [...next].every(([key, lease]) => leases.get(key) === lease);
+}
+
+/** The windows that are open now, in the place of those before: one that stays keeps its age. */
+export function withWindows(
+	leases: Leases,
+	windows: readonly { readonly id: number; readonly label: string }[],
+	now: number,
+): Leases {
+	const next = new Map([...leases].filter(([, { kind }]) => kind !== "window"));
+	for (const { id, label } of windows) {
+		const lease: Lease = { kind: "window", id, label, since: now };
+		next.set(keyOf(lease), { ...lease, since: leases.get(keyOf(lease))?.since ?? now });
+	}
+	return next;
 }
 
 /** Only what the host itself holds survives the end of a vmm. */
@@ -129,6 +146,8 @@ export function describeLease(lease: Lease, { id, processes }: SessionWords): st
 			return `${lease.label} (session ${id}${count})`;
 		case "cgroup":
 			return `what ${lease.label} left (session ${id} has ended${count})`;
+		case "window":
+			return `the window "${lease.label}"`;
 		case "inhibitor":
 			return `${lease.label} (inhibitor)`;
 		case "dependant":

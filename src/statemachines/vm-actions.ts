@@ -1,5 +1,5 @@
 /** What the vm machine does to its own context. No effects outside. */
-import { leasesOf, withGuestReport, withLease, withoutGuest, withoutLease } from "./leases.ts";
+import { leasesOf, withGuestReport, withLease, withoutGuest, withoutLease, withWindows } from "./leases.ts";
 import { coolsUntil, mayReboot, nextDue, nextStop, timerMs, warningMs } from "./vm-context.ts";
 import { faultOf, stopSentences } from "./vm-reasons.ts";
 import { vmSetup } from "./vm-setup.ts";
@@ -66,6 +66,12 @@ export const noteInhibitor = vmSetup.assign({
 		if (event.type !== "inhibit.requested") return leases;
 		return withLease(leases, { kind: "inhibitor", id: event.inhibitor, label: event.label, since: now() });
 	},
+});
+
+export const noteWindows = vmSetup.assign(({ context, event }) => {
+	if (event.type !== "windows.changed") return {};
+	const { leases, now, used } = context;
+	return { leases: withWindows(leases, event.windows, now()), used: used || event.windows.length > 0 };
 });
 
 export const noteDependant = vmSetup.assign({

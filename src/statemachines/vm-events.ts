@@ -63,6 +63,12 @@ export type VmEvent =
 	/** Somebody on the host keeps it from stopping by idleness, until the same number is released. */
 	| { readonly type: "inhibit.requested"; readonly inhibitor: number; readonly label: string }
 	| { readonly type: "inhibit.released"; readonly inhibitor: number }
+	/** All windows of its programs that are open on the host now. */
+	| {
+			readonly type: "windows.changed";
+			readonly boot: number;
+			readonly windows: readonly { readonly id: number; readonly label: string }[];
+	  }
 	/** Another vm, which needs this one, is up or about to be; or no longer. */
 	| { readonly type: "dependant.came"; readonly vm: number; readonly label: string }
 	| { readonly type: "dependant.went"; readonly vm: number }

@@ -31,6 +31,7 @@ export const vmMachine = vmSetup.createMachine({
 		"settings.changed": { actions: act.noteSettings },
 		"inhibit.requested": { actions: act.noteInhibitor },
 		"inhibit.released": { actions: act.noteInhibitor },
+		"windows.changed": { guard: and(["isThisBoot", "vmmAlive"]), actions: act.noteWindows },
 		"dependant.came": { actions: act.noteDependant },
 		"dependant.went": { actions: act.noteDependant },
 	},

@@ -150,6 +150,7 @@ test.each([
 	[{ ...session, kind: "announced" }, "xterm, which is about to run"],
 	[session, "xterm (session shopping.40.9f3c)"],
 	[{ ...session, kind: "cgroup" }, "what xterm left (session shopping.40.9f3c has ended)"],
+	[{ kind: "window", id: 1, label: "[shopping] Maps", since: 0 }, 'the window "[shopping] Maps"'],
 	[{ kind: "inhibitor", id: 1, label: "rsync", since: 0 }, "rsync (inhibitor)"],
 	[{ kind: "dependant", id: 7, label: "work", since: 0 }, "work, a vm that depends on it"],
 ] as const)("a lease is described in words: %#", (lease, words) => {

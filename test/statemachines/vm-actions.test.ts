@@ -27,7 +27,7 @@ function after(actions: readonly Parameters<typeof machineOf>[0][number][], fact
 }
 
 type Action =
-	| (typeof act)["noteGuest" | "notePhase" | "noteSettings"]
+	| (typeof act)["noteGuest" | "notePhase" | "noteSettings" | "noteWindows"]
 	| (typeof ask)["addRequest" | "noteGrant" | "refuseWaiting"];
 
 function machineOf(actions: readonly Action[], facts: Partial<VmContext>) {
@@ -42,6 +42,7 @@ test("an action that reads its event changes nothing when it meets another one",
 		ask.addRequest,
 		ask.dropRequest,
 		act.noteSettings,
+		act.noteWindows,
 		act.notePhase,
 		ask.noteGrant,
 		ask.expireTicket,

@@ -107,6 +107,7 @@ const steps = [
 		})
 		.map((settings) => new Step(`settings ${Object.values(settings).join(" ")}`, (world) => world.configure(settings))),
 	fc.nat({ max: 1 }).map((nth) => new Step(`inhibitor ${nth}`, (world) => world.inhibitOrRelease(nth))),
+	fc.nat({ max: 2 }).map((count) => new Step(`${count} windows`, (world) => world.show(count))),
 	...[true, true, false].map((canDo) =>
 		fc.constant(
 			new Step(

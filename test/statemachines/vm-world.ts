@@ -56,6 +56,7 @@ export class World extends VmUnderTest {
 	/** The vms that it needs are waited for. */
 	awaitsDependencies = false;
 	readonly inhibitors = new Set<number>();
+	#windows = 0;
 	#idleTimeoutMs: number;
 	#isDisposable: boolean;
 
@@ -108,6 +109,7 @@ export class World extends VmUnderTest {
 		this.#expireTickets();
 		if (this.waiting().length > 0) yield "a request waits";
 		if (this.inhibitors.size > 0) yield "somebody inhibits it";
+		if (this.#windows > 0) yield "a window is open";
 		if (this.tickets.size > 0) yield "a ticket is out";
 		if (this.#report.sessions.length > 0) yield "a session runs";
 		if (this.#report.cgroups.length > 0) yield "a cgroup has processes";
@@ -179,6 +181,15 @@ export class World extends VmUnderTest {
 		}
 	}
 
+	/** Its display tells so; of a vmm that has ended there is none. */
+	show(windows: number): void {
+		if (!this.vmmAlive) return;
+		if (this.#windows > 0 || windows > 0) this.#use();
+		this.#windows = windows;
+		const list = Array.from({ length: windows }, (_, index) => ({ id: index + 1, label: "a title" }));
+		this.send({ type: "windows.changed", boot: this.context.boot, windows: list });
+	}
+
 	/** A vmm answers within seconds, or it is said for it that it can't. */
 	override advance(ms: number): void {
 		while (ms >= 5_000 && this.controls.length > 0) this.obey(true);
@@ -228,6 +239,7 @@ export class World extends VmUnderTest {
 
 	end(failure: Reason | null, retriable: boolean, rebooted = false): void {
 		this.vmmAlive = false;
+		this.#windows = 0;
 		this.isConnected = false;
 		this.isPaused = false;
 		this.controls.length = 0;
