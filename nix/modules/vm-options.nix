@@ -239,6 +239,16 @@ in
       default = "auto";
       description = ''By which the guest's windows reach the host's compositor: "auto" is cross-domain on crosvm; virgl also draws with the host's GPU.'';
     };
+    display = mkOption {
+      type = types.enum [ "auto" "virtwl" "waypipe" "none" ];
+      default = "auto";
+      description = ''How its programs' windows come to the host's compositor: "auto" is what its image is made for.'';
+    };
+    sound = mkOption {
+      type = types.enum [ "none" "playback" "playback+capture" ];
+      default = "playback";
+      description = ''What its programs may do with the host's sound: nothing, be heard, or also hear.'';
+    };
     crosvm = {
       extraArgs = mkOption {
         type = types.listOf types.str;

@@ -88,7 +88,7 @@ function shown(leases: Leases): Lease[] {
 /** What of a configuration its vmm was started with, besides what is shown with its value. */
 const ofTheBoot = [
 	...(["disks", "sharedDirectories", "image", "kernel", "initramfs", "rootDisk", "kernelParams"] as const),
-	...(["hypervisor", "gpu", "crosvm"] as const),
+	...(["hypervisor", "gpu", "display", "sound", "crosvm"] as const),
 ];
 
 function toNextBoot({ config, configuration: { next } }: Vm): NextBoot | null {

@@ -15,6 +15,8 @@ export const defaultVm = {
 	kernelParams: [],
 	hypervisor: "qemu",
 	gpu: "auto",
+	display: "auto",
+	sound: "playback",
 	crosvm: { extraArgs: [], sandbox: true },
 	programs: [],
 	open: defaultHandler,

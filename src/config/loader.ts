@@ -4,6 +4,7 @@ import { QubesLiteError } from "../errors.ts";
 import { nearestName } from "../nearest-name.ts";
 import { findDependencyProblems } from "./dependencies.ts";
 import { diskEntries, rootDiskEntries } from "./disks.ts";
+import { findDisplayProblems } from "./display.ts";
 import { disposablePoolEntries, findPoolProblems, type PoolProblem } from "./disposable-pool.ts";
 import { formatValue } from "./format-value.ts";
 import { crosvmEntries, findCapabilityProblems } from "./hypervisor.ts";
@@ -34,7 +35,10 @@ export function parseConfig(text: string, source: string): Config {
 		...findRepeats(value, "name"),
 		...findPoolProblems(poolOf(value), listVms(value)).map(toPoolProblem),
 		...(result.success ? findBadDependencies(result.output) : []),
-		...(result.success ? findCapabilityProblems(result.output.vms) : []).map(({ path, value: is, expected }) => ({
+		...(result.success
+			? [...findCapabilityProblems(result.output.vms), ...findDisplayProblems(result.output.vms)]
+			: []
+		).map(({ path, value: is, expected }) => ({
 			path,
 			text: `is ${formatValue(is)}; expected ${expected}`,
 		})),

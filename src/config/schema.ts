@@ -5,6 +5,7 @@
 import * as v from "valibot";
 import { type VmColor, vmColors } from "../protocol/colors.ts";
 import { type Disk, disks, maxDisksAndShares, rootDisk } from "./disks.ts";
+import { type DisplayKind, display, type SoundKind, sound } from "./display.ts";
 import { disposablePool, idSchema } from "./disposable-pool.ts";
 import {
 	type CrosvmSettings,
@@ -53,6 +54,8 @@ export interface VmConfig extends Lifecycle {
 	readonly kernelParams: readonly string[];
 	readonly hypervisor: Hypervisor;
 	readonly gpu: Gpu;
+	readonly display: DisplayKind;
+	readonly sound: SoundKind;
 	/** Where crosvm runs it. */
 	readonly crosvm: CrosvmSettings;
 	/** The colour by which people know it. */
@@ -138,6 +141,8 @@ export const vmEntries = {
 	kernelParams,
 	hypervisor: v.optional(hypervisor),
 	gpu,
+	display,
+	sound,
 	crosvm,
 	color: v.optional(v.picklist(vmColors, `one of ${vmColors.join(", ")}`)),
 	programs,
@@ -217,6 +222,7 @@ const toVm = (vm: ParsedVm, file: ParsedFile): VmConfig => ({
 	...(vm.rootDisk !== undefined && { rootDisk: vm.rootDisk }),
 	...(vm.color !== undefined && { color: vm.color }),
 	...{ kernelParams: vm.kernelParams, hypervisor: vm.hypervisor ?? file.hypervisor, gpu: vm.gpu },
+	...{ display: vm.display, sound: vm.sound },
 	...{ crosvm: toCrosvmSettings(file.crosvm, vm.crosvm), programs: vm.programs, open: vm.open },
 });
 

@@ -71,8 +71,8 @@ interface ChosenGpu {
 }
 
 /** null: the vm has no screen. */
-function toGpu({ name, gpu }: VmConfig, { wayland }: HostFacts): ChosenGpu | null {
-	if (gpu === "none") return null;
+function toGpu({ name, gpu, display }: VmConfig, { wayland }: HostFacts): ChosenGpu | null {
+	if (gpu === "none" || (gpu === "auto" && (display === "none" || display === "waypipe"))) return null;
 	if ("missing" in wayland) {
 		if (gpu === "auto") return null;
 		throw new QubesLiteError("BootFailed", `${name} requires a Wayland session: ${wayland.missing}`, {

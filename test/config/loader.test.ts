@@ -57,6 +57,8 @@ describe("a good configuration", () => {
 					kernelParams: [],
 					hypervisor: "qemu",
 					gpu: "auto",
+					display: "auto",
+					sound: "playback",
 					crosvm: { extraArgs: [], sandbox: true },
 					programs: [],
 					open: ["xdg-open"],
