@@ -9,10 +9,12 @@ export interface LaunchProcess {
 	readonly argv: readonly [string, ...string[]];
 }
 
-/** A process that must be up before the vmm, and without which the vm is of no use: it ends with the vmm, and the vmm with it. */
+/** A process beside the vmm, which ends with it. A vital one must be up before the vmm, and takes the vmm with it where it ends. */
 export interface LaunchHelper extends LaunchProcess {
 	/** The Unix socket that this helper makes; that it exists says "ready" (never probed by connecting). */
 	readonly socket: string;
+	/** False: nothing waits for it, and the vm goes on without it. */
+	readonly isVital: boolean;
 }
 
 /** Who runs the vm's processes, by number. */
@@ -101,6 +103,8 @@ export const vmFiles = {
 	vhostVsock: "vhost-vsock.sock",
 	qmp: "qmp.sock",
 	crosvmControl: "control.sock",
+	/** Of the helper that keeps windows and sound. */
+	display: "display.sock",
 	/** Of crosvm's sandbox: what a device's process has as its root. */
 	empty: "empty",
 	/** Ring: what the guest wrote to its serial port. */

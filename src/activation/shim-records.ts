@@ -62,7 +62,7 @@ const bootRecordSchema = v.strictObject({
 		id: naturalNumber,
 		hypervisor: v.picklist(["qemu", "crosvm"]),
 		directory: path,
-		helpers: v.array(v.strictObject({ ...launchProcess, socket: path })),
+		helpers: v.array(v.strictObject({ ...launchProcess, socket: path, isVital: v.optional(v.boolean(), true) })),
 		vmm: v.strictObject(launchProcess),
 		stale: v.array(path),
 		vsock: path,

@@ -40,7 +40,7 @@ export const shimBounds = {
 export function toPlanWords({ helpers, vmm }: LaunchPlan): string[] {
 	const words = [
 		String(helpers.length),
-		...helpers.flatMap(({ socket, argv }) => [socket, String(argv.length), ...argv]),
+		...helpers.flatMap(({ socket, argv, isVital }) => [isVital ? socket : `?${socket}`, String(argv.length), ...argv]),
 		...vmm.argv,
 	];
 	const bad = words.find((word) => word.includes("\0"));

@@ -13,8 +13,8 @@
 #   end DIRECTORY ENDED                  as ExecStopPost: saves in ENDED/INVOCATION what is to be read of an end, before systemd
 #                                        removes DIRECTORY
 #
-# PLAN is the number of helpers, for each of them `SOCKET COUNT WORD…`, then the vmm's words. DIRECTORY is the vm's runtime
-# directory.
+# PLAN is the number of helpers, for each of them `SOCKET COUNT WORD…`, then the vmm's words. A helper whose SOCKET begins with ? is not
+# waited for, and the vmm goes on without it. DIRECTORY is the vm's runtime directory.
 
 # From a helper's start to its socket; from SIGTERM to SIGKILL, and as long for the last log lines; from a helper's own end to
 # the conclusion that the vmm is not ending too. In steps of 10 ms (shim-script.ts has the reasons).
@@ -105,12 +105,13 @@ finish() {
 	exit "$status"
 }
 
-# helper INDEX SOCKET COMMAND…: returns when SOCKET is there. INDEX also is $index.
+# helper INDEX SOCKET COMMAND…: returns when SOCKET is there, unless nobody waits for it. INDEX also is $index.
 helper() {
 	socket=$2
 	helpers="$1 $helpers"
 	shift 2
 	run "$index" "$@" 3</dev/null >&5
+	[ "${socket#\?}" = "$socket" ] || { spare="$spare $index "; return; }
 	tries=0
 	until [ -S "$socket" ]; do
 		problem=
@@ -127,6 +128,10 @@ vmm() {
 	run vmm setsid "$@" >&4
 	while [ ! -e vmm.pid ] && kill -0 "$watcher" 2>/dev/null; do sleep 0.01; done
 	read -r name status program <&6
+	until [ "${spare#* "$name" }" = "$spare" ]; do
+		say "helper $name ended with status $status ($program), and the vmm goes on without it"
+		read -r name status program <&6
+	done
 	if [ "$name" != vmm ]; then
 		tries=0
 		while alive vmm && [ $((tries += 1)) -le $follow ]; do sleep 0.01; done
@@ -144,7 +149,7 @@ vmm() {
 keep() {
 	directory=$1 count=$2
 	shift 2
-	status=- lost=- lost_program= helpers= index=0
+	status=- lost=- lost_program= helpers= spare= index=0
 	reserve exit vmm.pid
 	while [ "$index" -lt "$count" ]; do
 		reserve "$index.pid"

@@ -1,5 +1,6 @@
 /** Finds out what a launch plan depends on, live: looked at before each start, since any of it may have changed. */
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { VmConfig } from "../config/schema.ts";
 import type { Binaries, HostFacts } from "../vmm/host-facts.ts";
 import { cachePaths } from "../vmm/image-manifest.ts";
@@ -22,6 +23,9 @@ export interface HostPlaces {
 	readonly session: () => NodeJS.ProcessEnv;
 }
 
+/** Beside the broker's bundle. */
+const displayScript = fileURLToPath(new URL("./vm-display.cjs", import.meta.url));
+
 /** Throws BootFailed with the remedy where the guest image is missing or damaged. */
 export function gatherHostFacts(places: HostPlaces, vm: VmConfig): HostFacts {
 	return {
@@ -32,6 +36,7 @@ export function gatherHostFacts(places: HostPlaces, vm: VmConfig): HostFacts {
 		taps: listTaps(),
 		wayland: findWayland(places.session()),
 		nameServer: findNameServer(),
+		displayProgram: [process.execPath, displayScript],
 		image: hasOwnFiles(vm)
 			? null
 			: readImage(imageOf(places, vm), vm.image === undefined ? null : (vm.instanceOf?.name ?? vm.name)),

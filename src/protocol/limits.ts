@@ -48,3 +48,12 @@ export const heartbeatIntervalMs = 5_000;
 
 /** Missing this many heartbeats makes a vm unresponsive. */
 export const heartbeatsMissedMax = 3;
+
+/** One copied text or picture: a screenshot of a large screen has some MiB. */
+export const clipboardMaxBytes = 16 * miB;
+
+/** Windows of one vm at a time: what nobody opens by hand. */
+export const windowsMax = 200;
+
+/** Of a window; a title bar shows fewer. With the vm's name before it. */
+export const titleMaxChars = 256;

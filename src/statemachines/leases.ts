@@ -11,7 +11,15 @@
  * dependant another vm needs this one              until that one's vmm has ended
  */
 
-export type LeaseKind = "request" | "ticket" | "announced" | "session" | "cgroup" | "window" | "inhibitor" | "dependant";
+export type LeaseKind =
+	| "request"
+	| "ticket"
+	| "announced"
+	| "session"
+	| "cgroup"
+	| "window"
+	| "inhibitor"
+	| "dependant";
 
 /** Those that only the host knows of: no word of a guest's ends them, and no end of a vmm. */
 const hostKinds: ReadonlySet<LeaseKind> = new Set(["request", "inhibitor", "dependant"]);

@@ -38,6 +38,8 @@ export interface HostFacts {
 	readonly wayland: WaylandFact;
 	/** IPv4, for guests on a TAP; null: none is known that they could reach. */
 	readonly nameServer: string | null;
+	/** The program of ours that keeps windows and sound of a vm, as the first words of its command line. */
+	readonly displayProgram: readonly [node: string, script: string] | null;
 	/** The vm's guest image; null where the vm has all three files of its own. */
 	readonly image: ImageFacts | null;
 }

@@ -13,6 +13,7 @@ import {
 	socketPathMaxBytes,
 	vmFiles,
 } from "../launch-plan.ts";
+import { toDisplayHelper } from "./display-helper.ts";
 import type { HostFacts } from "./host-facts.ts";
 import { toVirtiofsdWords } from "./virtiofsd.ts";
 
@@ -107,7 +108,8 @@ function toBootFiles(vm: VmConfig, { image }: HostFacts): BootFiles {
 	});
 }
 
-function toHelpers({ vm, sockets, shares }: PlanParts, { binaries, user }: HostFacts): LaunchHelper[] {
+function toHelpers({ vm, sockets, shares }: PlanParts, facts: HostFacts): LaunchHelper[] {
+	const { binaries, user } = facts;
 	const vsock = need(
 		binaries.vhostDeviceVsock,
 		"vhost-device-vsock",
@@ -123,6 +125,7 @@ function toHelpers({ vm, sockets, shares }: PlanParts, { binaries, user }: HostF
 				...["--tx-buffer-size", String(outputBufferBytes)],
 			],
 			socket: sockets.vhostVsock,
+			isVital: true,
 		},
 		...shares.map(({ socket, ...share }): LaunchHelper => {
 			const virtiofsd = need(
@@ -136,8 +139,10 @@ function toHelpers({ vm, sockets, shares }: PlanParts, { binaries, user }: HostF
 				name: `virtiofsd-${share.tag}`,
 				argv: [virtiofsd, ...toVirtiofsdWords(share, socket, user, tag)],
 				socket,
+				isVital: true,
 			};
 		}),
+		...toDisplayHelper(vm, facts, `${facts.runtimeDirectory}/${vm.name}`),
 	];
 }
 

@@ -18,6 +18,7 @@ const plan: LaunchPlan = {
 			name: "vhost-device-vsock",
 			argv: ["/usr/bin/vhost-device-vsock", "--vm", `guest-cid=3,uds-path=${directory}/vsock`],
 			socket: `${directory}/vhost-vsock.sock`,
+			isVital: true,
 		},
 	],
 	vmm: { name: "crosvm", argv: ["/usr/bin/crosvm", "run", "--params", "qubeslite.vm=shopping quiet", "it's"] },

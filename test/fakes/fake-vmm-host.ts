@@ -30,7 +30,7 @@ export async function until<T>(what: string, look: () => T | undefined | false, 
 	throw new Error(`Waited ${boundMs} ms in vain: ${what}`);
 }
 
-/** The arguments of fake-vmm.ts, and of one fake-vmm-helper.ts for each of `helpers`. */
+/** The arguments of fake-vmm.ts, and of one fake-vmm-helper.ts for each of `helpers`; one that begins with ? is not vital. */
 export function toFakePlan(directory: string, vmm: readonly string[], helpers: readonly string[] = []): LaunchPlan {
 	const socket = (index: number) => join(directory, `helper${index}.sock`);
 	return {
@@ -40,8 +40,9 @@ export function toFakePlan(directory: string, vmm: readonly string[], helpers: r
 		directory,
 		helpers: helpers.map((mode, index) => ({
 			name: `helper${index}`,
-			argv: [process.execPath, fake("fake-vmm-helper.ts"), socket(index), mode],
+			argv: [process.execPath, fake("fake-vmm-helper.ts"), socket(index), mode.replace("?", "")],
 			socket: socket(index),
+			isVital: !mode.startsWith("?"),
 		})),
 		vmm: { name: "fake-vmm", argv: [process.execPath, fake("fake-vmm.ts"), ...vmm] },
 		stale: helpers.map((_, index) => socket(index)),

@@ -56,6 +56,33 @@ describe("helpers", () => {
 		await running.cleanUp();
 	});
 
+	it("that are not vital end, and the vmm goes on without them", async () => {
+		const running = await start(["wait"], ["serve", "?serve", "?serve"]);
+		await until("they serve", () => host.file(vmFiles.log).match(/helper: serve/g)?.length === 3);
+		for (const index of ["1", "2"]) process.kill(host.pid(index), "SIGKILL");
+		await until("it is told", () => host.file(vmFiles.log).match(/goes on without it/g)?.length === 2);
+		expect(host.file(vmFiles.log)).toContain("helper 1 ended with status 137 (node), and the vmm goes on without it");
+		await host.release();
+		expect(await running.exited).toMatchObject({ code: 0, lostHelper: null });
+		await running.cleanUp();
+	});
+
+	it("that are not vital are not waited for, and end with the vmm", async () => {
+		const running = await start(["say", "up", "wait"], ["?idle"]);
+		await until("the console says up", () => host.file(vmFiles.console).includes("up\n"), 4_000);
+		await host.release();
+		expect(await running.exited).toMatchObject({ code: 0, lostHelper: null });
+		await running.cleanUp();
+	});
+
+	it("take the vmm with them also where one that is not vital has ended before", async () => {
+		const running = await start(["wait"], ["serve", "?fail"]);
+		await until("it is told", () => host.file(vmFiles.log).includes("goes on without it"));
+		process.kill(host.pid("0"), "SIGUSR2");
+		expect(await running.exited).toMatchObject({ signal: "SIGTERM", lostHelper: "helper0" });
+		await running.cleanUp();
+	});
+
 	it("take a stubborn vmm with them, too", async () => {
 		const running = await start(["stubborn", "say", "up", "wait"], ["serve"]);
 		await until("the console says up", () => host.file(vmFiles.console).includes("up\n"));

@@ -20,6 +20,7 @@ export const facts: HostFacts = {
 	taps: [],
 	wayland: { missing: "WAYLAND_DISPLAY is not set" },
 	nameServer: null,
+	displayProgram: ["/opt/node", "/opt/vm-display.cjs"],
 	image: imageFacts,
 };
 

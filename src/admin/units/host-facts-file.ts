@@ -57,6 +57,8 @@ const entries = {
 	wayland: v.optional(v.union([v.literal(true), path], "true, or an absolute path")),
 	/** IPv4, for guests on a TAP; absent: they are told of none. */
 	nameServer: v.optional(v.pipe(v.string(addressRule), v.ipv4(addressRule))),
+	/** The Node and the script of the helper that keeps windows and sound; absent: vms have none. */
+	displayProgram: v.optional(v.strictTuple([path, path], "two absolute paths")),
 	image: v.optional(image),
 	/** By the name of a vm, or by the path that its configuration has as "image". */
 	images: v.optional(v.record(v.string(), image, "an object"), {}),
@@ -86,6 +88,7 @@ export function parseFactsFile(text: string, source: string): FactsFile {
 		binaries,
 		wayland: socket,
 		nameServer = null,
+		displayProgram = null,
 		...facts
 	} = result.output;
 	const found: Binaries = Object.fromEntries(Object.entries(binaries).filter(([, file]) => file !== undefined));
@@ -95,7 +98,7 @@ export function parseFactsFile(text: string, source: string): FactsFile {
 		shim,
 		remedy,
 		of(vm) {
-			const common = { ...facts, user: anyUser, wayland, nameServer, binaries: found };
+			const common = { ...facts, user: anyUser, wayland, nameServer, displayProgram, binaries: found };
 			if (hasOwnFiles(vm)) return { ...common, image: null };
 			const named = own.get(vm.name) ?? (vm.image === undefined ? usual : own.get(vm.image));
 			if (named !== undefined) return { ...common, image: toImage(named, vm) };

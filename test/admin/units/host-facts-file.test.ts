@@ -98,7 +98,7 @@ describe("a file of host facts", () => {
 				code: "BadRequest",
 				remedy: "correct facts.json and try again",
 				message: `facts.json has 12 problems:
-  colour: no such key; expected one of schema, accelerator, runtimeDirectory, binaries, taps, wayland, nameServer, image, images, shim, remedy
+  colour: no such key; expected one of schema, accelerator, runtimeDirectory, binaries, taps, wayland, nameServer, displayProgram, image, images, shim, remedy
   binaries.xen: no such key; expected one of qemu, crosvm, vhostDeviceVsock, virtiofsd
   images.vault.extra: no such key; expected one of kernel, initramfs, root, rootFormat
   schema is 2; expected 1, the version of this format
