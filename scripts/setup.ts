@@ -67,6 +67,13 @@ const extras: Readonly<Record<Purpose, readonly Requirement[]>> = {
 		{ file: "mke2fs", debianPackage: "e2fsprogs" },
 		{ file: "qemu-img", debianPackage: "qemu-utils" },
 		{ file: "mmdebstrap", debianPackage: "mmdebstrap" },
+		{ file: "sway", debianPackage: "sway" },
+		{ file: "wtype", debianPackage: "wtype" },
+		{ file: "grim", debianPackage: "grim" },
+		{ file: "foot", debianPackage: "foot" },
+		{ file: "/usr/share/fonts/truetype/dejavu/DejaVuSansMono.ttf", debianPackage: "fonts-dejavu-core" },
+		{ file: "waypipe", debianPackage: "waypipe" },
+		{ file: "wl-copy", debianPackage: "wl-clipboard" },
 	],
 	bench: [
 		{ file: "socat", debianPackage: "socat" },
