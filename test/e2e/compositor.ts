@@ -49,6 +49,7 @@ export class Compositor {
 	readonly #size: { readonly width: number; readonly height: number };
 	readonly #config: string;
 	readonly #children: ChildProcess[] = [];
+	#keyboard: ChildProcess | undefined;
 	#display = "";
 	#socket = "";
 
@@ -98,21 +99,12 @@ export class Compositor {
 			this.#socket = join(this.directory, names.find((name) => name.startsWith("sway-ipc.")) ?? "");
 			return this.#display !== "" && this.#socket !== this.directory && this.#isUp();
 		});
-		// Its keyboard is there as long as it sleeps, in milliseconds.
-		this.#spawn("wtype", ["-s", "2000000000"], this.env);
-		await this.until("sway has a keyboard", () => this.message("-t", "get_inputs").includes("keyboard"));
+		await this.#plugKeyboard();
 	}
 
 	/** Ends it, its clients lose their connections. Safe to call in any state, also twice. */
 	async stop(): Promise<void> {
-		for (const child of this.#children.splice(0).reverse()) {
-			if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) continue;
-			const gone = new Promise((resolve) => child.once("exit", resolve));
-			child.kill("SIGTERM");
-			const late = setTimeout(() => child.kill("SIGKILL"), 5_000);
-			await gone;
-			clearTimeout(late);
-		}
+		for (const child of this.#children.splice(0).reverse()) await end(child);
 		rmSync(this.directory, { recursive: true, force: true });
 	}
 
@@ -144,10 +136,15 @@ export class Compositor {
 		if (status !== 0) throw new Error(`grim: ${stderr}`);
 	}
 
-	/** Types `text` into the window that has the keyboard. Returns when it is sent. */
-	type(text: string): void {
+	/** Types `text` into the window that has the keyboard. Resolves when it is sent. */
+	async type(text: string): Promise<void> {
 		const { status, stderr } = this.#run("wtype", [text]);
 		if (status !== 0) throw new Error(`wtype: ${stderr}`);
+		// wtype has taken its keyboard with it, and sway does not go back to another by itself.
+		const resting = this.#keyboard;
+		this.#keyboard = undefined;
+		if (resting !== undefined) await end(resting);
+		await this.#plugKeyboard();
 	}
 
 	/** Polls until `isReached`; a hang bound, not a measurement. */
@@ -165,6 +162,12 @@ export class Compositor {
 		return existsSync(path) ? readFileSync(path, "utf8") : "";
 	}
 
+	async #plugKeyboard(): Promise<void> {
+		// It is there as long as wtype sleeps, in milliseconds.
+		this.#keyboard = this.#spawn("wtype", ["-s", "2000000000"], this.env);
+		await this.until("sway has a keyboard", () => this.message("-t", "get_inputs").includes("keyboard"));
+	}
+
 	#isUp(): boolean {
 		return this.#run("swaymsg", ["-t", "get_version"]).status === 0;
 	}
@@ -173,7 +176,7 @@ export class Compositor {
 		return spawnSync(program, words, { env: { PATH: process.env.PATH, ...this.env }, timeout: 20_000 });
 	}
 
-	#spawn(program: string, words: readonly string[], environment: Record<string, string>): void {
+	#spawn(program: string, words: readonly string[], environment: Record<string, string>): ChildProcess {
 		const become =
 			this.uid === undefined ? [] : ["setpriv", `--reuid=${this.uid}`, `--regid=${this.uid}`, "--clear-groups"];
 		const [first = program, ...rest] = [...become, "sh", "-c", 'exec "$0" "$@" >>"$XDG_RUNTIME_DIR/log" 2>&1'];
@@ -190,5 +193,16 @@ export class Compositor {
 		});
 		child.on("error", () => {});
 		this.#children.push(child);
+		return child;
 	}
+}
+
+/** Resolves when it is gone. */
+async function end(child: ChildProcess): Promise<void> {
+	if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
+	const gone = new Promise((resolve) => child.once("exit", resolve));
+	child.kill("SIGTERM");
+	const late = setTimeout(() => child.kill("SIGKILL"), 5_000);
+	await gone;
+	clearTimeout(late);
 }

@@ -15,7 +15,7 @@ test("A window comes into the tree with its title, has the keyboard, is in the p
 	try {
 		await compositor.until("its window is there", () => compositor.tree().length === 1);
 		expect(compositor.tree()).toMatchObject([{ name: "looked-at", appId: "foot", pid: foot.pid, focused: true }]);
-		compositor.type("typed\n");
+		await compositor.type("typed\n");
 		await compositor.until("what was typed is its title", () => compositor.tree()[0]?.name === "typed");
 		const picture = join(compositor.directory, "picture.png");
 		compositor.screenshot(picture);
