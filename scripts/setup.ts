@@ -74,6 +74,8 @@ const extras: Readonly<Record<Purpose, readonly Requirement[]>> = {
 		{ file: "/usr/share/fonts/truetype/dejavu/DejaVuSansMono.ttf", debianPackage: "fonts-dejavu-core" },
 		{ file: "waypipe", debianPackage: "waypipe" },
 		{ file: "wl-copy", debianPackage: "wl-clipboard" },
+		{ file: "/usr/share/wayland/wayland.xml", debianPackage: "libwayland-dev" },
+		{ file: "/usr/share/wayland-protocols/stable/xdg-shell/xdg-shell.xml", debianPackage: "wayland-protocols" },
 	],
 	bench: [
 		{ file: "socat", debianPackage: "socat" },

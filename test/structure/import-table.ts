@@ -40,6 +40,8 @@ export const table: readonly Row[] = [
 	// What a program may be called, is checked alike in the configuration, in a guest's report and in the guest.
 	{ room: programIds, ours: [], pure: true },
 	{ room: "src/terminal", ours: ["src/errors.ts", "src/shell-word.ts"], pure: true },
+	// What stands between a guest's windows and the compositor: bytes in, bytes out.
+	{ room: "src/wayland", ours: ["src/errors.ts", "src/terminal"], node: ["buffer"], pure: true },
 	{
 		room: "src/config",
 		ours: [...bottom, ...vmNames, settable, programIds, colors],

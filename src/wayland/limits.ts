@@ -1,0 +1,55 @@
+/**
+ * How much of the host a guest may have by way of its display. Each is far above what a busy desktop needs; what goes over it is no
+ * program's need, and cuts the display. Tests lower them.
+ */
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+export interface DisplayLimits {
+	/** Programs of a vm that show windows: each has a process of waypipe's on the host. */
+	readonly connections: number;
+	/** Windows of a vm, shown or not. Compositors lay all of them out, and people look for one among them. */
+	readonly toplevels: number;
+	/** Protocol objects of one connection, that the compositor has not let go of. Firefox has about a thousand. */
+	readonly objects: number;
+	/** Of pixels that one vm has in the host's memory, in bytes; waypipe on the host has all of them twice. 32 windows of 4K. */
+	readonly fileBytes: number;
+	/** Of files that are announced and may be mapped, in bytes: a terminal (foot) announces half a GiB. Addresses, no memory. */
+	readonly announcedBytes: number;
+	/** Files of one connection: each is a descriptor of waypipe's, which may have 1024 (RLIMIT_NOFILE). */
+	readonly files: number;
+	/** Pipes of one connection that are open at a time: descriptors, as well. */
+	readonly pipes: number;
+	/** What waypipe puts into one message of Wayland messages. It reads at most some tens of KiB at a time. */
+	readonly protocolBytes: number;
+	/** One Wayland message; libwayland takes no longer one. */
+	readonly messageBytes: number;
+	/** What waits behind the message that one end has begun and not finished, in bytes. */
+	readonly heldBytes: number;
+	/** Of one paste, in bytes: within the vm, to the host and from the host. */
+	readonly clipboardBytes: number;
+	/** What one source may offer; office programs offer forty. */
+	readonly mimeTypes: number;
+	/** Pastes of a vm that go on at a time. */
+	readonly transfers: number;
+	/** Offers of the vm's own clipboard that a connection keeps; programs keep the last one. */
+	readonly offers: number;
+}
+
+export const defaultLimits: DisplayLimits = {
+	connections: 64,
+	toplevels: 200,
+	objects: 16_384,
+	fileBytes: 1024 * MiB,
+	announcedBytes: 128 * 1024 * MiB,
+	files: 900,
+	pipes: 64,
+	protocolBytes: MiB,
+	messageBytes: 4 * KiB,
+	heldBytes: 32 * MiB,
+	clipboardBytes: 16 * MiB,
+	mimeTypes: 128,
+	transfers: 32,
+	offers: 256,
+};
