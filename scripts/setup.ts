@@ -40,7 +40,7 @@ const requirements: readonly Requirement[] = [
 	{ file: "/usr/share/keyrings/debian-archive-keyring.gpg", debianPackage: "debian-archive-keyring" },
 ];
 
-/** What else is needed: by the tests a terminal to look at, a user manager with a bus, the shells that we complete for, who formats man pages, what README's status bars run, what makes TAPs and rules for them, what judges menu entries, what evaluates nix/ and what its images are made of here, what compiles nix/mktuntap and who knows SOCK_SEQPACKET, strangers on the bus, by the bench what we are compared with. */
+/** What else is needed: by the tests a terminal to look at, a user manager with a bus, the shells that we complete for, who formats man pages, what README's status bars run, what makes TAPs and rules for them, what judges menu entries, what evaluates nix/ and what its images are made of here, what compiles nix/mktuntap and who knows SOCK_SEQPACKET, strangers on the bus, a sound server and its programs, by the bench what we are compared with. */
 const extras: Readonly<Record<Purpose, readonly Requirement[]>> = {
 	use: [],
 	tests: [
@@ -76,6 +76,8 @@ const extras: Readonly<Record<Purpose, readonly Requirement[]>> = {
 		{ file: "wl-copy", debianPackage: "wl-clipboard" },
 		{ file: "/usr/share/wayland/wayland.xml", debianPackage: "libwayland-dev" },
 		{ file: "/usr/share/wayland-protocols/stable/xdg-shell/xdg-shell.xml", debianPackage: "wayland-protocols" },
+		{ file: "pulseaudio", debianPackage: "pulseaudio" },
+		{ file: "pactl", debianPackage: "pulseaudio-utils" },
 	],
 	bench: [
 		{ file: "socat", debianPackage: "socat" },
