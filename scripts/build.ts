@@ -18,6 +18,8 @@ const quickPrograms = {
 	broker: "src/broker/main.ts",
 	agent: "src/guest/agent/main.ts",
 	programs: "src/guest/programs/main.ts",
+	display: "src/guest/display/main.ts",
+	"vm-display": "src/display/main.ts",
 };
 const programs = { image: "guest-image/main.ts", admin: "src/admin/main.ts" };
 

@@ -21,6 +21,8 @@ const programs = [
 	"broker.cjs",
 	"agent.cjs",
 	"programs.cjs",
+	"display.cjs",
+	"vm-display.cjs",
 	"image.mjs",
 	"admin.mjs",
 ];

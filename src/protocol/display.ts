@@ -1,13 +1,14 @@
 /**
  * What is said on `<vm>/display.sock`, where the helper that keeps a vm's windows and sound listens. Each connection says first what it wants:
  *
- *   watch            the broker's, with where it knows the compositor to be: state, whenever it has changed, and notices, until the connection ends
+ *   watch            the broker's, with where it knows the compositor to be: state, whenever it has changed, notices, and moved, until the connection ends
  *   read             what the vm has copied: content data | refused
  *   write data       makes this what the vm pastes: done | refused
  */
+import { type ClipWay, clipWays } from "./broker.ts";
 import { Fields } from "./fields.ts";
 import { encodeFrame, encodeJsonFrame, type FrameLimits } from "./frame.ts";
-import { clipboardMaxBytes, messageMaxBytes, titleMaxChars, windowsMax } from "./limits.ts";
+import { clipboardMaxBytes, messageMaxBytes, noticeMaxChars, titleMaxChars, windowsMax } from "./limits.ts";
 
 export const displayFrame = {
 	watch: 0x61,
@@ -19,6 +20,7 @@ export const displayFrame = {
 	content: 0x73,
 	done: 0x74,
 	refused: 0x75,
+	moved: 0x76,
 } as const;
 
 export const toDisplayLimits: FrameLimits = new Map([
@@ -38,6 +40,7 @@ export const fromDisplayLimits: FrameLimits = new Map([
 	[displayFrame.data, clipboardMaxBytes],
 	[displayFrame.done, 0],
 	[displayFrame.refused, messageMaxBytes],
+	[displayFrame.moved, messageMaxBytes],
 ]);
 
 /** PATH_MAX of <linux/limits.h>. */
@@ -68,6 +71,13 @@ export interface DisplayNotice {
 	readonly remedy: string | null;
 }
 
+/** Something has been copied from one side to the other: the vm's, and the host's. */
+export interface ClipMove {
+	readonly way: ClipWay;
+	readonly kind: ClipKind;
+	readonly bytes: number;
+}
+
 /** What may be copied from one side to the other. */
 export const clipKinds = ["text", "png"] as const;
 export type ClipKind = (typeof clipKinds)[number];
@@ -80,6 +90,7 @@ export const encodeState = (state: DisplayState): Buffer => encodeJsonFrame(disp
 export const encodeNotice = (notice: DisplayNotice): Buffer => encodeJsonFrame(displayFrame.notice, notice);
 export const encodeContent = (kind: ClipKind, bytes: Buffer): Buffer =>
 	Buffer.concat([encodeJsonFrame(displayFrame.content, { kind }), encodeFrame(displayFrame.data, bytes)]);
+export const encodeMoved = (move: ClipMove): Buffer => encodeJsonFrame(displayFrame.moved, move);
 export const encodeDone = (): Buffer => encodeFrame(displayFrame.done);
 
 export function parseWatch(payload: Uint8Array): DisplayWatch {
@@ -98,15 +109,24 @@ export function parseState(payload: Uint8Array): DisplayState {
 				app: window.string("app", titleMaxChars),
 			};
 		}),
-		cut: fields.isNull("cut") ? null : fields.string("cut", messageMaxBytes),
+		cut: fields.isNull("cut") ? null : fields.string("cut", noticeMaxChars),
 	};
 }
 
 export function parseNotice(payload: Uint8Array): DisplayNotice {
 	const fields = Fields.parse("notice", payload);
 	return {
-		message: fields.string("message", messageMaxBytes),
-		remedy: fields.isNull("remedy") ? null : fields.string("remedy", messageMaxBytes),
+		message: fields.string("message", noticeMaxChars),
+		remedy: fields.isNull("remedy") ? null : fields.string("remedy", noticeMaxChars),
+	};
+}
+
+export function parseMoved(payload: Uint8Array): ClipMove {
+	const fields = Fields.parse("moved", payload);
+	return {
+		way: fields.oneOf("way", clipWays),
+		kind: fields.oneOf("kind", clipKinds),
+		bytes: fields.integer("bytes", 0, clipboardMaxBytes),
 	};
 }
 

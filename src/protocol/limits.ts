@@ -52,6 +52,9 @@ export const heartbeatsMissedMax = 3;
 /** One copied text or picture: a screenshot of a large screen has some MiB. */
 export const clipboardMaxBytes = 16 * miB;
 
+/** A sentence for people, of ours; and what helps. */
+export const noticeMaxChars = 1024;
+
 /** Windows of one vm at a time: what nobody opens by hand. */
 export const windowsMax = 200;
 

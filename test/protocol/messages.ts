@@ -4,15 +4,20 @@ import * as broker from "../../src/protocol/broker.ts";
 import * as events from "../../src/protocol/broker-events.ts";
 import * as replies from "../../src/protocol/broker-replies.ts";
 import * as control from "../../src/protocol/control.ts";
+import * as display from "../../src/protocol/display.ts";
 import type { TerminalSize } from "../../src/protocol/exec.ts";
 import { encodeJsonFrame, type FrameLimits } from "../../src/protocol/frame.ts";
 import {
+	clipboardMaxBytes,
 	commandLineMaxChars,
 	endedKeptMax,
 	endedToldMax,
+	noticeMaxChars,
 	sessionsMax,
 	ticketLifeMs,
 	ticketsMax,
+	titleMaxChars,
+	windowsMax,
 } from "../../src/protocol/limits.ts";
 import * as session from "../../src/protocol/session.ts";
 import { signalNames } from "../../src/protocol/signals.ts";
@@ -167,6 +172,7 @@ const status: replies.VmStatus = {
 	set: {},
 	memoryMiB: 1024,
 	availableMiB: null,
+	displayCut: null,
 	cpus: 2,
 	next: null,
 	hypervisor: null,
@@ -183,6 +189,7 @@ const fullStatus: replies.VmStatus = {
 	reason: "its vmm ended with status 1",
 	leases: [{ kind: "session", words: "firefox (session shopping.3.9f3c)", since: "2026-11-23T21:00:00.000Z" }],
 	stopsAt: "2026-11-23T21:10:00.000Z",
+	displayCut: "the display of shopping was cut: it has more than 200 windows",
 	pausesAt: "2026-11-23T21:05:00.000Z",
 	coolsUntil: "2026-11-23T21:06:00.000Z",
 	set: { idleTimeout: 600, idleAction: "pause" },
@@ -208,6 +215,7 @@ const statusOptional = [
 	"remedy",
 	"usualBootMs",
 	"availableMiB",
+	"displayCut",
 	"set",
 	"set.idleTimeout",
 	...["idleAction", "pauseTimeout", "maxLifetime", "dependsOn", "preload", "color"],
@@ -473,6 +481,10 @@ const toBroker: Message[] = [
 		],
 		["askedAt"],
 	),
+	request("clip", [
+		{ method: "clip", vm: "shopping", way: "copy" },
+		{ method: "clip", vm: longName, way: "paste" },
+	]),
 	request("inhibit", [
 		{ method: "inhibit", vm: "shopping", label: "rsync", pid: 1 },
 		{ method: "inhibit", vm: longName, label: "\0".repeat(64), pid: pidMax },
@@ -513,6 +525,12 @@ const eventSamples: readonly (readonly [string, readonly events.BrokerEvent[]])[
 	["vm-added", [{ at, type: "vm-added", vm }]],
 	["vm-gone", [{ at, type: "vm-gone", vm }]],
 	["unknown", [{ at, type: "unknown" }]],
+];
+
+const longNotice = "\0".repeat(noticeMaxChars);
+const notices = [
+	{ message: "there is no Wayland session on this host", remedy: null },
+	{ message: longNotice, remedy: longNotice },
 ];
 
 const fromBroker: Message[] = [
@@ -562,6 +580,14 @@ const fromBroker: Message[] = [
 		],
 		optional: ["remedy"],
 	}),
+	messageOf({
+		name: "notice",
+		type: broker.brokerFrame.notice,
+		limits: broker.fromBrokerLimits,
+		parse: broker.parseNotice,
+		encode: broker.encodeNotice,
+		values: notices,
+	}),
 	...eventSamples.map(([name, values]) =>
 		messageOf<events.BrokerEvent>({
 			name: `${name} event`,
@@ -603,6 +629,48 @@ const fromBroker: Message[] = [
 	}),
 ];
 
+const longTitle = "\0".repeat(titleMaxChars);
+const ofDisplay: Message[] = [
+	messageOf({
+		name: "watch",
+		type: display.displayFrame.watch,
+		limits: display.toDisplayLimits,
+		parse: display.parseWatch,
+		encode: display.encodeWatch,
+		values: [{ wayland: null }, { wayland: "\0".repeat(4096) }],
+	}),
+	messageOf({
+		name: "state of a display",
+		type: display.displayFrame.state,
+		limits: display.fromDisplayLimits,
+		parse: display.parseState,
+		encode: display.encodeState,
+		values: [
+			{ windows: [{ id: 1, title: "Maps", app: "firefox" }], cut: null },
+			{ windows: Array(windowsMax).fill({ id: huge, title: longTitle, app: longTitle }), cut: longNotice },
+		],
+	}),
+	messageOf({
+		name: "notice of a display",
+		type: display.displayFrame.notice,
+		limits: display.fromDisplayLimits,
+		parse: display.parseNotice,
+		encode: display.encodeNotice,
+		values: notices,
+	}),
+	messageOf<display.ClipMove>({
+		name: "moved",
+		type: display.displayFrame.moved,
+		limits: display.fromDisplayLimits,
+		parse: display.parseMoved,
+		encode: display.encodeMoved,
+		values: [
+			{ way: "copy", kind: "text", bytes: 0 },
+			{ way: "paste", kind: "png", bytes: clipboardMaxBytes },
+		],
+	}),
+];
+
 /** As broker-client.ts reads a reply before it knows which. */
 function parseJson(payload: Buffer): unknown {
 	try {
@@ -620,4 +688,5 @@ export const messages: readonly Message[] = [
 	...toClient,
 	...toBroker,
 	...fromBroker,
+	...ofDisplay,
 ];

@@ -19,6 +19,7 @@ const madeMark = "src/made-mark.ts";
 const settable = "src/config/settable.ts";
 const vmNames = ["src/config/vm-name.ts", "src/config/format-value.ts"];
 const programIds = "src/protocol/programs.ts";
+const vsock = ["src/guest/agent/libc.ts", "src/guest/agent/vsock.ts"];
 const colors = "src/protocol/colors.ts";
 
 export const table: readonly Row[] = [
@@ -88,7 +89,8 @@ export const table: readonly Row[] = [
 			...["schema", "disks", "addresses", "hypervisor", "shared-directories"].map((name) => `src/config/${name}.ts`),
 			...[programIds, "src/open", "src/terminal"],
 		],
-		node: ["child_process", "fs", "fs/promises", "os", "path"],
+		// url: what of ours lies beside the program that looks.
+		node: ["child_process", "fs", "fs/promises", "os", "path", "url"],
 	},
 	// Every program finds the user's own places alike.
 	{ room: "src/host/xdg.ts", ours: ["src/errors.ts"], node: ["os", "path"] },
@@ -128,8 +130,17 @@ export const table: readonly Row[] = [
 	// What a guest may ask of the host's sound server. Who moves the bytes is another room.
 	{ room: "src/sound", ours: ["src/errors.ts", "src/terminal"], pure: true },
 	{ room: "src/guest", ours: [...bottom, "src/protocol"], packages: ["rxjs"], node: "all" },
-	{ room: "src/guest/agent", ours: ["src/errors.ts", "src/protocol", "src/guest/agent/libc.ts"], node: "all" },
+	{ room: "src/guest/agent", ours: ["src/errors.ts", "src/protocol", ...vsock], node: "all" },
 	{ room: "src/guest/agent/libc.ts", ours: [], node: ["module"] },
+	{ room: "src/guest/agent/vsock.ts", ours: ["src/guest/agent", "src/guest/agent/libc.ts"], node: ["fs", "net"] },
+	// What carries windows and sound out of the guest.
+	{ room: "src/guest/display", ours: ["src/protocol", ...vsock], node: ["net"] },
+	// And what keeps them on the host: a process for each vm.
+	{
+		room: "src/display",
+		ours: [...bottom, ...["protocol", "terminal", "wayland", "sound", "host", "vmm"].map((name) => `src/${name}`)],
+		node: "all",
+	},
 	// The program in the guest that knows what else is in it.
 	{
 		room: "src/guest/programs",

@@ -1,0 +1,42 @@
+/** A socket in the vm's directory, where connections come: the guest's by its vsock, or the broker's. */
+import { chmodSync, rmSync } from "node:fs";
+import { createServer, type Server, type Socket } from "node:net";
+
+/** Of one door, at a time; each may have a process. What comes beyond is closed. */
+const connectionsMax = 64;
+
+export class Door {
+	readonly #server: Server;
+	readonly #open = new Set<Socket>();
+
+	/** Gets connections that nobody reads yet. */
+	constructor(accept: (socket: Socket) => void) {
+		this.#server = createServer({ pauseOnConnect: true }, (socket) => {
+			this.#open.add(socket);
+			socket.on("error", () => {});
+			socket.once("close", () => this.#open.delete(socket));
+			accept(socket);
+		});
+		this.#server.maxConnections = connectionsMax;
+	}
+
+	/** What an earlier start has left at `path` is in nobody's way. */
+	async listen(path: string): Promise<void> {
+		rmSync(path, { force: true });
+		await new Promise<void>((resolve, reject) => {
+			this.#server.once("error", reject).listen(path, resolve);
+		});
+		chmodSync(path, 0o600);
+	}
+
+	/** Ends all its connections; new ones may come. */
+	cutAll(): void {
+		for (const socket of this.#open) socket.destroy();
+	}
+
+	/** Ends all its connections; the socket goes. */
+	close(): void {
+		this.#server.close();
+		this.cutAll();
+	}
+}

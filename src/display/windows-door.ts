@@ -1,0 +1,136 @@
+/**
+ * `<vm>/vsock_6000`: each connection is one of the guest's programs that has windows to show. What it says goes through the vm's display (src/wayland), which
+ * judges and changes it, to a waypipe of its own. A guest that breaks a rule has no windows any more in this boot.
+ */
+import type { Socket } from "node:net";
+import { QubesLiteError } from "../errors.ts";
+import type { DisplayNotice } from "../protocol/display.ts";
+import type { WaylandFact } from "../vmm/host-facts.ts";
+import type { DisplayConnection } from "../wayland/display-connection.ts";
+import { GuestFault } from "../wayland/faults.ts";
+import type { VmDisplay } from "../wayland/vm-display.ts";
+import { Door } from "./door.ts";
+import { closed, give } from "./streams.ts";
+import { WaypipeClient } from "./waypipe-client.ts";
+
+/** What the host has not taken yet: the guest waits then. */
+const toHostBytes = 4 * 1024 * 1024;
+/** What the guest has not taken: events, and what it pastes. The compositor waits then, and ends such a program sooner or later. */
+const toGuestBytes = 8 * 1024 * 1024;
+
+export interface WindowsDoorOptions {
+	readonly vm: string;
+	/** The vm's. */
+	readonly directory: string;
+	/** PATH. */
+	readonly searchPath: string;
+	readonly display: VmDisplay;
+	compositor(): WaylandFact;
+	/** Something that people should know. */
+	tell(notice: DisplayNotice): void;
+	/** The guest has broken a rule, and why: it has no windows any more. */
+	cut(why: string): void;
+}
+
+export class WindowsDoor {
+	readonly #options: WindowsDoorOptions;
+	readonly #door: Door;
+	readonly #clients = new Set<WaypipeClient>();
+	#number = 0;
+	#isCut = false;
+
+	constructor(options: WindowsDoorOptions) {
+		this.#options = options;
+		this.#door = new Door((guest) => void this.#serve(guest));
+	}
+
+	listen(path: string): Promise<void> {
+		return this.#door.listen(path);
+	}
+
+	/** Resolves when nothing of it is left. */
+	async close(): Promise<void> {
+		this.#door.close();
+		await Promise.all([...this.#clients].map((client) => client.end()));
+	}
+
+	async #serve(guest: Socket): Promise<void> {
+		if (this.#isCut) {
+			guest.destroy();
+			return;
+		}
+		let client: WaypipeClient | undefined;
+		try {
+			client = this.#start();
+			this.#clients.add(client);
+			const host = await client.connect();
+			this.#join(guest, host);
+			await Promise.race([closed(guest), closed(host), client.ended]);
+			host.destroySoon();
+		} catch (cause) {
+			this.#refuse(QubesLiteError.from(cause));
+		}
+		guest.destroy();
+		await client?.end();
+		if (client !== undefined) this.#clients.delete(client);
+	}
+
+	#start(): WaypipeClient {
+		const { vm, compositor, searchPath, directory } = this.#options;
+		const found = compositor();
+		if ("missing" in found) {
+			throw new QubesLiteError(
+				"Unsupported",
+				`a program in ${vm} has a window, and there is no Wayland session on this host: ${found.missing}`,
+				{
+					remedy:
+						"run it from within the session; in a unit's or a broker's environment: systemctl --user import-environment WAYLAND_DISPLAY",
+				},
+			);
+		}
+		this.#number += 1;
+		return new WaypipeClient({ searchPath, compositor: found.socket, path: `${directory}/wp-${this.#number}` });
+	}
+
+	#join(guest: Socket, host: Socket): void {
+		let connection: DisplayConnection | undefined;
+		const end = (): void => {
+			connection?.close();
+			guest.destroy();
+			host.destroySoon();
+		};
+		const guarded = (work: () => void): void => {
+			try {
+				work();
+			} catch (cause) {
+				end();
+				this.#blame(cause);
+			}
+		};
+		guarded(() => {
+			connection = this.#options.display.connect({
+				toHost: (buffers) => give(host, buffers, toHostBytes, guest),
+				toGuest: (buffers) => give(guest, buffers, toGuestBytes, host),
+			});
+		});
+		for (const socket of [guest, host]) socket.on("error", end).once("close", end);
+		guest.on("data", (chunk: Buffer) => guarded(() => connection?.fromGuest(chunk)));
+		host.on("data", (chunk: Buffer) => guarded(() => connection?.fromHost(chunk)));
+		guest.resume();
+		host.resume();
+	}
+
+	/** Whose fault it is decides what becomes of the others. */
+	#blame(cause: unknown): void {
+		const { message } = QubesLiteError.from(cause);
+		if (cause instanceof GuestFault) {
+			this.#isCut = true;
+			this.#door.cutAll();
+			this.#options.cut(message);
+		} else this.#options.tell({ message: `a window of ${this.#options.vm} was lost: ${message}`, remedy: null });
+	}
+
+	#refuse({ message, remedy }: QubesLiteError): void {
+		this.#options.tell({ message, remedy: remedy ?? null });
+	}
+}
