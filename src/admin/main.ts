@@ -24,6 +24,8 @@ const commands: Readonly<Record<string, () => Promise<AdminCommand>>> = {
 	"desktop ls": async () => (await import("./desktop/list-programs.ts")).listPrograms,
 	"desktop remove": async () => (await import("./desktop/remove.ts")).removeDesktop,
 	open: async () => (await import("./open/open.ts")).open,
+	"clip copy": async () => (await import("./clip/clip.ts")).clipCopy,
+	"clip paste": async () => (await import("./clip/clip.ts")).clipPaste,
 	"policy lint": async () => (await import("./policy/lint.ts")).lintPolicy,
 	"policy explain": async () => (await import("./policy/explain.ts")).explainPolicy,
 	doctor: async () => (await import("./doctor/doctor.ts")).doctor,

@@ -1,5 +1,6 @@
 /** `qubes-lite COMMAND…`: looks at vms and manages them. stdout is data, stderr is words; exit 0 done, 1 failed, 2 usage. */
 import { errnoOf, QubesLiteError } from "../errors.ts";
+import { clip } from "./clip.ts";
 import { checkArguments, formatError } from "./command-line.ts";
 import { findCommand, parseCommand, UsageError } from "./commands/parse-command.ts";
 import { type CommandName, program } from "./commands/qubes-lite.ts";
@@ -40,6 +41,8 @@ const runners: Readonly<Record<CommandName, Runner>> = {
 	"image path": other("image path", "image.mjs"),
 	"image assemble": other("image assemble", "image.mjs"),
 	open: other("open", "admin.mjs"),
+	"clip copy": (words) => clip("copy", words),
+	"clip paste": (words) => clip("paste", words),
 	"desktop sync": other("desktop sync", "admin.mjs"),
 	"desktop ls": other("desktop ls", "admin.mjs"),
 	"desktop remove": other("desktop remove", "admin.mjs"),

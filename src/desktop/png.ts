@@ -4,7 +4,7 @@
  */
 import { crc32, deflateSync, inflateSync } from "node:zlib";
 
-/** The largest side, in pixels. */
+/** The largest side of an icon, in pixels. */
 export const pngMaxSide = 1024;
 
 const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
@@ -29,12 +29,16 @@ interface Header {
 	readonly colourType: number;
 }
 
-/** `png` made anew; undefined where it is none, is interlaced (icons are not), or has more than `pixelBytesMax` bytes of pixels. */
-export function remakePng(png: Buffer, pixelBytesMax: number): { png: Buffer; pixelBytes: number } | undefined {
+/** `png` made anew; undefined where it is none, is interlaced (few are), has more than `pixelBytesMax` bytes of pixels, or a longer side. */
+export function remakePng(
+	png: Buffer,
+	pixelBytesMax: number,
+	sideMax = pngMaxSide,
+): { png: Buffer; pixelBytes: number } | undefined {
 	const chunks = readChunks(png);
 	const [first] = chunks ?? [];
 	if (chunks === undefined || first?.type !== "IHDR") return undefined;
-	const header = parseHeader(first.data);
+	const header = parseHeader(first.data, sideMax);
 	if (header === undefined) return undefined;
 	const palette = chunks.filter(({ type }) => type === "PLTE");
 	const transparency = chunks.filter(({ type }) => type === "tRNS");
@@ -73,12 +77,12 @@ function readChunks(png: Buffer): Chunk[] | undefined {
 	return undefined;
 }
 
-function parseHeader(data: Buffer): Header | undefined {
+function parseHeader(data: Buffer, sideMax: number): Header | undefined {
 	if (data.length !== 13) return undefined;
 	const [width, height] = [data.readUInt32BE(0), data.readUInt32BE(4)];
 	const [depth = 0, colourType = 0, ...methods] = data.subarray(8);
 	const kind = colourTypes[colourType];
-	const isSized = [width, height].every((side) => side >= 1 && side <= pngMaxSide);
+	const isSized = [width, height].every((side) => side >= 1 && side <= sideMax);
 	if (!isSized || kind?.depths.includes(depth) !== true || methods.some((method) => method !== 0)) return undefined;
 	return { height, rowBytes: Math.ceil((width * kind.samples * depth) / 8), colourType };
 }

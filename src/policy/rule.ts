@@ -3,7 +3,7 @@
 /** Everything that somebody may ask for, in the order in which it is listed. */
 export const services = [
 	...["exec", "attach", "broker", "list", "sessions", "status", "console"],
-	...["start", "stop", "set", "inhibit", "events", "open"],
+	...["start", "stop", "set", "inhibit", "events", "open", "clip"],
 ] as const;
 
 export type Service = (typeof services)[number];

@@ -216,6 +216,24 @@ export const commands = {
 		operand: { name: "LINK", least: 1, most: 1, missing: "which link or file?", completes: "file" },
 		usages: ["[--in VM|@dispvm] [--] LINK|FILE"],
 	},
+	"clip copy": {
+		help: "makes what has been copied in a vm this desktop's to paste",
+		more: "Text or a PNG picture of at most 16 MiB. Between vms and this desktop nothing that is copied goes by itself; a notification tells that it has gone.",
+		options: {
+			stdout: { names: ["--stdout"], value: "none", help: "writes it to standard output instead" },
+			help,
+		},
+		operand: aVm,
+	},
+	"clip paste": {
+		help: "makes what has been copied on this desktop the vm's to paste",
+		more: "Text or a PNG picture of at most 16 MiB. The vm must run, and has it until something else is copied there.",
+		options: {
+			stdin: { names: ["--stdin"], value: "none", help: "takes standard input instead: a PNG, or text" },
+			help,
+		},
+		operand: aVm,
+	},
 	"desktop sync": {
 		help: "puts vms' programs into this desktop's menu",
 		more: "Those that the configuration lists, and those that guests report: running ones are asked, of others the last report counts. With VM only that guest is asked. `install` does it at its end, and the broker when the configuration has changed or a vm has booted.",
@@ -254,7 +272,7 @@ export const commands = {
 	},
 	"policy explain": {
 		help: "says whether the policy allows something, and which line decides",
-		more: "SOURCE is @host, which is you, or the vm that asks. TARGET is a vm, @dispvm or @dispvm:BASE for a disposable instance, @anyvm for lists and the broker itself. SERVICE is exec, attach, broker, list, sessions, status, console, start, stop, set, inhibit, events or open; ARGUMENT is the command of exec, the key of set, the scheme of open, with or without the + of a rule. With open-url as SERVICE, TARGET is a host, and the answer is where its URLs are opened.",
+		more: "SOURCE is @host, which is you, or the vm that asks. TARGET is a vm, @dispvm or @dispvm:BASE for a disposable instance, @anyvm for lists and the broker itself. SERVICE is exec, attach, broker, list, sessions, status, console, start, stop, set, inhibit, events, open or clip; ARGUMENT is the command of exec, the key of set, the scheme of open, copy or paste of clip, with or without the + of a rule. With open-url as SERVICE, TARGET is a host, and the answer is where its URLs are opened.",
 		options: { json, help },
 		operand: { name: "SOURCE", least: 1, most: 4, missing: "who, about what, and which SERVICE?" },
 		usages: ["[--json] SOURCE TARGET SERVICE [ARGUMENT]"],

@@ -1,0 +1,85 @@
+/** This desktop's clipboard, by wl-clipboard's two programs: a compositor gives it to nobody without a window, unless it knows how to ask. */
+import { execa } from "execa";
+import { errnoOf, QubesLiteError } from "../../errors.ts";
+import type { ClipKind } from "../../protocol/display.ts";
+import { clipboardMaxBytes } from "../../protocol/limits.ts";
+
+interface Clip {
+	readonly kind: ClipKind;
+	readonly bytes: Buffer;
+}
+
+/** wl-paste waits for whoever has copied it. */
+const withinMs = 20_000;
+const pngSignature = Buffer.from("\x89PNG\r\n\x1a\n", "latin1");
+const textTypes = ["text/plain;charset=utf-8", "text/plain", "UTF8_STRING", "TEXT", "STRING"];
+
+export async function readDesktop(): Promise<Clip> {
+	const types = (await wlPaste("--list-types")).toString("utf8").split("\n");
+	const text = textTypes.find((type) => types.includes(type));
+	const type = text ?? types.find((one) => one === "image/png");
+	if (type === undefined) throw nothing("what has been copied on this desktop is neither text nor a PNG picture");
+	return { kind: text === undefined ? "png" : "text", bytes: await wlPaste("--no-newline", "--type", type) };
+}
+
+/** It has it until something else is copied. */
+export async function writeDesktop(kind: ClipKind, bytes: Buffer): Promise<void> {
+	const type = kind === "png" ? "image/png" : "text/plain;charset=utf-8";
+	// It stays behind in the background, and must not keep our streams.
+	await run("wl-copy", ["--type", type], { input: bytes, stdout: "ignore" });
+}
+
+/** A picture where it begins like one. */
+export async function readStdin(): Promise<Clip> {
+	const chunks: Buffer[] = [];
+	let length = 0;
+	for await (const chunk of process.stdin) {
+		chunks.push(chunk as Buffer);
+		length += (chunk as Buffer).length;
+		if (length > clipboardMaxBytes) throw tooMuch();
+	}
+	const bytes = Buffer.concat(chunks);
+	return { kind: bytes.subarray(0, pngSignature.length).equals(pngSignature) ? "png" : "text", bytes };
+}
+
+async function wlPaste(...words: readonly string[]): Promise<Buffer> {
+	const { stdout } = await run("wl-paste", words, { maxBuffer: clipboardMaxBytes + 1 });
+	if (stdout.length > clipboardMaxBytes) throw tooMuch();
+	return stdout;
+}
+
+interface RunOptions {
+	readonly input?: Buffer;
+	readonly stdout?: "ignore";
+	readonly maxBuffer?: number;
+}
+
+async function run(program: string, words: readonly string[], options: RunOptions): Promise<{ stdout: Buffer }> {
+	const ran = await execa(program, words, {
+		...options,
+		encoding: "buffer",
+		timeout: withinMs,
+		reject: false,
+		stderr: "pipe",
+	});
+	if (ran.isMaxBuffer) throw tooMuch();
+	if (!ran.failed) return { stdout: Buffer.from(ran.stdout ?? "") };
+	if (errnoOf(ran.cause) === "ENOENT") {
+		throw new QubesLiteError("Unsupported", `${program} is not installed, which reaches this desktop's clipboard`, {
+			remedy: "sudo apt-get install wl-clipboard   # or --stdout, --stdin",
+		});
+	}
+	const [said = ""] = Buffer.from(ran.stderr ?? "")
+		.toString("utf8")
+		.trim()
+		.split("\n");
+	throw nothing(`${program} has failed${said === "" ? "" : `: ${said}`}`);
+}
+
+const tooMuch = (): QubesLiteError =>
+	new QubesLiteError("Limit", `more than ${clipboardMaxBytes / 2 ** 20} MiB are copied`, {
+		remedy: "qubes-lite cp moves files of any size",
+	});
+
+const nothing = (why: string): QubesLiteError =>
+	new QubesLiteError("Unsupported", why, { remedy: "copy a text or a picture first, in this Wayland session" });
