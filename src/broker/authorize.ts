@@ -36,6 +36,7 @@ function argumentsOf(request: BrokerRequest, bytes: Buffer | null): (string | un
 		if (bytes === null) throw new QubesLiteError("BadRequest", "a run is judged by its command, and has none");
 		return parseExec(bytes).argv.slice(0, 1);
 	}
+	if (request.method === "clip") return [request.way];
 	if (request.method === "set") {
 		const keys = Object.keys(request.settings);
 		if (keys.length > 0) return keys;

@@ -7,11 +7,14 @@ import { GuestLink, type GuestLinkOptions } from "../guest/guest-link.ts";
 import { vmFiles } from "../launch-plan.ts";
 import { toVmmControl } from "../vmm-control/to-vmm-control.ts";
 import type { VmmControl } from "../vmm-control/vmm-control.ts";
+import { type DisplayEvent, DisplayLink } from "./display-link.ts";
 
 export interface InstanceAdapters {
 	/** Listens once it is told to. */
 	guestLink(options: GuestLinkOptions): Pick<GuestLink, keyof GuestLink>;
 	vmmControl(plan: Pick<StartedPlan, "control">): VmmControl;
+	/** Of the vm in `directory`; connects once it is told to. */
+	displayLink(directory: string, tell: (event: DisplayEvent) => void): Pick<DisplayLink, keyof DisplayLink>;
 	/** Resolves when the guest of a vmm that has just said that it goes on can be written to. */
 	settled(): Promise<void>;
 	/** The last bytes of the console, of which the guest has the say. Rejects where they can't be read. */
@@ -28,9 +31,11 @@ const consoleTailBytes = 16 * 1024;
  */
 const settledMs = 80;
 
-export const instanceAdapters: InstanceAdapters = {
+/** `wayland`: WAYLAND_DISPLAY, as it is now. */
+export const createInstanceAdapters = (wayland: () => string | null): InstanceAdapters => ({
 	guestLink: (options) => new GuestLink(options),
 	vmmControl: ({ control }) => toVmmControl(control),
+	displayLink: (directory, tell) => new DisplayLink(directory, wayland, tell),
 	settled: () => setTimeout(settledMs),
 	readConsole: (directory) => readRingTail(directory, vmFiles.console, consoleTailBytes),
 	watchConsole(directory, grown) {
@@ -44,4 +49,4 @@ export const instanceAdapters: InstanceAdapters = {
 			return () => {};
 		}
 	},
-};
+});

@@ -13,6 +13,7 @@ import { AwaitedClients } from "./awaited-clients.ts";
 import { type Accelerator, acceleratorOf } from "./boot-history.ts";
 import { BootMarks } from "./boot-marks.ts";
 import { ClientRecords } from "./client-records.ts";
+import type { DisplayEvent } from "./display-link.ts";
 import type { Overrides } from "./effective-config.ts";
 import { GuestConsole } from "./guest-console.ts";
 import type { InstanceAdapters } from "./instance-adapters.ts";
@@ -43,6 +44,7 @@ export interface InstanceEvents {
 	progressed(phase: BootPhase): void;
 	guest(event: GuestEvent): void;
 	session(news: SessionNews): void;
+	display(event: DisplayEvent): void;
 }
 
 export class Instance {
@@ -60,6 +62,7 @@ export class Instance {
 	/** It has been resumed, and has not spoken since. */
 	#isToBeHeard = false;
 	#vmmControl: VmmControl | undefined;
+	#display: ReturnType<InstanceAdapters["displayLink"]> | undefined;
 	readonly sessions: InstanceSessions;
 	/** For a broker that comes later. */
 	readonly marks = new BootMarks();
@@ -274,6 +277,7 @@ export class Instance {
 
 	async cleanUp(): Promise<void> {
 		this.#console.unwatch();
+		this.#display?.close();
 		this.#awaited?.close();
 		this.#link?.close();
 		await this.#vmm?.cleanUp();
@@ -305,8 +309,15 @@ export class Instance {
 		if (this.#wanted === "killed") vmm.kill();
 	}
 
+	/** Why it has no windows any more in this boot, as a sentence; null: nothing is known against it. */
+	get displayCut(): string | null {
+		return this.#display?.state.cut ?? null;
+	}
+
 	#greeted({ nonce }: AgentHello): void {
 		this.#console.unwatch();
+		this.#display ??= this.#adapters.displayLink(this.directory, (event) => this.#events.display(event));
+		this.#display.open();
 		if (this.#nonce !== null) return;
 		this.#nonce = nonce;
 		/** Without room for it an adopting broker takes the vm for one that boots, until the agent has dialled again. */

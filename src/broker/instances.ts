@@ -10,6 +10,7 @@ import type { GuestEvent } from "../guest/guest-link.ts";
 import type { LaunchPlan } from "../launch-plan.ts";
 import type { VmInput } from "../statemachines/vm-context.ts";
 import type { Reason, VmEvent } from "../statemachines/vm-events.ts";
+import type { DisplayEvent } from "./display-link.ts";
 import type { Overrides } from "./effective-config.ts";
 import { type Ended, Instance, type InstanceEvents } from "./instance.ts";
 import type { InstanceAdapters } from "./instance-adapters.ts";
@@ -36,6 +37,7 @@ export interface InstancesOwner {
 	tell(event: VmEvent): void;
 	heard(boot: number, event: GuestEvent): void;
 	session(news: SessionNews, instance: Instance): void;
+	display(boot: number, event: DisplayEvent): void;
 	/** A vmm is up or about to be. */
 	isBooting(): boolean;
 	/** Of its machine, now. */
@@ -201,6 +203,7 @@ export class Instances {
 			progressed: (phase) => tell({ type: "boot.progressed", boot, phase }),
 			guest: (event) => heard(boot, event),
 			session: (news) => this.#owner.session(news, instance),
+			display: (event) => this.#owner.display(boot, event),
 		};
 		const instance = new Instance(name, events, this.#dependencies.adapters);
 		this.#current = instance;

@@ -23,7 +23,7 @@ import type { BusApi } from "./bus/bus-api.ts";
 import { systemClock } from "./clock.ts";
 import { isInstalled, keepDesktopInSync, runDesktopSync } from "./desktop-sync.ts";
 import { IdleExit } from "./idle-exit.ts";
-import { instanceAdapters } from "./instance-adapters.ts";
+import { createInstanceAdapters } from "./instance-adapters.ts";
 import { keepLogs } from "./kept-logs.ts";
 import { LastEnds } from "./last-ends.ts";
 import { Launcher } from "./launcher.ts";
@@ -105,7 +105,7 @@ async function serve(fd: number | null): Promise<void> {
 			log,
 			now,
 			clock: systemClock,
-			adapters: instanceAdapters,
+			adapters: createInstanceAdapters(() => session.current.WAYLAND_DISPLAY ?? null),
 			wallNow: () => Date.now(),
 			lastEnds: new LastEnds(stateDirectory, log),
 			bootHistory: new BootHistory(stateDirectory, log),

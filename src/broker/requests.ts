@@ -95,6 +95,7 @@ export class Requests {
 			case "status":
 				return { schema: 1, vm: this.status(vm, await askOf(vm)) };
 			case "console":
+			case "clip":
 				return { schema: 1, directory: directoryOf(vm) };
 			case "set":
 				await setVm(vm, request.settings);

@@ -1,7 +1,7 @@
 /** What a run and an attachment have in common: from the question to the ticket, and on until the client is gone. The broker carries none of their bytes. */
 import { randomBytes } from "node:crypto";
 import { GuestGoingDown } from "../guest/guest-link.ts";
-import { encodeGranted, encodeReady } from "../protocol/broker.ts";
+import { encodeGranted, encodeNotice, encodeReady } from "../protocol/broker.ts";
 import { sha256Hex } from "../protocol/exec.ts";
 import { ticketBytes, ticketLifeMs } from "../protocol/limits.ts";
 import { poweredOff } from "../statemachines/vm-reasons.ts";
@@ -103,7 +103,10 @@ export interface Connected {
 
 /** Resolves when the client has left, and the agent was told; rejects with the reason when the vm ended first. */
 export async function keepConnected(client: SessionClient, { vm, instance, number }: Connected): Promise<void> {
-	const ended = await untilGoneOrEnded(client, vm, instance);
+	const unwatch = vm.watchDisplay((event) => {
+		if (event.type === "notice") client.send(encodeNotice(event));
+	});
+	const ended = await untilGoneOrEnded(client, vm, instance).finally(unwatch);
 	if (ended) throw await vm.endError(instance);
 	instance.clientGone(number);
 }

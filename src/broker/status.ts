@@ -61,6 +61,7 @@ export function toStatus(vm: Vm, facts: StatusFacts): VmStatus {
 		set: { ...toSettings(vm.configuration.overrides) },
 		memoryMiB: vm.config.memoryMiB,
 		availableMiB: toMiB(memory?.availableBytes ?? null),
+		displayCut: instance?.displayCut ?? null,
 		cpus: vm.config.cpus,
 		next: toNextBoot(vm),
 		hypervisor: plan?.hypervisor ?? null,

@@ -28,6 +28,10 @@ export class VmLog {
 		return true;
 	}
 
+	display(message: string): void {
+		this.#log.info({ event: "vm.display", vm: this.#vm, why: message });
+	}
+
 	hello(boot: number, { phases }: AgentHello): void {
 		if (boot === this.#hello.boot && this.#now() - this.#hello.at < helloEveryMs) return;
 		this.#hello = { boot, at: this.#now() };

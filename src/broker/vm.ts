@@ -6,10 +6,13 @@ import type { RunningVmm } from "../activation/supervisor.ts";
 import type { VmConfig } from "../config/schema.ts";
 import { QubesLiteError } from "../errors.ts";
 import type { Expect } from "../protocol/control.ts";
+import type { DisplayedWindow } from "../protocol/display.ts";
+import { labelMaxChars } from "../protocol/limits.ts";
 import { hasLease } from "../statemachines/leases.ts";
 import type { VmContext } from "../statemachines/vm-context.ts";
 import type { VmNotice } from "../statemachines/vm-events.ts";
 import type { Clock } from "./clock.ts";
+import type { DisplayEvent } from "./display-link.ts";
 import { GuestRefusals } from "./guest-refusals.ts";
 import { hear } from "./guest-words.ts";
 import { Inhibitors } from "./inhibitors.ts";
@@ -38,6 +41,8 @@ export interface VmDependencies extends InstancesDependencies, MemoryDependencie
 /** `instance`: where it runs, or ran. */
 export type SessionListener = (news: SessionNews, instance: Instance) => void;
 
+export type DisplayListener = (event: DisplayEvent) => void;
+
 export interface Adopted {
 	readonly vmm: RunningVmm;
 	readonly ageMs: number;
@@ -56,6 +61,7 @@ export class Vm {
 	readonly #grants: VmGrants;
 	readonly #silence: Silence;
 	readonly #sessionListeners = new Set<SessionListener>();
+	readonly #displayListeners = new Set<DisplayListener>();
 	/** Those who keep it from stopping by idleness. */
 	readonly inhibitors = new Inhibitors({
 		clock: () => this.#dependencies.clock,
@@ -80,6 +86,12 @@ export class Vm {
 					hear(boot, event, { actor: this.#actor, silence: this.#silence, log, refusals: this.#refusals }),
 				session: (news, instance) => {
 					for (const listener of this.#sessionListeners) listener(news, instance);
+				},
+				display: (boot, event) => {
+					if (event.type === "state")
+						this.#actor.send({ type: "windows.changed", boot, windows: toLeases(event.windows) });
+					else if (event.type === "notice") log.display(event.message);
+					for (const listener of this.#displayListeners) listener(event);
 				},
 				isBooting: () => this.snapshot().state === "booting",
 				boot: () => this.snapshot().context.boot,
@@ -183,6 +195,12 @@ export class Vm {
 	watchSessions(listener: SessionListener): () => void {
 		this.#sessionListeners.add(listener);
 		return () => this.#sessionListeners.delete(listener);
+	}
+
+	/** Calls `listener` with what its display tells, until the returned function is called. */
+	watchDisplay(listener: DisplayListener): () => void {
+		this.#displayListeners.add(listener);
+		return () => this.#displayListeners.delete(listener);
 	}
 
 	/** It has ended, and its registry does not know it any more: it must not boot again. */
@@ -292,3 +310,7 @@ export class Vm {
 		return endedError(this.config, instance.endReason, "running");
 	}
 }
+
+/** Titles are the guest's, and as long as they are. */
+const toLeases = (windows: readonly DisplayedWindow[]): { id: number; label: string }[] =>
+	windows.map(({ id, title }) => ({ id, label: title.slice(0, labelMaxChars) }));

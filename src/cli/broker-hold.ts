@@ -5,7 +5,14 @@
 import { connect } from "node:net";
 import { join } from "node:path";
 import { QubesLiteError } from "../errors.ts";
-import { type BrokerRequest, brokerFrame, encodeRequest, parseRefused } from "../protocol/broker.ts";
+import {
+	type BrokerRequest,
+	brokerFrame,
+	encodeRequest,
+	type Notice,
+	parseNotice,
+	parseRefused,
+} from "../protocol/broker.ts";
 import { brokerSocketName, openRuntimeDirectory } from "../runtime-directory.ts";
 import { BrokerConnection } from "./broker-connection.ts";
 
@@ -19,6 +26,7 @@ export type HoldRequest = Extract<BrokerRequest, { readonly method: "hold" | "in
 export class BrokerHold {
 	readonly #request: HoldRequest;
 	readonly #env: NodeJS.ProcessEnv;
+	readonly #onNotice: (notice: Notice) => void;
 	readonly #told = Promise.withResolvers<QubesLiteError>();
 	/** undefined while no broker is connected. */
 	#connection: BrokerConnection | undefined;
@@ -26,8 +34,14 @@ export class BrokerHold {
 	#timer: NodeJS.Timeout | undefined;
 	#isOver = false;
 
-	/** `connection` is the one on which it was granted. */
-	constructor(connection: BrokerConnection, request: HoldRequest, env: NodeJS.ProcessEnv) {
+	/** `connection` is the one on which it was granted; `onNotice` hears what people should know meanwhile. */
+	constructor(
+		connection: BrokerConnection,
+		request: HoldRequest,
+		env: NodeJS.ProcessEnv,
+		onNotice: (notice: Notice) => void = () => {},
+	) {
+		this.#onNotice = onNotice;
 		this.#request = request;
 		this.#env = env;
 		this.#watch(connection);
@@ -59,6 +73,7 @@ export class BrokerHold {
 		this.#lost = Promise.withResolvers();
 		connection.listen({
 			frame: ({ type, payload }) => {
+				if (type === brokerFrame.notice) this.#onNotice(parseNotice(payload));
 				if (type !== brokerFrame.refused) return;
 				this.#isOver = true;
 				const error = QubesLiteError.fromFacts(parseRefused(payload));

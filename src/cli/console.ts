@@ -5,7 +5,7 @@ import { isatty } from "node:tty";
 import { QubesLiteError } from "../errors.ts";
 import { ringFileBytes, vmFiles } from "../launch-plan.ts";
 import { encodeRequest } from "../protocol/broker.ts";
-import { parseConsoleReply } from "../protocol/broker-replies.ts";
+import { parseDirectoryReply } from "../protocol/broker-replies.ts";
 import { callBroker } from "./broker-client.ts";
 import { type ConsoleInput, openConsoleInput } from "./console-input.ts";
 import { DirectoryChanges } from "./directory-changes.ts";
@@ -30,7 +30,7 @@ type End = "left" | "stopped" | "quiet" | "unread";
 /** Resolves with the exit status when it was left, the vm has stopped, or a script's input has ended and nothing more comes. */
 export async function openConsole(vm: string): Promise<number> {
 	const reply = await callBroker(process.env, encodeRequest({ method: "console", vm }));
-	const directory = parseConsoleReply(reply);
+	const directory = parseDirectoryReply(reply);
 	const input = await waitForInput(vm, directory);
 	const isOurTerminal = isatty(0) && isInForeground();
 	const isInteractive = isOurTerminal && process.stdout.isTTY;

@@ -16,6 +16,7 @@ import { connectGuest } from "../session-client/guest-connection.ts";
 import { orAborted } from "../session-client/on-abort.ts";
 import { askBroker } from "./broker-client.ts";
 import { BrokerHold } from "./broker-hold.ts";
+import { sayNotice } from "./say-notice.ts";
 
 export interface Opened {
 	/** To be ended with the session: its end tells the broker that we are gone. */
@@ -75,7 +76,12 @@ export async function openGrant({ request, bytes, onProgress, deadline }: GrantR
 		}
 		const { vm, boot } = ready;
 		const { session } = granted;
-		const hold = new BrokerHold(connection, { method: "hold", vm, boot, session, pid: process.pid }, process.env);
+		const hold = new BrokerHold(
+			connection,
+			{ method: "hold", vm, boot, session, pid: process.pid },
+			process.env,
+			sayNotice,
+		);
 		try {
 			return { hold, guest: await orAborted(deadline, guest), ready, granted };
 		} catch (cause) {

@@ -58,6 +58,7 @@ export function formatStatus(vm: VmStatus, look: Look): string {
 		["memory", memoryWords(vm)],
 		["cpus", vm.cpus === 0 ? null : nextToo(String(vm.cpus), vm.next && String(vm.next.cpus))],
 		["network", nextToo(network(vm), vm.next && network(vm.next))],
+		["display", vm.displayCut],
 		["disposable", vm.disposable ? "yes: what it writes is gone when it stops" : "no"],
 		["idle", idleWords(vm)],
 		["life", vm.maxLifetime === 0 ? null : `${formatSeconds(vm.maxLifetime * 1000)} at most, whatever runs in it`],

@@ -21,6 +21,7 @@ function sentences(vm: VmStatus, look: Look): string[] {
 			? []
 			: [`it has failed to boot again and again: runs don't boot it until ${formatClock(Date.parse(vm.coolsUntil))}`];
 	const help = vm.remedy === null ? [] : [`  → ${vm.remedy}`];
+	const cut = vm.displayCut === null ? [] : [vm.displayCut];
 	switch (vm.state) {
 		case "stopped":
 			return [
@@ -48,9 +49,10 @@ function sentences(vm: VmStatus, look: Look): string[] {
 					? [`kept, since its guest is not heard: ${vm.flags.join(", ") || "it has just come up"}`]
 					: kept),
 				...(stopsIn === null ? [] : [`stops in ${stopsIn} all the same: its maxLifetime`]),
+				...cut,
 			];
 		case "idle":
-			return [`idle since ${since}${idleNext(vm, stopsIn, look)}`];
+			return [`idle since ${since}${idleNext(vm, stopsIn, look)}`, ...cut];
 	}
 }
 

@@ -4,7 +4,7 @@ import { QubesLiteError } from "../errors.ts";
 import { bootPhases, type PhaseTimes } from "./boot-phases.ts";
 import { type VmColor, vmColors } from "./colors.ts";
 import { Fields, pidMax } from "./fields.ts";
-import { commandLineMaxChars, messageMaxBytes } from "./limits.ts";
+import { commandLineMaxChars, messageMaxBytes, noticeMaxChars } from "./limits.ts";
 import { parseWireSettings, type WireSettings } from "./settings.ts";
 
 /** What the machine does; words of design.md. */
@@ -54,6 +54,8 @@ export interface VmStatus {
 	readonly memoryMiB: number;
 	/** What its guest could still give to programs; null: nobody knows, or nobody has asked. */
 	readonly availableMiB: number | null;
+	/** Why it has no windows any more in this boot, as a sentence; null: nothing is known against it. */
+	readonly displayCut: string | null;
 	readonly cpus: number;
 	/** The same and `network` as the configuration has them for its next boot; null where nothing differs. */
 	readonly next: NextBoot | null;
@@ -176,7 +178,7 @@ export const parseSessionList = (reply: unknown): SessionStatus[] =>
 	});
 
 /** The vm's directory, where its console's files are (launch-plan.ts: vmFiles). */
-export const parseConsoleReply = (reply: unknown): string =>
+export const parseDirectoryReply = (reply: unknown): string =>
 	Fields.of("console reply", reply).string("directory", 4096);
 
 const parseNextBoot = (fields: Fields): NextBoot => ({
@@ -261,6 +263,10 @@ function parseStatus(item: unknown): VmStatus {
 		/** A broker of before has none. */
 		availableMiB: fields.has("availableMiB")
 			? orNull("availableMiB", () => fields.integer("availableMiB", 0, 2 ** 32))
+			: null,
+		/** A broker of before has none. */
+		displayCut: fields.has("displayCut")
+			? orNull("displayCut", () => fields.string("displayCut", noticeMaxChars))
 			: null,
 		// An older broker says neither.
 		cpus: fields.has("cpus") ? fields.integer("cpus", 0, cpusMax) : 0,

@@ -6,14 +6,14 @@
  *
  * `inhibit` is answered by a reply, and holds the vm until the connection ends.
  * `hold` has no answer while all is well: a client whose broker was replaced during its session tells the next one that it
- * is there, so that its end is seen. After `granted` the connection stays open for as long as the session runs: its end tells
+ * is there, so that its end is seen; it and a run hear notices meanwhile: what keeps the vm's windows from being shown. After `granted` the connection stays open for as long as the session runs: its end tells
  * the broker that the client is gone. A connection that closes before granted, reply or refused means that the broker went
  * away (it may leave when nothing runs, or be restarted); nothing has been run then, and the client asks again.
  */
 
 import { Fields, pidMax } from "./fields.ts";
 import { encodeFrame, encodeJsonFrame, type FrameLimits } from "./frame.ts";
-import { execMaxBytes, labelMaxChars, messageMaxBytes, ticketBytes } from "./limits.ts";
+import { execMaxBytes, labelMaxChars, messageMaxBytes, noticeMaxChars, ticketBytes } from "./limits.ts";
 import { bootTagBytes } from "./session-id.ts";
 import { parseWireSettings, type WireSettings } from "./settings.ts";
 import { agreeOnVersion, ourVersions, parseVersions } from "./version.ts";
@@ -27,6 +27,7 @@ export const brokerFrame = {
 	reply: 0x54,
 	refused: 0x55,
 	event: 0x56,
+	notice: 0x57,
 } as const;
 
 export const toBrokerLimits: FrameLimits = new Map([
@@ -44,6 +45,7 @@ export const fromBrokerLimits: FrameLimits = new Map([
 	[brokerFrame.reply, replyMaxBytes],
 	[brokerFrame.refused, messageMaxBytes],
 	[brokerFrame.event, messageMaxBytes],
+	[brokerFrame.notice, messageMaxBytes],
 ]);
 
 /** When the user asked, however often it is sent: CLOCK_MONOTONIC, ms. Absent: by a client that does not say; now. */
@@ -78,6 +80,8 @@ export type BrokerRequest =
 	| { readonly method: "status"; readonly vm: string }
 	/** Where the console of a vm is that is up; boots none. */
 	| { readonly method: "console"; readonly vm: string }
+	/** Where what is copied in a vm that is up can be read, or put. */
+	| { readonly method: "clip"; readonly vm: string; readonly way: ClipWay }
 	/** Keeps it from stopping by idleness for as long as the connection is open; boots nothing. */
 	| {
 			readonly method: "inhibit";
@@ -90,6 +94,10 @@ export type BrokerRequest =
 	| { readonly method: "set"; readonly vm: string; readonly settings: WireSettings }
 	| (Asked & { readonly method: "start"; readonly vm: string })
 	| (Asked & { readonly method: "stop"; readonly vm: string; readonly force: boolean });
+
+/** copy: from the vm to the host; paste: the other way. */
+export const clipWays = ["copy", "paste"] as const;
+export type ClipWay = (typeof clipWays)[number];
 
 /** Opens a session. */
 export interface RunRequest extends Asked {
@@ -128,6 +136,12 @@ export interface Ready {
 	readonly vsock: string;
 }
 
+/** While a session runs: something that whoever looks at it should know. */
+export interface Notice {
+	readonly message: string;
+	readonly remedy: string | null;
+}
+
 export interface Granted {
 	readonly ticket: Buffer;
 	readonly session: number;
@@ -140,6 +154,8 @@ export const encodeProgress = (progress: Progress): Buffer => encodeJsonFrame(br
 export const encodeReady = (ready: Ready): Buffer => encodeJsonFrame(brokerFrame.ready, ready);
 export const encodeGranted = (granted: Granted): Buffer =>
 	encodeJsonFrame(brokerFrame.granted, { ticket: granted.ticket.toString("hex"), session: granted.session });
+export const encodeNotice = ({ message, remedy }: Notice): Buffer =>
+	encodeJsonFrame(brokerFrame.notice, { message, remedy });
 export const encodeReply = (value: object): Buffer => encodeJsonFrame(brokerFrame.reply, value);
 
 /** No name of a vm is longer than 12 characters; longer ones get their own error after a look at the name. */
@@ -148,7 +164,7 @@ const dayMs = 24 * 3600 * 1000;
 
 const methods = [
 	...["run", "attach", "hold", "sessions", "broker", "list", "status", "console"],
-	...["start", "stop", "set", "inhibit", "events"],
+	...["start", "stop", "set", "inhibit", "events", "clip"],
 ] as const;
 
 export function parseRequest(payload: Uint8Array): BrokerRequest {
@@ -178,6 +194,8 @@ export function parseRequest(payload: Uint8Array): BrokerRequest {
 			return { method, vm, ...askedOf(fields) };
 		case "inhibit":
 			return { method, vm, label: fields.string("label", labelMaxChars), pid: pid() };
+		case "clip":
+			return { method, vm, way: fields.oneOf("way", clipWays) };
 		case "set":
 			return { method, vm, settings: parseWireSettings(fields, "settings") };
 		default:
@@ -213,6 +231,14 @@ export function parseGranted(payload: Uint8Array): Granted {
 	return {
 		ticket: Buffer.from(fields.hex("ticket", ticketBytes), "hex"),
 		session: fields.integer("session", 1, Number.MAX_SAFE_INTEGER),
+	};
+}
+
+export function parseNotice(payload: Uint8Array): Notice {
+	const fields = Fields.parse("notice", payload);
+	return {
+		message: fields.string("message", noticeMaxChars),
+		remedy: fields.isNull("remedy") ? null : fields.string("remedy", noticeMaxChars),
 	};
 }
 

@@ -87,6 +87,7 @@ export class BrokerWorld implements FakePlaces {
 				adapters: {
 					guestLink: (options) => new FakeLink(options, this, life),
 					vmmControl: ({ control }) => toFakeControl(dirname(control.path), this, life),
+					displayLink: () => ({ state: { windows: [], cut: null }, open() {}, close() {} }),
 					settled: async () => {},
 					readConsole: async () => Buffer.alloc(0),
 					watchConsole: () => () => {},

@@ -26,7 +26,16 @@ const idle: VmStatus = {
 		...{ idleAction: "stop", pauseTimeout: 0, maxLifetime: 0, dependsOn: [], preload: 0, color: null },
 		set: {},
 	},
-	...{ memoryMiB: 2048, availableMiB: null, cpus: 2, next: null, hypervisor: "qemu", supervisor: "direct", pid: 7 },
+	...{
+		memoryMiB: 2048,
+		availableMiB: null,
+		displayCut: null,
+		cpus: 2,
+		next: null,
+		hypervisor: "qemu",
+		supervisor: "direct",
+		pid: 7,
+	},
 	...{ phase: null, phases: {}, bootMs: 900, usualBootMs: null },
 };
 const row = (changes: Partial<VmStatus>, width: number | null = null): string =>

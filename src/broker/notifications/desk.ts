@@ -14,7 +14,7 @@ export interface DeskOptions {
 	readonly isWanted: () => boolean;
 }
 
-export type NoteKind = "boot" | "failure" | "stop" | "leftover" | "log";
+export type NoteKind = "boot" | "failure" | "stop" | "leftover" | "log" | "display" | "clip";
 
 /** Names that a summary of failures says. */
 const namedMax = 3;

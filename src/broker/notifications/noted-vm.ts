@@ -4,7 +4,7 @@ import type { Desk } from "./desk.ts";
 
 export type NotedVm = Pick<
 	Vm,
-	"config" | "snapshot" | "watch" | "notices" | "usualBootMs" | "request" | "stop" | "settled"
+	"config" | "snapshot" | "watch" | "watchDisplay" | "notices" | "usualBootMs" | "request" | "stop" | "settled"
 >;
 
 export interface NotedVmOptions {

@@ -4,6 +4,7 @@ import type { Registry } from "../registry.ts";
 import type { Vm } from "../vm.ts";
 import { BootNote } from "./boot-note.ts";
 import { Desk, type DeskOptions } from "./desk.ts";
+import { DisplayNote } from "./display-note.ts";
 import { FailureNote } from "./failure-note.ts";
 import { LeftoverNote } from "./leftover-note.ts";
 import type { NotedVm, NotedVmOptions, Noter } from "./noted-vm.ts";
@@ -96,6 +97,7 @@ function followVm(options: NotedVmOptions, clock: Clock, now: () => number): () 
 	const noters: Noter[] = [
 		new BootNote(options, clock, now),
 		new FailureNote(options),
+		new DisplayNote(options),
 		stop,
 		new LeftoverNote(options, clock, now),
 	];

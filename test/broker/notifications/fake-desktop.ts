@@ -1,4 +1,5 @@
 /** A desktop without a bus: what is on its screen, and who clicks on it; and a vm that is at what the test says. */
+import type { DisplayEvent } from "../../../src/broker/display-link.ts";
 import type { Note, NoteHandlers, NotificationPort, ShownNote } from "../../../src/broker/notifications/note.ts";
 import { Notifications } from "../../../src/broker/notifications/notifications.ts";
 import type { RegistryWatcher } from "../../../src/broker/registry.ts";
@@ -90,6 +91,7 @@ export class FakeVm {
 	context: VmContext;
 	readonly #steps = new Set<() => void>();
 	readonly #notices = new Set<(notice: VmNotice) => void>();
+	readonly #display = new Set<(event: DisplayEvent) => void>();
 
 	constructor(name: string, now: () => number, config: Partial<VmConfig> = {}) {
 		this.config = { ...createVm({ name }), ...config };
@@ -121,8 +123,17 @@ export class FakeVm {
 		return () => this.#notices.delete(listener);
 	}
 
+	display(event: DisplayEvent): void {
+		for (const hear of this.#display) hear(event);
+	}
+
+	watchDisplay(listener: (event: DisplayEvent) => void): () => void {
+		this.#display.add(listener);
+		return () => this.#display.delete(listener);
+	}
+
 	get watchers(): number {
-		return this.#steps.size + this.#notices.size;
+		return this.#steps.size + this.#notices.size + this.#display.size;
 	}
 
 	async request(_: number, { type }: { readonly type: string }): Promise<void> {

@@ -389,3 +389,33 @@ it("vms that come are followed, and those that go are not", async () => {
 	await settle();
 	expect([broker.desktop.summaries, vm.watchers]).toEqual([[], 0]);
 });
+
+it("a window that could not be shown is told with what helps, and the last one stays", async () => {
+	const broker = new FakeBroker(shopping);
+	const remedy = "sudo apt-get install waypipe";
+	broker.vm().display({ type: "notice", message: "waypipe is not installed on this host", remedy });
+	await settle();
+	expect(broker.desktop.open.map(({ note }) => note)).toEqual([
+		{
+			summary: "shopping can't show a window",
+			body: ["waypipe is not installed on this host", remedy],
+			urgency: "normal",
+		},
+	]);
+	await broker.advance(10_000);
+	broker.vm().display({ type: "notice", message: "the display of shopping was cut", remedy: null });
+	await settle();
+	expect(broker.desktop.open.map(({ note }) => note.body)).toEqual([["the display of shopping was cut"]]);
+});
+
+it("what is copied from a vm to the desktop, or the other way, is told to whoever may not have asked for it", async () => {
+	const broker = new FakeBroker(shopping);
+	broker.vm().display({ type: "moved", way: "copy", kind: "text", bytes: 12 });
+	await broker.advance(10_000);
+	broker.vm().display({ type: "moved", way: "paste", kind: "png", bytes: 2048 });
+	await settle();
+	expect(broker.desktop.open.map(({ note: { summary, body } }) => [summary, ...body])).toEqual([
+		["Copied from shopping to this desktop", "text, 12 bytes"],
+		["Copied from this desktop to shopping", "a picture, 2048 bytes"],
+	]);
+});

@@ -1,0 +1,79 @@
+/** The broker's connection to the helper that keeps a vm's windows: which there are, and what people should know. One for each instance that has such a helper. */
+import { connect, type Socket } from "node:net";
+import { join } from "node:path";
+import { vmFiles } from "../launch-plan.ts";
+import {
+	type ClipMove,
+	type DisplayNotice,
+	type DisplayState,
+	displayFrame,
+	encodeWatch,
+	fromDisplayLimits,
+	parseMoved,
+	parseNotice,
+	parseState,
+} from "../protocol/display.ts";
+import { FrameDecoder } from "../protocol/frame.ts";
+
+export type DisplayEvent =
+	| ({ readonly type: "state" } & DisplayState)
+	| ({ readonly type: "notice" } & DisplayNotice)
+	| ({ readonly type: "moved" } & ClipMove);
+
+const nothing: DisplayState = { windows: [], cut: null };
+
+export class DisplayLink {
+	readonly #directory: string;
+	readonly #wayland: () => string | null;
+	readonly #tell: (event: DisplayEvent) => void;
+	#socket: Socket | undefined;
+	#state = nothing;
+
+	/** `wayland`: WAYLAND_DISPLAY as the broker has it. */
+	constructor(directory: string, wayland: () => string | null, tell: (event: DisplayEvent) => void) {
+		this.#directory = directory;
+		this.#wayland = wayland;
+		this.#tell = tell;
+	}
+
+	/** As last told; of one that is not there: no windows. */
+	get state(): DisplayState {
+		return this.#state;
+	}
+
+	/** Connects where that has not been done, or the helper was not there. Where there is none, there are no windows. */
+	open(): void {
+		if (this.#socket !== undefined) return;
+		const socket = connect(join(this.#directory, vmFiles.display));
+		this.#socket = socket;
+		const decoder = new FrameDecoder(fromDisplayLimits);
+		socket.on("error", () => {});
+		socket.on("data", (chunk: Buffer) => {
+			try {
+				decoder.push(chunk, ({ type, payload }) => {
+					if (type === displayFrame.state) this.#changed(parseState(payload));
+					else if (type === displayFrame.moved) this.#tell({ type: "moved", ...parseMoved(payload) });
+					else if (type === displayFrame.notice) this.#tell({ type: "notice", ...parseNotice(payload) });
+				});
+			} catch {
+				socket.destroy();
+			}
+		});
+		socket.once("close", () => {
+			this.#socket = undefined;
+			if (this.#state.windows.length > 0) this.#changed({ ...this.#state, windows: [] });
+		});
+		socket.write(encodeWatch({ wayland: this.#wayland() }));
+	}
+
+	/** Tells nothing any more. */
+	close(): void {
+		this.#socket?.removeAllListeners("close").removeAllListeners("data").destroy();
+		this.#socket = undefined;
+	}
+
+	#changed(state: DisplayState): void {
+		this.#state = state;
+		this.#tell({ type: "state", ...state });
+	}
+}
