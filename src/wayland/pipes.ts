@@ -109,7 +109,9 @@ export class Pipes {
 		const rid = this.#nextOwnRid;
 		this.#nextOwnRid--;
 		this.#own.set(rid, sink);
-		this.#toGuest.send(messageTypes.openReadPipe, [rid]);
+		// A socket, since waypipe 0.8 reads only when its writer has ended, and a socket takes three times what a pipe takes until then.
+		this.#toGuest.send(messageTypes.openDuplexPipe, [rid]);
+		this.#toGuest.send(messageTypes.pipeShutdownWrite, [rid]);
 		return {
 			rid,
 			stop: () => {

@@ -83,10 +83,11 @@ describe("What a program of a vm copies", () => {
 		const source = copy(one, text);
 		focus(other);
 		const rid = paste(other, firstOffer);
-		const [opened = "", injected, asked] = one.program.guest();
+		const [opened = "", ended, injected, asked] = one.program.guest();
 		const own = Number(opened.split(" ")[1]);
-		expect([opened, injected, asked]).toEqual([
-			`openReadPipe ${own}`,
+		expect([opened, ended, injected, asked]).toEqual([
+			`openDuplexPipe ${own}`,
+			`pipeShutdownWrite ${own}`,
 			`injectRids ${own}`,
 			`wl_data_source@${source}.send text/plain`,
 		]);
