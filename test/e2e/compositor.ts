@@ -130,6 +130,12 @@ export class Compositor {
 		return stdout.toString();
 	}
 
+	/** Runs a program of the host's to its end, and waits for it without turning to anything else; for what is not served by the caller itself. */
+	run(program: string, words: readonly string[]): { status: number | null; stdout: string; stderr: string } {
+		const { status, stdout, stderr } = this.#run(program, words);
+		return { status, stdout: stdout.toString(), stderr: stderr.toString() };
+	}
+
 	/** Writes what is to be seen as a PNG. */
 	screenshot(path: string): void {
 		const { status, stderr } = this.#run("grim", [path]);
