@@ -29,14 +29,23 @@ function load(): Addon {
 	return require(place) as Addon;
 }
 
-const addon = load();
-const library = addon.load(null);
+let loaded: Addon | undefined;
+let library: ReturnType<Addon["load"]> | undefined;
+
+/** When it is first used: a program that needs none of this starts sooner. */
+function addon(): Addon {
+	loaded ??= load();
+	return loaded;
+}
 
 /** A function of the C library by its declaration. */
-export const libc = (signature: string): NativeFunction => library.func(signature);
+export function libc(signature: string): NativeFunction {
+	library ??= addon().load(null);
+	return library.func(signature);
+}
 
 /** Where the bytes are, for as long as they are referenced. */
-export const address = (bytes: Uint8Array): bigint => addon.address(bytes);
+export const address = (bytes: Uint8Array): bigint => addon().address(bytes);
 
 /** Of the last call that failed: errno(3). */
-export const errno = (): number => addon.errno();
+export const errno = (): number => addon().errno();
