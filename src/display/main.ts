@@ -10,6 +10,7 @@ import { hostSoundPort, hostWindowsPort } from "../protocol/ports.ts";
 import { VmDisplay } from "../wayland/vm-display.ts";
 import { toClipboard } from "./clipboard.ts";
 import { findCompositor } from "./compositor.ts";
+import { CompositorDoor } from "./compositor-door.ts";
 import { DisplaySocket } from "./display-socket.ts";
 import { Notices } from "./notices.ts";
 import { SoundDoor } from "./sound-door.ts";
@@ -63,7 +64,10 @@ const socket = new DisplaySocket({
 });
 const windows = new WindowsDoor({
 	...{ vm, directory, searchPath, display },
-	compositor: () => findCompositor({ runtimeDirectory, searchPath, told }),
+	compositor: new CompositorDoor({
+		...{ vm, path: join(directory, "wayland.sock") },
+		find: () => findCompositor({ runtimeDirectory, searchPath, told }),
+	}),
 	tell: (notice) => notices.tell(notice),
 	cut: (why) => {
 		cut ??= `the display of ${vm} was cut: ${why}`;

@@ -5,10 +5,10 @@
 import type { Socket } from "node:net";
 import { QubesLiteError } from "../errors.ts";
 import type { DisplayNotice } from "../protocol/display.ts";
-import type { WaylandFact } from "../vmm/host-facts.ts";
 import type { DisplayConnection } from "../wayland/display-connection.ts";
 import { GuestFault } from "../wayland/faults.ts";
 import type { VmDisplay } from "../wayland/vm-display.ts";
+import type { CompositorDoor } from "./compositor-door.ts";
 import { Door } from "./door.ts";
 import { closed, give } from "./streams.ts";
 import { WaypipeClient } from "./waypipe-client.ts";
@@ -25,7 +25,7 @@ export interface WindowsDoorOptions {
 	/** PATH. */
 	readonly searchPath: string;
 	readonly display: VmDisplay;
-	compositor(): WaylandFact;
+	compositor: CompositorDoor;
 	/** Something that people should know. */
 	tell(notice: DisplayNotice): void;
 	/** The guest has broken a rule, and why: it has no windows any more. */
@@ -51,6 +51,7 @@ export class WindowsDoor {
 	/** Resolves when nothing of it is left. */
 	async close(): Promise<void> {
 		this.#door.close();
+		this.#options.compositor.close();
 		await Promise.all([...this.#clients].map((client) => client.end()));
 	}
 
@@ -61,7 +62,7 @@ export class WindowsDoor {
 		}
 		let client: WaypipeClient | undefined;
 		try {
-			client = this.#start();
+			client = await this.#start();
 			this.#clients.add(client);
 			const host = await client.connect();
 			this.#join(guest, host);
@@ -75,9 +76,9 @@ export class WindowsDoor {
 		if (client !== undefined) this.#clients.delete(client);
 	}
 
-	#start(): WaypipeClient {
+	async #start(): Promise<WaypipeClient> {
 		const { vm, compositor, searchPath, directory } = this.#options;
-		const found = compositor();
+		const found = await compositor.open();
 		if ("missing" in found) {
 			throw new QubesLiteError(
 				"Unsupported",

@@ -77,8 +77,13 @@ function readString(
 	return bytes.toString("utf8", 0, length - 1);
 }
 
+/** What of a message its bytes depend on. */
+export interface MessageForm extends Pick<Message, "opcode" | "fds"> {
+	readonly arguments: readonly Pick<Argument, "kind">[];
+}
+
 /** One of our own making, or made over. Values are those of `message`, in order. */
-export function encodeWayland(object: number, message: Message, values: readonly Value[]): Buffer {
+export function encodeWayland(object: number, message: MessageForm, values: readonly Value[]): Buffer {
 	const parts: Buffer[] = [Buffer.alloc(messageHeadBytes)];
 	for (const [index, { kind }] of message.arguments.entries()) {
 		const value = values[index];

@@ -13,8 +13,11 @@ export interface NativeFunction {
 	async(...words: unknown[]): void;
 }
 
-/** In a guest it lies beside the agent's bundle; for the sources it is where npm has put it. */
-const places = ["./koffi.node", "../../../node_modules/@koromix/koffi-linux-x64/linux_x64/koffi.node"];
+/** In a guest it lies beside the agent's bundle; on a host, for bundles and sources, it is where npm has put it. */
+const places = [
+	"./koffi.node",
+	...["../", "../../../"].map((up) => `${up}node_modules/@koromix/koffi-linux-x64/linux_x64/koffi.node`),
+];
 
 function load(): Addon {
 	const require = createRequire(import.meta.url);
