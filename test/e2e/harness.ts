@@ -62,6 +62,8 @@ export class TestUser {
 
 	readonly within: readonly string[];
 	readonly uid: number | undefined;
+	/** Between two looks at what is waited for: real guests take seconds for what they do. */
+	protected readonly longestPauseMs: number = 250;
 	readonly #config: string;
 	readonly #others: object;
 	readonly #supervisor: string;
@@ -158,12 +160,17 @@ export class TestUser {
 		return (await this.status(vm)).leases.map(({ words }) => words);
 	}
 
-	/** Polls until `isReached`; a hang bound, not a measurement. */
+	/**
+	 * Polls until `isReached`; a hang bound, not a measurement. The longer it takes the less often it looks: most looks start a client,
+	 * and one after the other they would take half a processor from what is waited for.
+	 */
 	async until(what: string, isReached: () => boolean | Promise<boolean>, withinMs = 60_000): Promise<void> {
-		const deadline = performance.now() + withinMs;
+		const beganAt = performance.now();
 		while (!(await isReached())) {
-			if (performance.now() > deadline) throw new Error(`not within ${withinMs} ms: ${what}\n${this.log()}`);
-			await new Promise((resolve) => setTimeout(resolve, 50));
+			const waitedMs = performance.now() - beganAt;
+			if (waitedMs > withinMs) throw new Error(`not within ${withinMs} ms: ${what}\n${this.log()}`);
+			const pauseMs = Math.min(Math.max(waitedMs / 5, 50), this.longestPauseMs);
+			await new Promise((resolve) => setTimeout(resolve, pauseMs));
 		}
 	}
 

@@ -14,7 +14,7 @@ export const isRoot = process.getuid?.() === 0;
 export const otherUid = 65534;
 
 /**
- * Whose user manager is tested: nobody's, since root hides faults; with the full counts also the tests' own. undefined is the
+ * Whose user manager, policy or runs are tested: nobody's, since root hides faults; with the full counts also the tests' own. undefined is the
  * tests' own user.
  */
 export const managerUids = isRoot ? (isSoak ? [undefined, otherUid] : [otherUid]) : [undefined];
@@ -33,6 +33,8 @@ export class FakeUser extends TestUser {
 	/** First on PATH. All that runs has it in its environment, which is how the census knows it. */
 	readonly fakes: string;
 	readonly cache: string;
+	/** A fake guest is in many a state for some 100 ms only. */
+	protected override readonly longestPauseMs = 50;
 
 	constructor(options: FakeUserOptions) {
 		super(options);
