@@ -1,4 +1,4 @@
-/** The power button of a real guest: what ends it in good order when its agent does not. */
+/** The power button of a real guest: what ends it in good order when its agent does not. One that has no sessions: test/contract. */
 import { existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -65,11 +65,4 @@ it("ends a guest whose agent hangs, in good order: commands may say goodbye, wha
 	expect(image.readUInt16LE(ext2.stateAt)).toBe(ext2.valid);
 	expect(image.includes("hello\ngoodbye\n")).toBe(true);
 	expect(existsSync(join(user.runtime, "shopping"))).toBe(false);
-});
-
-it("ends a guest that has no sessions, too", async () => {
-	expect(await user.sh("qubes-lite start shopping")).toMatchObject({ status: 0 });
-	await press();
-	await user.until("it has stopped", async () => (await user.status("shopping")).state === "stopped");
-	expect((await user.status("shopping")).reason).toBe("the guest powered off");
 });

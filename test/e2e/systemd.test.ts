@@ -31,13 +31,13 @@ describe("an installation in a user manager, with real guests", () => {
 		expect((await user.leave([])).processes).toEqual([]);
 	});
 
-	it("boots a vm from a cold socket, each time", async () => {
-		for (let round = 0; round < rounds(2, 5); round++) {
+	it("boots a vm from a cold socket", async () => {
+		for (let round = 0; round < rounds(1, 5); round++) {
+			await user.sh("qubes-lite stop shopping");
 			await systemctl("stop", "qubes-lite-broker.service");
 			expect((await manager.show("qubes-lite-broker.service", "ActiveState")).ActiveState).toBe("inactive");
 			expect(await user.run("shopping", "hostname")).toMatchObject({ status: 0, stdout: "shopping\n", stderr: "" });
 			expect((await manager.show("qubes-lite-shopping.service", "ActiveState")).ActiveState).toBe("active");
-			await user.sh("qubes-lite stop shopping");
 		}
 	});
 
@@ -70,7 +70,7 @@ describe("an installation in a user manager, with real guests", () => {
 		expect((await user.sh("qubes-lite logs --console resting")).stdout).toContain("reboot: Power down");
 	});
 
-	it("serves a vm that systemctl starts, and asks its guest to end when systemctl stops it", async () => {
+	it("serves a vm that systemctl starts", async () => {
 		expect(await systemctl("start", "qubes-lite-banking")).toMatchObject({ status: 0 });
 		expect(await user.run("banking", "hostname")).toMatchObject({ status: 0, stdout: "banking\n" });
 		const { stdout } = await systemctl("status", "qubes-lite-banking");
@@ -81,14 +81,6 @@ describe("an installation in a user manager, with real guests", () => {
 			.processes()
 			.find(({ words }) => words.startsWith("/") && words.includes("vhost-device-vsock --"));
 		expect(readFileSync(`/proc/${helper?.pid}/status`, "utf8")).toMatch(/^NoNewPrivs:\t1\nSeccomp:\t2$/m);
-		expect(await systemctl("stop", "qubes-lite-banking")).toMatchObject({ status: 0 });
-		expect((await user.status("banking")).reason).toBe("stopped by systemd (systemctl stop, or the end of the login)");
-		/** The guest powered off: QEMU was not killed. */
-		expect(await manager.show("qubes-lite-banking.service", "Result", "ExecMainStatus")).toEqual({
-			Result: "success",
-			ExecMainStatus: "0",
-		});
-		expect(manager.journal("qubes-lite-banking")).not.toContain("SIGTERM");
 	});
 
 	it("serves programs on the bus: a command, its end, and a file that is opened whole", async () => {
@@ -122,7 +114,17 @@ describe("an installation in a user manager, with real guests", () => {
 		expect(monitor.stdout()).toContain(`SessionEnded ('${id}', 3, '')`);
 		expect(monitor.stdout()).toContain(`SessionEnded ('${sleeping}', -1, 'SIGTERM')`);
 		monitor.kill("SIGKILL");
-		expect((await onVm("Stop", "a{sv}", "0")).status).toBe(0);
+	});
+
+	it("asks a guest to end when systemctl stops its vm", async () => {
+		expect(await systemctl("stop", "qubes-lite-banking")).toMatchObject({ status: 0 });
+		expect((await user.status("banking")).reason).toBe("stopped by systemd (systemctl stop, or the end of the login)");
+		/** The guest powered off: QEMU was not killed. */
+		expect(await manager.show("qubes-lite-banking.service", "Result", "ExecMainStatus")).toEqual({
+			Result: "success",
+			ExecMainStatus: "0",
+		});
+		expect(manager.journal("qubes-lite-banking")).not.toContain("SIGTERM");
 	});
 
 	it("goes on with a session whose broker is killed", async () => {

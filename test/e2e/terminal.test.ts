@@ -77,15 +77,6 @@ describe("an interactive command", () => {
 		await terminal.shows(/same:3/);
 	});
 
-	it("has the size that ours has when it starts, also where that changed during the boot", async () => {
-		await user.sh("qubes-lite stop shopping");
-		typeChecked("run-in-vm shopping sh -c 'sleep 0.3; stty size'");
-		await terminal.shows(/Starting shopping…/);
-		terminal.resize(71, 19);
-		await terminal.shows(/^19 71$/m);
-		await terminal.shows(/same:0/);
-	});
-
 	it("takes Ctrl-C and Ctrl-D as the guest's terminal does", async () => {
 		typeChecked("run-in-vm shopping sleep 1000");
 		await user.until("it runs", async () => (await user.status("shopping")).sessions === 1);
@@ -97,16 +88,6 @@ describe("an interactive command", () => {
 		await user.until("it runs", async () => (await user.status("shopping")).sessions === 1);
 		terminal.type("typed");
 		await terminal.shows(/typed\s+typed/);
-		terminal.press("C-d");
-		await terminal.shows(/same:0/);
-	});
-
-	it("takes what was typed before it was there", async () => {
-		await user.sh("qubes-lite stop shopping");
-		typeChecked("run-in-vm shopping cat");
-		await terminal.shows(/Starting shopping…/);
-		terminal.type("early bird");
-		await terminal.shows(/early bird[\s\S]*early bird/);
 		terminal.press("C-d");
 		await terminal.shows(/same:0/);
 	});
@@ -125,17 +106,31 @@ describe("the terminal is as it was", () => {
 		await terminal.shows(/same:143/);
 	});
 
+	it("after a program that left the alternate screen on and the cursor hidden", async () => {
+		typeChecked("run-in-vm shopping sh -c 'printf \"\\033[?1049h\\033[?25lgone\"; kill -9 $$'");
+		await terminal.shows(/same:137/);
+		expect(terminal.fact("#{alternate_on} #{cursor_flag}")).toBe("0 1");
+	});
+
 	it("after the vm was killed under it", async () => {
 		typeChecked("run-in-vm shopping sh -c 'echo up; sleep 1000'");
 		await terminal.shows(/^up/m);
 		for (const pid of user.vmmPids()) process.kill(pid, "SIGKILL");
 		expect(await terminal.shows(/same:125/)).toContain("shopping ended while the command ran");
 	});
+});
 
-	it("after a program that left the alternate screen on and the cursor hidden", async () => {
-		typeChecked("run-in-vm shopping sh -c 'printf \"\\033[?1049h\\033[?25lgone\"; kill -9 $$'");
-		await terminal.shows(/same:137/);
-		expect(terminal.fact("#{alternate_on} #{cursor_flag}")).toBe("0 1");
+describe("a command whose vm boots first", () => {
+	it("has the size that ours has when it starts, and what was typed before it was there", async () => {
+		await user.sh("qubes-lite stop shopping");
+		typeChecked("run-in-vm shopping sh -c 'sleep 0.3; stty size; cat'");
+		await terminal.shows(/Starting shopping…/);
+		terminal.resize(71, 19);
+		terminal.type("early bird");
+		await terminal.shows(/^19 71$/m);
+		await terminal.shows(/early bird[\s\S]*early bird/);
+		terminal.press("C-d");
+		await terminal.shows(/same:0/);
 	});
 });
 
