@@ -1,6 +1,7 @@
 /** A Debian guest with the configuration that the NixOS module writes: it is who the module says. Only what runs it is this machine's. */
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { isSoak } from "../rounds.ts";
 import { nothingLeft, TestUser } from "./harness.ts";
 
 interface Written {
@@ -32,7 +33,10 @@ afterAll(async () => {
 const says = async (vm: string, line: string): Promise<string> =>
 	(await user.run("-u", "root", "--shell", line, vm)).stdout.trim();
 
-it.each(vms)("$name has the name, id, address and idleTimeout of its golden", async (vm) => {
+/** Either kind of network and of idleTimeout; "work" has of each what one of the others has. */
+const booted = isSoak ? vms : vms.filter(({ name }) => name !== "work");
+
+it.each(booted)("$name has the name, id, address and idleTimeout of its golden", async (vm) => {
 	expect(await says(vm.name, "hostname")).toBe(vm.name);
 	const { id, disposable, idleTimeout } = vm;
 	expect(JSON.parse(await says(vm.name, "qubes-lite-guest about"))).toEqual({
@@ -45,9 +49,9 @@ it.each(vms)("$name has the name, id, address and idleTimeout of its golden", as
 });
 
 it("the golden has both kinds", () => {
-	expect(vms.map(({ idleTimeout, network }) => [idleTimeout, network])).toEqual([
-		[300, true],
-		[0, true],
-		[0, false],
+	expect(vms.map(({ name, idleTimeout, network }) => [name, idleTimeout, network])).toEqual([
+		["shop", 300, true],
+		["work", 0, true],
+		["personal", 0, false],
 	]);
 });
