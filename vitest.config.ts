@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { LongestFirst } from "./test/longest-first.ts";
 import { isSoak } from "./test/rounds.ts";
 
 /** A hang bound: the full counts take minutes each. */
@@ -15,6 +16,7 @@ export const soakTests = "test/soak/**/*.test.ts";
 
 export default defineConfig({
 	test: {
+		sequence: { sequencer: LongestFirst },
 		projects: [
 			{
 				test: {

@@ -3,6 +3,7 @@ import { globSync } from "node:fs";
 import { matchesGlob } from "node:path";
 import { expect, test } from "vitest";
 import config, { soakTests } from "../../vitest.config.ts";
+import { longest } from "../longest-first.ts";
 import { isSoak } from "../rounds.ts";
 
 const root = new URL("../../", import.meta.url).pathname;
@@ -29,4 +30,9 @@ test("one in a new room, or of another ending, would be found", () => {
 	for (const file of ["test/new-room/a.test.ts", "src/vmm/crosvm.test.ts", "test/vmm/crosvm.spec.ts"]) {
 		expect(projectsOf(file)).toEqual([]);
 	}
+});
+
+test("each file that is to begin early is there", () => {
+	expect(longest.filter((file) => globSync(file, { cwd: root }).length !== 1)).toEqual([]);
+	expect(new Set(longest).size).toBe(longest.length);
 });
