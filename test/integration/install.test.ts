@@ -134,7 +134,7 @@ describe.each(managerUids)("an installation, uid %s", (uid) => {
 	});
 
 	it("runs a command the first time, from a cold socket", { timeout: 600_000 }, async () => {
-		const count = rounds(6, 100);
+		const count = rounds(3, 100);
 		const outcomes = [];
 		for (let round = 0; round < count; round++) {
 			await rest();
@@ -505,7 +505,7 @@ describe.each(managerUids)("an installation, uid %s", (uid) => {
 	it("waits for another install or uninstall, and both do their work", async () => {
 		expect(await command("uninstall")).toMatchObject({ status: 0 });
 		const before = listTree(user);
-		for (let round = 0; round < rounds(2, 20); round++) {
+		for (let round = 0; round < rounds(1, 20); round++) {
 			for (const outcome of await Promise.all([install(), install()])) expect(outcome).toMatchObject({ status: 0 });
 			expect(await property(socket, "ActiveState")).toBe("active");
 			expect(await install()).toMatchObject({ status: 0, stdout: "" });

@@ -45,7 +45,7 @@ it("file descriptors, memory, match rules and units stay as they are", async () 
 	for (let round = 0; round < 10; round++) await cycle(round);
 	const before = await measure();
 	expect(before.flat.rules).toBeGreaterThan(0);
-	for (let round = 0; round < rounds(30, 200); round++) await cycle(round);
+	for (let round = 0; round < rounds(12, 200); round++) await cycle(round);
 	const after = await measure();
 	expect(after.flat).toEqual(before.flat);
 	expect(after.rssMiB - before.rssMiB).toBeLessThan(32);
