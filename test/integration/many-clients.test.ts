@@ -4,6 +4,7 @@ import type { Socket } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { nothingLeft } from "../e2e/harness.ts";
+import { isSoak } from "../rounds.ts";
 import { FakeUser } from "./fake-user.ts";
 
 const names = ["shopping", "banking", "stuck"];
@@ -34,19 +35,22 @@ function countClients(): number {
 }
 
 /** An agent holds 64 tickets at a time: with 100 the last ones wait for their turn. */
-it.each([50, 100])("%i runs on a stopped vm without a broker need one broker and one boot", async (count) => {
-	const before = user.starts("shopping");
-	user.order("shopping", { hello: "never" });
-	const running = numbers(count).map((n) => user.run("shopping", "sh", "-c", `echo ${n}; exit ${n % 7}`));
-	await user.until("all of them wait", () => countClients() === count);
-	user.order("shopping", {});
-	const outcomes = await Promise.all(running);
-	expect(outcomes.map(({ status, stdout, stderr }) => [stdout, status, stderr])).toEqual(
-		numbers(count).map((n) => [`${n}\n`, n % 7, ""]),
-	);
-	expect(user.starts("shopping") - before).toBe(1);
-	expect(user.brokerPids()).toHaveLength(1);
-});
+it.each(isSoak ? [50, 100] : [100])(
+	"%i runs on a stopped vm without a broker need one broker and one boot",
+	async (count) => {
+		const before = user.starts("shopping");
+		user.order("shopping", { hello: "never" });
+		const running = numbers(count).map((n) => user.run("shopping", "sh", "-c", `echo ${n}; exit ${n % 7}`));
+		await user.until("all of them wait", () => countClients() === count);
+		user.order("shopping", {});
+		const outcomes = await Promise.all(running);
+		expect(outcomes.map(({ status, stdout, stderr }) => [stdout, status, stderr])).toEqual(
+			numbers(count).map((n) => [`${n}\n`, n % 7, ""]),
+		);
+		expect(user.starts("shopping") - before).toBe(1);
+		expect(user.brokerPids()).toHaveLength(1);
+	},
+);
 
 it("runs and requests of all kinds at once, on vms of their own, don't disturb each other", async () => {
 	const outcomes = await Promise.all(

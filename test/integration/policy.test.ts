@@ -2,10 +2,10 @@
 import { chmodSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { nothingLeft, type Outcome } from "../e2e/harness.ts";
-import { type FakeUser, isRoot, otherUid } from "./fake-user.ts";
+import { type FakeUser, managerUids } from "./fake-user.ts";
 import { allowAll, PolicyUser, policyVmNames } from "./policy-user.ts";
 
-describe.each(isRoot ? [undefined, otherUid] : [undefined])("of a user with the uid %s", (uid) => {
+describe.each(managerUids)("of a user with the uid %s", (uid) => {
 	let mine: PolicyUser;
 	let user: FakeUser;
 

@@ -4,17 +4,19 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { nothingLeft, sha256Of } from "../e2e/harness.ts";
-import { FakeUser, isRoot, otherUid } from "./fake-user.ts";
+import { FakeUser, managerUids } from "./fake-user.ts";
 
 const vms = [
 	{ id: 5, name: "shopping" },
 	{ id: 15, name: "disp", disposable: true },
 ];
 
-const users: { readonly who: string; readonly uid?: number }[] = [{ who: "the tests' own user" }];
-if (isRoot) users.push({ who: "a user who is not root", uid: otherUid });
+/** The tests' own has the same of real guests (test/e2e/main-job.test.ts). */
+const users = managerUids.map((uid) =>
+	uid === undefined ? { who: "the tests' own user" } : { who: "a user who is not root", uid },
+);
 
-describe.each(users)("run-in-vm as $who", ({ uid }) => {
+describe.each(users)("run-in-vm as $who", ({ uid }: { uid?: number }) => {
 	let user: FakeUser;
 
 	beforeAll(() => {
