@@ -129,6 +129,15 @@ export const table: readonly Row[] = [
 	},
 	// What a guest may ask of the host's sound server. Who moves the bytes is another room.
 	{ room: "src/sound", ours: ["src/errors.ts", "src/terminal"], pure: true },
+	// Trees of files as archives, and what is said about a copy: the same at both ends.
+	{ room: "src/tar", ours: ["src/errors.ts"], node: ["buffer"], pure: true },
+	{
+		room: "src/copy",
+		ours: ["src/errors.ts", ...vmNames, "src/tar", "src/terminal"],
+		node: ["path"],
+		pure: true,
+	},
+	{ room: "src/trees", ours: ["src/errors.ts", "src/tar"], node: ["buffer", "crypto", "fs", "path"] },
 	{ room: "src/guest", ours: [...bottom, "src/protocol"], packages: ["rxjs"], node: "all" },
 	{ room: "src/guest/agent", ours: ["src/errors.ts", "src/protocol", ...vsock], node: "all" },
 	{ room: "src/guest/agent/libc.ts", ours: [], node: ["module"] },
@@ -147,7 +156,11 @@ export const table: readonly Row[] = [
 	// The program in the guest that knows what else is in it.
 	{
 		room: "src/guest/programs",
-		ours: ["src/errors.ts", programIds, "src/guest/agent/libc.ts"],
+		ours: [
+			...["src/errors.ts", programIds, "src/guest/agent/libc.ts"],
+			// What both ends of a copy say is safe text already.
+			...["src/copy", "src/tar", "src/trees", "src/terminal"],
+		],
 		node: "all",
 	},
 	{
@@ -192,6 +205,18 @@ export const table: readonly Row[] = [
 		],
 		node: "all",
 	},
+	// A program of its own, with run-in-vm's sessions, and the configuration, which no client reads.
+	{
+		room: "src/cli/copy",
+		ours: [
+			...[...bottom, ...vmNames, settable, programIds, colors, "src/config", "src/config/find-config.ts"],
+			...["src/host", "src/host/xdg.ts", "src/open", "src/policy", "src/vmm", "src/runtime-directory.ts"],
+			...["src/protocol", "src/terminal", "src/session-client", "src/copy", "src/tar", "src/trees"],
+			...["src/cli", "src/cli/options.ts", "src/cli/commands"],
+		],
+		packages: ["valibot"],
+		node: "all",
+	},
 	{
 		room: "src/admin",
 		ours: [
@@ -212,9 +237,16 @@ export const table: readonly Row[] = [
 				"open",
 			].map((name) => `src/${name}`),
 			...[madeMark, programIds],
-			...["activation", "dbus", "cli/options.ts", "cli/commands", "admin/completion", "admin/man", "admin/host"].map(
-				(name) => `src/${name}`,
-			),
+			...[
+				"activation",
+				"dbus",
+				"cli/options.ts",
+				"cli/commands",
+				"admin/completion",
+				"admin/copy",
+				"admin/man",
+				"admin/host",
+			].map((name) => `src/${name}`),
 		],
 		packages: ["execa", "valibot"],
 		node: "all",
