@@ -28,6 +28,30 @@ type SharingVm = Pick<VmConfig, "name" | "sharedDirectories">;
  */
 export async function openFile(path: string, vms: readonly SharingVm[]): Promise<OpenedFile> {
 	const shown = toSafeText(path);
+	const { handle, real } = await openBeyondGuests(path, vms, constants.O_RDONLY);
+	try {
+		const found = await handle.stat();
+		if (!found.isFile())
+			throw new QubesLiteError("BadRequest", `${shown} is not a regular file, and only those are opened`);
+		if (found.size > openFileMaxBytes) {
+			throw new QubesLiteError("Limit", `${shown} is larger than ${openFileMaxBytes / 2 ** 20} MiB`, {
+				remedy: "share its directory with the vm: sharedDirectories in the configuration, or copy it: qubes-lite cp",
+			});
+		}
+		return { path: real, handle, bytes: found.size, [Symbol.asyncDispose]: () => handle.close() };
+	} catch (cause) {
+		await handle.close();
+		throw QubesLiteError.from(cause);
+	}
+}
+
+/** Whatever `path` leads to, opened by the rules of openFile, and its path without links. `flags` of open(2). Throws BadRequest, with the system's error as its cause. */
+export async function openBeyondGuests(
+	path: string,
+	vms: readonly SharingVm[],
+	flags: number,
+): Promise<{ readonly handle: FileHandle; readonly real: string }> {
+	const shown = toSafeText(path);
 	let handle: FileHandle | undefined;
 	try {
 		const way = await followWay(resolve(path), linkAt);
@@ -35,18 +59,9 @@ export async function openFile(path: string, vms: readonly SharingVm[]): Promise
 		if (left !== undefined) throw toRefusal(shown, way.end, left);
 		const real = way.end;
 		// O_NONBLOCK: the open of a FIFO would wait for a writer.
-		handle = await open(real, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+		handle = await open(real, flags | constants.O_NOFOLLOW | constants.O_NONBLOCK);
 		await checkPlace(handle, real, shown);
-		const found = await handle.stat();
-		if (!found.isFile())
-			throw new QubesLiteError("BadRequest", `${shown} is not a regular file, and only those are opened`);
-		if (found.size > openFileMaxBytes) {
-			throw new QubesLiteError("Limit", `${shown} is larger than ${openFileMaxBytes / 2 ** 20} MiB`, {
-				remedy: "share its directory with the vm: sharedDirectories in the configuration",
-			});
-		}
-		const opened = handle;
-		return { path: real, handle, bytes: found.size, [Symbol.asyncDispose]: () => opened.close() };
+		return { handle, real };
 	} catch (cause) {
 		await handle?.close();
 		if (cause instanceof QubesLiteError) throw cause;
