@@ -15,6 +15,7 @@ const alias = { rxjs: `${root}node_modules/rxjs/dist/esm/index.js` };
 const quickPrograms = {
 	"run-in-vm": "src/cli/run-in-vm.ts",
 	"qubes-lite": "src/cli/qubes-lite.ts",
+	copy: "src/cli/copy/main.ts",
 	broker: "src/broker/main.ts",
 	agent: "src/guest/agent/main.ts",
 	programs: "src/guest/programs/main.ts",

@@ -18,6 +18,7 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const programs = [
 	"run-in-vm.cjs",
 	"qubes-lite.cjs",
+	"copy.cjs",
 	"broker.cjs",
 	"agent.cjs",
 	"programs.cjs",

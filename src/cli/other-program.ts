@@ -10,7 +10,10 @@ const fromKeys = ["SIGINT", "SIGQUIT"] as const;
 const passedOn = ["SIGTERM", "SIGHUP"] as const;
 
 /** Resolves with its exit status, 128 + the number of the signal that ended it. Rejects where it can't be started. */
-export function runOtherProgram(bundle: "image.mjs" | "admin.mjs", words: readonly string[]): Promise<number> {
+export function runOtherProgram(
+	bundle: "image.mjs" | "admin.mjs" | "copy.cjs",
+	words: readonly string[],
+): Promise<number> {
 	const path = fileURLToPath(new URL(`./${bundle}`, import.meta.url));
 	const child = spawn(process.execPath, [path, ...words], { stdio: "inherit" });
 	for (const signal of fromKeys) process.on(signal, () => {});

@@ -43,6 +43,7 @@ const runners: Readonly<Record<CommandName, Runner>> = {
 	open: other("open", "admin.mjs"),
 	"clip copy": (words) => clip("copy", words),
 	"clip paste": (words) => clip("paste", words),
+	cp: (words) => runOtherProgram("copy.cjs", words),
 	"desktop sync": other("desktop sync", "admin.mjs"),
 	"desktop ls": other("desktop ls", "admin.mjs"),
 	"desktop remove": other("desktop remove", "admin.mjs"),

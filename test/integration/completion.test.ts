@@ -107,6 +107,9 @@ const completed: readonly (readonly [string, string])[] = [
 	["qubes-lite host tap --pri", "nt"],
 	["qubes-lite host tap --print --format networkm", "anager"],
 	["qubes-lite host tap --print --nat eth0 shopping va", "ult"],
+	["qubes-lite cp a-f", "ile.json"],
+	["qubes-lite cp --fo", "rce"],
+	["qubes-lite cp a-file.json sho", "pping:"],
 	["qubes-lite logs --fol", "low"],
 	["qubes-lite logs -n 3 sho", "pping"],
 	["qubes-lite logs --lines=3 sho", "pping"],
@@ -132,6 +135,7 @@ const completed: readonly (readonly [string, string])[] = [
 const left = [
 	"qubes-lite status shopping va",
 	"qubes-lite doctor sho",
+	"qubes-lite cp shopping:a-f",
 	"qubes-lite sho",
 	"qubes-lite logs -n sho",
 	"qubes-lite stop -- --fo",

@@ -41,6 +41,24 @@ _qubes_lite_files() {
 	mapfile -t COMPREPLY < <(compgen "$1" -- "$2")
 }
 
+# Files that begin with $1, and vms with a colon; behind that colon is the guest's.
+_qubes_lite_places() {
+	local -a names=() files=()
+	local name
+	[[ $1 == : || \${words[last - 1]} == : ]] && return 0
+	mapfile -t names < <(command qubes-lite completion --vms 2>/dev/null)
+	for name in "\${names[@]}"; do
+		[[ $name == "$1"* ]] && COMPREPLY+=("$name:")
+	done
+	if ((\${#COMPREPLY[@]} == 0)); then
+		_qubes_lite_files -f "$1"
+	else
+		compopt -o nospace 2>/dev/null
+		mapfile -t files < <(compgen -f -- "$1")
+		COMPREPLY+=("\${files[@]}")
+	fi
+}
+
 # Completes $2, the value of the option $1: "qubes-lite logs -n".
 _qubes_lite_value() {
 	case $1 in
@@ -221,6 +239,7 @@ function formatSource(source: Source): string {
 	if (source === null) return "";
 	if ("words" in source) return `_qubes_lite_offer "$2" ${formatWords(source.words)}`;
 	if (source.completes === "vm") return '_qubes_lite_vms "$2"';
+	if (source.completes === "place") return '_qubes_lite_places "$2"';
 	return `_qubes_lite_files ${source.completes === "directory" ? "-d" : "-f"} "$2"`;
 }
 

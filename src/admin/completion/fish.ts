@@ -22,6 +22,16 @@ function __qubes_lite_vms
     type -q qubes-lite; and command qubes-lite completion --vms 2>/dev/null
 end
 
+# Files, and vms with a colon; behind that colon is the guest's.
+function __qubes_lite_places
+    set -l token (commandline -ct)
+    string match -qr '^[^/]*:' -- $token; and return
+    for vm in (__qubes_lite_vms)
+        echo $vm:
+    end
+    __fish_complete_path $token
+end
+
 # Whether the command line is that of the command $argv.
 function __qubes_lite_in
     set -l words (commandline -opc)
@@ -142,6 +152,7 @@ function formatSource(source: Source): string {
 	if (source === null) return "";
 	if ("words" in source) return `-f -a ${quote(source.words.join(" "))}`;
 	if (source.completes === "vm") return "-f -a '(__qubes_lite_vms)'";
+	if (source.completes === "place") return "-f -a '(__qubes_lite_places)'";
 	return source.completes === "directory" ? "-f -a '(__fish_complete_directories)'" : "-F";
 }
 

@@ -24,6 +24,15 @@ _qubes_lite_vms() {
 	_wanted vms expl vm compadd -a names
 }
 
+# Files, and vms with a colon; behind that colon is the guest's.
+_qubes_lite_places() {
+	local -a names expl
+	[[ $PREFIX == *:* && $PREFIX != */* ]] && return 1
+	names=(\${(f)"$(command qubes-lite completion --vms 2>/dev/null)"})
+	_wanted vms expl vm compadd -S : -a names
+	_files
+}
+
 _qubes_lite() {
 	local line= word
 	local -a members
@@ -129,5 +138,6 @@ function formatSource(source: Source): string {
 	if (source === null) return " ";
 	if ("words" in source) return `(${source.words.join(" ")})`;
 	if (source.completes === "vm") return "_qubes_lite_vms";
+	if (source.completes === "place") return "_qubes_lite_places";
 	return source.completes === "directory" ? "_directories" : "_files";
 }

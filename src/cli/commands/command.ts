@@ -4,8 +4,8 @@
  */
 import type { Option, Pointers } from "../options.ts";
 
-/** What a shell offers in the place of a value. */
-export type Completes = "vm" | "file" | "directory" | "command";
+/** What a shell offers in the place of a value; a place is a file here, or "VM:". */
+export type Completes = "vm" | "file" | "directory" | "command" | "place";
 
 export interface DocumentedOption extends Option {
 	/** A phrase without a full stop. */

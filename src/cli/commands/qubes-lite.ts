@@ -234,6 +234,43 @@ export const commands = {
 		},
 		operand: aVm,
 	},
+	cp: {
+		help: "copies files and directories into a vm, or out of it",
+		more: "One side is VM:PATH, from the home of the guest's user on; VM: is that home itself. ./a:b is a file here. A copy goes into a directory that is there, else it takes the name; several need a directory. What is there already stays, unless -f is given. Modes and times of change are kept, owners are not; symbolic links stay links, and those that lead out of what is copied are left out, as are sockets, FIFOs and devices: then the exit status is 1. Until all has come nothing has its name. `VM:PATH -` writes a tar archive to standard output.",
+		options: {
+			force: {
+				names: ["--force", "-f"],
+				value: "none",
+				help: "replaces files that are there, and joins directories",
+			},
+			recursive: {
+				names: ["--recursive", "-r"],
+				value: "none",
+				help: "directories with all that is in them, as always",
+			},
+			quiet: { names: ["--quiet", "-q"], value: "none", help: "shows no progress" },
+			user: {
+				...{ names: ["--user", "-u"], value: "required", arg: "USER", wants: "a name" },
+				help: "whose files they are in the guest, instead of its ordinary user's",
+			},
+			"max-bytes": {
+				...{ names: ["--max-bytes"], value: "required", arg: "N", wants: "a number of bytes" },
+				help: "takes no more than that out of a vm (16G unless it is said); K, M, G and T are powers of 1024",
+			},
+			json: { ...json, help: "says as JSON how many files and bytes were copied, for programs" },
+			help,
+		},
+		operand: {
+			...{ name: "SOURCE", least: 1, most: anyNumber, missing: "what is to be copied, and where to?" },
+			completes: "place",
+		},
+		pointers: {
+			"-a": "modes and times are kept anyway",
+			"-p": "modes and times are kept anyway",
+			"-R": "-r, or nothing at all",
+		},
+		usages: ["[-f] [-q] [-u USER] [--json] SOURCE… DEST"],
+	},
 	"desktop sync": {
 		help: "puts vms' programs into this desktop's menu",
 		more: "Those that the configuration lists, and those that guests report: running ones are asked, of others the last report counts. With VM only that guest is asked. `install` does it at its end, and the broker when the configuration has changed or a vm has booted.",
@@ -314,6 +351,8 @@ export const foreignCommands: Readonly<Record<string, string>> = {
 	exec: "run-in-vm VM COMMAND",
 	shell: "run-in-vm VM sh",
 	attach: "run-in-vm --attach ID",
+	copy: `${program} cp SOURCE… DEST`,
+	scp: `${program} cp SOURCE… DEST`,
 };
 
 export type CommandName = keyof typeof commands;
