@@ -1,113 +1,28 @@
 /**
  * `npm run demo`: sets up what is missing, then does the main job on real guests and checks every result. Runs in
- * directories of its own, so that it neither sees nor touches the user's vms; leaves nothing running.
+ * directories of its own, so that it neither sees nor touches the user's vms; leaves nothing running. With --gui it is
+ * a browser in a vm, on a compositor that draws into a file.
  */
-import { spawn } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { browserVm, showWindows } from "./demo-gui.ts";
+import { Demo, isLeftAlone } from "./demo-stage.ts";
 import { setUpOrExit } from "./setup.ts";
 
 const bin = fileURLToPath(new URL("../bin", import.meta.url));
-const isTerminal = process.stdout.isTTY;
-const bold = (text: string): string => (isTerminal ? `\x1b[1m${text}\x1b[0m` : text);
+
+const { gui: isGui } = parseArgs({ options: { gui: { type: "boolean", default: false } } }).values;
 
 /** The seed's vms, with an idleTimeout that one can wait for. */
-const config = {
-	version: 1,
-	vms: [
-		{ id: 5, name: "shopping", memory: 512, idleTimeout: 6 },
-		{ id: 13, name: "vault", memory: 512, network: false, idleTimeout: 60 },
-		{ id: 15, name: "disp", memory: 512, disposable: true },
-	],
-};
-
-interface Outcome {
-	readonly stdout: string;
-	readonly stderr: string;
-	readonly status: number;
-}
-
-class Demo {
-	readonly #env: NodeJS.ProcessEnv;
-	#failures = 0;
-
-	constructor(env: NodeJS.ProcessEnv) {
-		this.#env = env;
-	}
-
-	get failures(): number {
-		return this.#failures;
-	}
-
-	say(text: string): void {
-		process.stdout.write(`\n${text}\n`);
-	}
-
-	/** Types `line`, shows what it prints, and holds its outcome against `expected`. */
-	async type(line: string, expected: string, isExpected: (outcome: Outcome) => boolean): Promise<void> {
-		process.stdout.write(`${bold(`$ ${line}`)}\n`);
-		const beganAt = performance.now();
-		const outcome = await this.#run(line);
-		const seconds = ((performance.now() - beganAt) / 1000).toFixed(1);
-		const isGood = isExpected(outcome);
-		if (!isGood) this.#failures += 1;
-		const verdict = isGood ? "as it should be" : `NOT as it should be (status ${outcome.status})`;
-		process.stdout.write(`  # ${expected}: ${verdict}, ${seconds} s\n`);
-	}
-
-	/** The same command's output, unseen. */
-	async quietly(line: string): Promise<Outcome> {
-		return this.#run(line, false);
-	}
-
-	/** The client's own progress line appears only where stderr is the terminal, so that one is passed through there. */
-	#run(line: string, isShown = true): Promise<Outcome> {
-		const stderrKind = isShown && process.stderr.isTTY ? "inherit" : "pipe";
-		const child = spawn("/bin/sh", ["-c", line], { env: this.#env, stdio: ["ignore", "pipe", stderrKind] });
-		let stdout = "";
-		let stderr = "";
-		child.stdout?.on("data", (chunk: Buffer) => {
-			stdout += chunk.toString();
-			if (isShown) process.stdout.write(chunk);
-		});
-		child.stderr?.on("data", (chunk: Buffer) => {
-			stderr += chunk.toString();
-			if (isShown) process.stderr.write(chunk);
-		});
-		return new Promise((resolve, reject) => {
-			child.once("error", reject);
-			child.once("close", (code) => resolve({ stdout, stderr, status: code ?? 255 }));
-		});
-	}
-
-	/** Looks again and again until `isReached`, showing that time passes; false after `seconds`. */
-	async waitFor(what: string, isReached: () => boolean | Promise<boolean>, seconds: number): Promise<boolean> {
-		const deadline = performance.now() + seconds * 1000;
-		let isWaiting = false;
-		let reached = await isReached();
-		while (!reached && performance.now() < deadline) {
-			process.stdout.write(isWaiting ? "." : `  … waiting: ${what} `);
-			isWaiting = true;
-			await new Promise((resolve) => setTimeout(resolve, 500));
-			reached = await isReached();
-		}
-		if (isWaiting) process.stdout.write("\n");
-		return reached;
-	}
-
-	/** Whether `vm` has come down, as its status says. */
-	async isStopped(vm: string): Promise<boolean> {
-		return JSON.parse((await this.#run(`qubes-lite status --json ${vm}`, false)).stdout).vm.state === "stopped";
-	}
-
-	check(expected: string, isGood: boolean): void {
-		if (!isGood) this.#failures += 1;
-		process.stdout.write(`  # ${expected}: ${isGood ? "as it should be" : "NOT as it should be"}\n`);
-	}
-}
+const plainVms = [
+	{ id: 5, name: "shopping", memory: 512, idleTimeout: 6 },
+	{ id: 13, name: "vault", memory: 512, network: false, idleTimeout: 60 },
+	{ id: 15, name: "disp", memory: 512, disposable: true },
+];
+const config = { version: 1, vms: isGui ? [browserVm] : plainVms };
 
 async function show(demo: Demo): Promise<void> {
 	demo.say("A run in a vm that is not even booted: it boots by itself.");
@@ -153,36 +68,24 @@ async function show(demo: Demo): Promise<void> {
 	await demo.type("qubes-lite stop vault disp", "stopped", (o) => o.status === 0);
 }
 
-/** Whether any process (broker, shim, vmm, helper) still carries the demo's directory in its words or environment. */
-function isLeftAlone(directory: string): boolean {
-	return readdirSync("/proc").every((pid) => {
-		if (!/^[0-9]+$/.test(pid)) return true;
-		try {
-			return !["cmdline", "environ"].some((name) => readFileSync(`/proc/${pid}/${name}`, "utf8").includes(directory));
-		} catch {
-			/** It has just ended, or is another user's. */
-			return true;
-		}
-	});
-}
-
-await setUpOrExit("use");
+await setUpOrExit(isGui ? "gui" : "use");
 /** Short, since a socket's path has room for 107 bytes. */
 const directory = await mkdtemp(join(tmpdir(), "ql-demo-"));
 try {
 	await writeFile(join(directory, "config.json"), JSON.stringify(config, null, 2));
-	const demo = new Demo({
+	const env: NodeJS.ProcessEnv = {
 		...process.env,
 		PATH: `${bin}:${process.env.PATH}`,
 		QUBES_LITE_CONFIG: join(directory, "config.json"),
 		QUBES_LITE_BROKER_IDLE_MS: "1000",
 		XDG_RUNTIME_DIR: directory,
 		XDG_STATE_HOME: join(directory, "state"),
-	});
+	};
+	const demo = new Demo(env);
 	try {
-		await show(demo);
+		await (isGui ? showWindows(demo, env) : show(demo));
 	} finally {
-		await demo.quietly("qubes-lite stop --force shopping vault disp");
+		await demo.quietly(`qubes-lite stop --force ${config.vms.map(({ name }) => name).join(" ")}`);
 	}
 	const isAlone = await demo.waitFor("the broker leaves by itself", () => isLeftAlone(directory), 30);
 	demo.check("nothing is left running", isAlone);

@@ -43,9 +43,20 @@ const requirements: readonly Requirement[] = [
 	{ file: "/usr/share/keyrings/debian-archive-keyring.gpg", debianPackage: "debian-archive-keyring" },
 ];
 
+/** For guests with programs of Debian's, and to see their windows. */
+const windows: readonly Requirement[] = [
+	{ file: "mmdebstrap", debianPackage: "mmdebstrap" },
+	{ file: "waypipe", debianPackage: "waypipe" },
+	{ file: "sway", debianPackage: "sway" },
+	{ file: "wtype", debianPackage: "wtype" },
+	{ file: "grim", debianPackage: "grim" },
+	{ file: "/usr/share/fonts/truetype/dejavu/DejaVuSansMono.ttf", debianPackage: "fonts-dejavu-core" },
+];
+
 /** What else is needed: by the tests a terminal to look at, a user manager with a bus, the shells that we complete for, who formats man pages, what README's status bars run, what makes TAPs and rules for them, what judges menu entries, what evaluates nix/ and what its images are made of here, what compiles nix/mktuntap and who knows SOCK_SEQPACKET, strangers on the bus, a sound server and its programs, by the bench what we are compared with. */
 const extras: Readonly<Record<Purpose, readonly Requirement[]>> = {
 	use: [],
+	gui: windows,
 	tests: [
 		{ file: "tmux", debianPackage: "tmux" },
 		{ file: "/lib/systemd/systemd", debianPackage: "systemd" },
@@ -69,13 +80,8 @@ const extras: Readonly<Record<Purpose, readonly Requirement[]>> = {
 		{ file: "/usr/lib/execline/bin/execlineb", debianPackage: "execline" },
 		{ file: "mke2fs", debianPackage: "e2fsprogs" },
 		{ file: "qemu-img", debianPackage: "qemu-utils" },
-		{ file: "mmdebstrap", debianPackage: "mmdebstrap" },
-		{ file: "sway", debianPackage: "sway" },
-		{ file: "wtype", debianPackage: "wtype" },
-		{ file: "grim", debianPackage: "grim" },
+		...windows,
 		{ file: "foot", debianPackage: "foot" },
-		{ file: "/usr/share/fonts/truetype/dejavu/DejaVuSansMono.ttf", debianPackage: "fonts-dejavu-core" },
-		{ file: "waypipe", debianPackage: "waypipe" },
 		{ file: "wl-copy", debianPackage: "wl-clipboard" },
 		{ file: "/usr/share/wayland/wayland.xml", debianPackage: "libwayland-dev" },
 		{ file: "/usr/share/wayland-protocols/stable/xdg-shell/xdg-shell.xml", debianPackage: "wayland-protocols" },
@@ -88,7 +94,7 @@ const extras: Readonly<Record<Purpose, readonly Requirement[]>> = {
 	],
 };
 
-export type Purpose = "use" | "tests" | "bench";
+export type Purpose = "use" | "gui" | "tests" | "bench";
 
 /** Older lists name packages that the mirror may have replaced. */
 const listsMaxAgeMs = 7 * 24 * 60 * 60 * 1000;

@@ -142,6 +142,20 @@ export class Compositor {
 		if (status !== 0) throw new Error(`grim: ${stderr}`);
 	}
 
+	/** How many of the pixels that are to be seen have each colour, by its three bytes in hex. */
+	colours(): ReadonlyMap<string, number> {
+		// P6: three words, and behind one blank three bytes for each pixel (netpbm's ppm(5)).
+		const { stdout, status, stderr } = this.#run("grim", ["-t", "ppm", "-"]);
+		if (status !== 0) throw new Error(`grim: ${stderr}`);
+		const head = /^P6\s+\d+\s+\d+\s+255\s/.exec(stdout.toString("latin1", 0, 64))?.[0] ?? "";
+		const counts = new Map<string, number>();
+		for (let at = head.length; at + 3 <= stdout.length; at += 3) {
+			const colour = stdout.toString("hex", at, at + 3);
+			counts.set(colour, (counts.get(colour) ?? 0) + 1);
+		}
+		return counts;
+	}
+
 	/** Types `text` into the window that has the keyboard. Resolves when it is sent. */
 	async type(text: string): Promise<void> {
 		const { status, stderr } = this.#run("wtype", [text]);
@@ -179,7 +193,11 @@ export class Compositor {
 	}
 
 	#run(program: string, words: readonly string[]) {
-		return spawnSync(program, words, { env: { PATH: process.env.PATH, ...this.env }, timeout: 20_000 });
+		return spawnSync(program, words, {
+			env: { PATH: process.env.PATH, ...this.env },
+			timeout: 20_000,
+			maxBuffer: 64 * 1024 * 1024,
+		});
 	}
 
 	#spawn(program: string, words: readonly string[], environment: Record<string, string>): ChildProcess {
