@@ -1,9 +1,10 @@
 /** The compositor that other tests look at: what they rely on. */
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Compositor } from "../e2e/compositor.ts";
+import { Pointer } from "../e2e/pointer.ts";
 
 const compositor = new Compositor();
 beforeAll(() => compositor.start());
@@ -25,6 +26,28 @@ test("A window comes into the tree with its title, has the keyboard, is in the p
 		foot.kill();
 	}
 	await compositor.until("its window is gone", () => compositor.tree().length === 0);
+});
+
+test("A pointer that is plugged in reaches the window that is under it.", async () => {
+	const environment = { PATH: process.env.PATH, HOME: compositor.directory, ...compositor.env };
+	const feet: ChildProcess[] = [];
+	const pointer = await Pointer.plug(compositor);
+	try {
+		for (const title of ["left", "right"]) {
+			feet.push(spawn("foot", [`--title=${title}`, "sleep", "60"], { env: environment }));
+			await compositor.until(`${title} is there`, () => compositor.tree().some(({ name }) => name === title));
+		}
+		const focused = (): string | null | undefined => compositor.tree().find((window) => window.focused)?.name;
+		expect(focused()).toBe("right");
+		pointer.move(100, 300);
+		pointer.press();
+		pointer.release();
+		await compositor.until("left has the keyboard", () => focused() === "left");
+	} finally {
+		pointer.unplug();
+		for (const foot of feet) foot.kill();
+	}
+	await compositor.until("they are gone", () => compositor.tree().length === 0);
 });
 
 test("Nothing of it is left when it has stopped, and it may be stopped again.", async () => {
