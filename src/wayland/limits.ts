@@ -7,7 +7,7 @@ const KiB = 1024;
 const MiB = 1024 * KiB;
 
 export interface DisplayLimits {
-	/** Programs of a vm that show windows: each has a process of waypipe's on the host. */
+	/** Of a vm's programs, each with a process of waypipe's on the host. Firefox opens one for each of its own processes. */
 	readonly connections: number;
 	/** Windows of a vm, shown or not. Compositors lay all of them out, and people look for one among them. */
 	readonly toplevels: number;
@@ -31,6 +31,8 @@ export interface DisplayLimits {
 	readonly clipboardBytes: number;
 	/** What one source may offer; office programs offer forty. */
 	readonly mimeTypes: number;
+	/** What all sources of a connection offer together; programs keep one source, or two. */
+	readonly allMimeTypes: number;
 	/** Pastes of a vm that go on at a time. */
 	readonly transfers: number;
 	/** Offers of the vm's own clipboard that a connection keeps; programs keep the last one. */
@@ -38,7 +40,7 @@ export interface DisplayLimits {
 }
 
 export const defaultLimits: DisplayLimits = {
-	connections: 64,
+	connections: 200,
 	toplevels: 200,
 	objects: 16_384,
 	fileBytes: 1024 * MiB,
@@ -50,6 +52,7 @@ export const defaultLimits: DisplayLimits = {
 	heldBytes: 32 * MiB,
 	clipboardBytes: 16 * MiB,
 	mimeTypes: 128,
+	allMimeTypes: 2048,
 	transfers: 32,
 	offers: 256,
 };

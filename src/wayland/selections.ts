@@ -35,6 +35,7 @@ export class Selections {
 	/** By the guest's ids. */
 	readonly #offers = new Map<number, Selection>();
 	readonly #unwatch: () => void;
+	#typeCount = 0;
 	#isFocused = false;
 
 	constructor(peers: SelectionPeers, clipboard: VmClipboard) {
@@ -51,14 +52,8 @@ export class Selections {
 			return undefined;
 		},
 		"wl_data_source.offer": ({ object, message, values: [type] }) => {
-			const source = this.#sources.get(object);
-			const { limits, typePrefix } = this.#peers;
-			if (Buffer.byteLength(String(type)) > typeBytes)
-				throw new GuestFault("it offers a type with an endless name", "Limit");
-			if (source !== undefined && source.types.length >= limits.mimeTypes)
-				throw new GuestFault(`it offers more than ${limits.mimeTypes} types`, "Limit");
-			source?.types.push(String(type));
-			return [encodeWayland(object.id, message, [`${typePrefix}${type}`])];
+			this.#offer(object, String(type));
+			return [encodeWayland(object.id, message, [`${this.#peers.typePrefix}${type}`])];
 		},
 		"wl_data_source.destroy": ({ object }) => {
 			this.#forget(object);
@@ -107,6 +102,18 @@ export class Selections {
 		for (const object of [...this.#sources.keys()]) this.#forget(object);
 	}
 
+	#offer(object: WaylandObject, type: string): void {
+		const source = this.#sources.get(object);
+		const { mimeTypes, allMimeTypes } = this.#peers.limits;
+		if (Buffer.byteLength(type) > typeBytes) throw new GuestFault("it offers a type with an endless name", "Limit");
+		if (source === undefined || source.types.includes(type)) return;
+		if (source.types.length >= mimeTypes) throw new GuestFault(`it offers more than ${mimeTypes} types`, "Limit");
+		if (this.#typeCount >= allMimeTypes)
+			throw new GuestFault(`one of its programs offers more than ${allMimeTypes} types`, "Limit");
+		this.#typeCount++;
+		source.types.push(type);
+	}
+
 	#paste(selection: Selection, type: string, rid: number): void {
 		const { pipes, limits } = this.#peers;
 		if (!pipes.has(rid)) return;
@@ -148,7 +155,8 @@ export class Selections {
 	}
 
 	#forget(object: WaylandObject): void {
-		const selection = this.#sources.get(object)?.selection;
+		const { types = [], selection } = this.#sources.get(object) ?? {};
+		this.#typeCount -= types.length;
 		this.#sources.delete(object);
 		object.isGone = true;
 		if (selection !== undefined) this.#clipboard.disown(selection);

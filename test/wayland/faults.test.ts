@@ -364,7 +364,17 @@ const tooMuch: readonly Case[] = [
 		sentence: "it offers more than 128 types",
 		act: (program, bound) => {
 			const source = program.make(bound.wl_data_device_manager ?? 0, "wl_data_device_manager.create_data_source");
-			for (;;) program.request(source, "wl_data_source.offer", "a/b");
+			for (let number = 0; ; number++) program.request(source, "wl_data_source.offer", `a/${number}`);
+		},
+	},
+	{
+		what: "types of all sources",
+		sentence: "one of its programs offers more than 2048 types",
+		act: (program, bound) => {
+			for (;;) {
+				const source = program.make(bound.wl_data_device_manager ?? 0, "wl_data_device_manager.create_data_source");
+				for (let number = 0; number < 100; number++) program.request(source, "wl_data_source.offer", `a/${number}`);
+			}
 		},
 	},
 	{
@@ -466,6 +476,17 @@ test("Memory comes back when the compositor lets go of its last user, and when t
 	program.connection.close();
 	const next = new TestProgram(display);
 	expect(next.buffer(next.bindAll(), 1024, 1024)).toBeGreaterThan(0);
+});
+
+test("Types come back with their source, and one that is offered twice is one.", () => {
+	const program = new TestProgram(newDisplay({ limits: { allMimeTypes: 2 } }));
+	const bound = program.bindAll();
+	for (let round = 0; round < 3; round++) {
+		const source = program.make(bound.wl_data_device_manager ?? 0, "wl_data_device_manager.create_data_source");
+		for (const type of ["a/b", "a/b", "c/d"]) program.request(source, "wl_data_source.offer", type);
+		program.request(source, "wl_data_source.destroy");
+	}
+	expect(program.host()).toHaveLength(15);
 });
 
 test("Late pixels of a file that has gone are no fault: they are left out.", () => {
