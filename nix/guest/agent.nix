@@ -6,10 +6,10 @@ let
   home = "${cfg.package.agent}/lib/qubes-lite";
 
   # For the host's progress line and the agent's report (guest-image/guest/init has the others).
-  notePhase = pkgs.writeShellScript "qubes-lite-note-phase" (builtins.readFile ./scripts/note-phase.sh);
+  notePhase = pkgs.writeShellScript "qubes-lite-note-phase" (builtins.readFile ../../guest-image/systemd/note-phase.sh);
 
   # When the guest goes down by its power button, or by a word of its own: the sessions' programs may say goodbye.
-  endSessions = pkgs.writeShellScript "qubes-lite-end-sessions" (builtins.readFile ./scripts/end-sessions.sh);
+  endSessions = pkgs.writeShellScript "qubes-lite-end-sessions" (builtins.readFile ../../guest-image/systemd/end-sessions.sh);
 
   powerOff = pkgs.writeShellScript "qubes-lite-power-off" ''
     exec ${config.systemd.package}/bin/systemctl --no-block poweroff

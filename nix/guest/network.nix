@@ -4,7 +4,7 @@
 
 let
   # The name server's word is ours, since systemd's `nameserver=` belongs to no link there.
-  nameServer = pkgs.writeShellScript "qubes-lite-name-server" (builtins.readFile ./scripts/name-server.sh);
+  nameServer = pkgs.writeShellScript "qubes-lite-name-server" (builtins.readFile ../../guest-image/systemd/name-server.sh);
 in
 {
   networking.hostName = lib.mkDefault "";

@@ -5,7 +5,7 @@ let
   # Generators have no PATH that one may rely on.
   generator = pkgs.writeShellScript "qubes-lite-share-generator" ''
     export PATH=${pkgs.coreutils}/bin
-    ${builtins.readFile ./scripts/share-generator.sh}
+    ${builtins.readFile ../../guest-image/systemd/share-generator.sh}
   '';
 in
 {

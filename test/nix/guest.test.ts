@@ -84,7 +84,7 @@ describe("the kernel's command line", () => {
 
 /** A guest's script as it is, but for these places; with no PATH but that of coreutils and grep, as NixOS' units have it. */
 function runScript(name: string, places: Readonly<Record<string, string>>, env: Readonly<Record<string, string>> = {}) {
-	const text = readFileSync(join(root, "nix/guest/scripts", name), "utf8");
+	const text = readFileSync(join(root, "guest-image/systemd", name), "utf8");
 	const moved = Object.entries(places).reduce((all, [from, to]) => {
 		expect(all).toContain(from);
 		return all.replaceAll(from, to);

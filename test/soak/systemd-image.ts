@@ -116,7 +116,7 @@ function lay(tree: string, { etc, systemd }: Guest): void {
 
 function scriptOf(name: string): string {
 	if (name === "power-off") return "exec systemctl --no-block poweroff\n";
-	const text = readFileSync(join(root, "nix/guest/scripts", `${name}.sh`), "utf8");
+	const text = readFileSync(join(root, "guest-image/systemd", `${name}.sh`), "utf8");
 	return name === "share-generator" ? `export PATH=/usr/bin\n${text}` : text;
 }
 
