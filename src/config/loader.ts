@@ -8,6 +8,7 @@ import { findDisplayProblems } from "./display.ts";
 import { disposablePoolEntries, findPoolProblems, type PoolProblem } from "./disposable-pool.ts";
 import { formatValue } from "./format-value.ts";
 import { crosvmEntries, findCapabilityProblems } from "./hypervisor.ts";
+import { imageEntries } from "./image.ts";
 import { isJsonObject, type JsonObject, type JsonPath, JsonSyntaxError, parseJson } from "./json.ts";
 import { shutdownEntries } from "./lifecycle.ts";
 import { programEntries } from "./programs.ts";
@@ -105,6 +106,7 @@ const nested: Readonly<Record<string, JsonObject>> = {
 	shutdown: shutdownEntries,
 	disks: diskEntries,
 	rootDisk: rootDiskEntries,
+	image: imageEntries,
 	sharedDirectories: sharedDirectoryEntries,
 	programs: programEntries,
 	crosvm: crosvmEntries,

@@ -16,6 +16,7 @@ import {
 	hypervisor,
 	toCrosvmSettings,
 } from "./hypervisor.ts";
+import { type ImageWish, image } from "./image.ts";
 import { isJsonObject } from "./json.ts";
 import { kernelParams } from "./kernel-params.ts";
 import { type Lifecycle, lifecycleEntries, toLifecycle } from "./lifecycle.ts";
@@ -44,8 +45,8 @@ export interface VmConfig extends Lifecycle {
 	/** The guest's vdb, vdc, … */
 	readonly disks: readonly Disk[];
 	readonly sharedDirectories: readonly SharedDirectory[];
-	/** Absolute path of a guest image's directory; without it the default image. */
-	readonly image?: string;
+	/** Absolute path of a guest image's directory, or which packages its image is to have; without it the default image. */
+	readonly image?: string | ImageWish;
 	/** Each in the place of the image's, absolute. */
 	readonly kernel?: string;
 	readonly initramfs?: string;
@@ -134,7 +135,7 @@ export const vmEntries = {
 	disks,
 	sharedDirectories,
 	...lifecycleEntries,
-	image: v.optional(absolutePath),
+	image,
 	kernel: v.optional(absolutePath),
 	initramfs: v.optional(absolutePath),
 	rootDisk,

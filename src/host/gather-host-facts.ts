@@ -2,9 +2,10 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { VmConfig } from "../config/schema.ts";
-import type { Binaries, HostFacts } from "../vmm/host-facts.ts";
+import type { Binaries, HostFacts, ImageFacts } from "../vmm/host-facts.ts";
 import { cachePaths } from "../vmm/image-manifest.ts";
-import { readImage } from "./image-facts.ts";
+import { wishPath } from "../vmm/image-wish.ts";
+import { readImage, readWishedImage } from "./image-facts.ts";
 import { lookAtKvm } from "./kvm.ts";
 import { findNameServer } from "./name-server.ts";
 import { executable, findProgram } from "./programs.ts";
@@ -37,9 +38,7 @@ export function gatherHostFacts(places: HostPlaces, vm: VmConfig): HostFacts {
 		wayland: findWayland(places.session()),
 		nameServer: findNameServer(),
 		displayProgram: [process.execPath, displayScript],
-		image: hasOwnFiles(vm)
-			? null
-			: readImage(imageOf(places, vm), vm.image === undefined ? null : (vm.instanceOf?.name ?? vm.name)),
+		image: hasOwnFiles(vm) ? null : readImageOf(places, vm),
 	};
 }
 
@@ -71,5 +70,21 @@ export const findVhostDeviceVsock = ({ cacheDirectory, searchPath }: Search): st
 	findProgram(searchPath, "vhost-device-vsock") ?? executable(join(cacheDirectory, cachePaths.vhostDeviceVsock));
 
 /** The directory of the image that `vm` boots. */
-export const imageOf = ({ cacheDirectory }: Pick<HostPlaces, "cacheDirectory">, vm: Pick<VmConfig, "image">): string =>
-	vm.image ?? join(cacheDirectory, cachePaths.currentImage);
+export function imageOf(
+	{ cacheDirectory }: Pick<HostPlaces, "cacheDirectory">,
+	{ image }: Pick<VmConfig, "image">,
+): string {
+	if (typeof image === "string") return image;
+	return join(cacheDirectory, image === undefined ? cachePaths.currentImage : wishPath(image));
+}
+
+/** What it boots of that. Throws BootFailed, with what makes the image, or corrects its place. */
+export function readImageOf(
+	places: Pick<HostPlaces, "cacheDirectory">,
+	vm: Pick<VmConfig, "image" | "name" | "instanceOf">,
+): ImageFacts {
+	const directory = imageOf(places, vm);
+	const owner = vm.instanceOf?.name ?? vm.name;
+	if (typeof vm.image === "string") return readImage(directory, owner);
+	return vm.image === undefined ? readImage(directory, null) : readWishedImage(directory, vm.image, owner);
+}

@@ -1,9 +1,11 @@
 /** A guest image on disk: complete, or refused. */
 import { readFileSync, realpathSync, statSync } from "node:fs";
 import { join } from "node:path";
+import type { ImageWish } from "../config/image.ts";
 import { errnoOf, QubesLiteError } from "../errors.ts";
 import type { ImageFacts } from "../vmm/host-facts.ts";
 import { cachePaths, type ImageManifest, parseImageManifest } from "../vmm/image-manifest.ts";
+import { describeWish } from "../vmm/image-wish.ts";
 
 /**
  * Compares sizes, not contents. Throws BootFailed with the remedy where the image is missing or damaged. `owner` is the vm
@@ -16,6 +18,19 @@ export function readImage(directory: string, owner: string | null): ImageFacts {
 		if (owner === null || !(cause instanceof QubesLiteError)) throw cause;
 		const message = `${cause.message}, which the configuration names as the image of ${owner}`;
 		throw new QubesLiteError(cause.code, message, { remedy: ownImageRemedy(owner), cause });
+	}
+}
+
+/** The same of the image that was built for what `vm` asks for. */
+export function readWishedImage(directory: string, wish: ImageWish, vm: string): ImageFacts {
+	const build = `qubes-lite image build ${vm}`;
+	try {
+		return readComplete(directory);
+	} catch (cause) {
+		if (!(cause instanceof QubesLiteError)) throw cause;
+		const isMissing = statSync(directory, { throwIfNoEntry: false }) === undefined;
+		const message = isMissing ? `there is no guest image with ${describeWish(wish)} for ${vm}` : cause.message;
+		throw new QubesLiteError(cause.code, message, { remedy: build, cause });
 	}
 }
 

@@ -31,6 +31,9 @@ const manifestSchema = v.strictObject({
 	rootFormat: v.picklist(["erofs", "ext4"]),
 	/** How its programs' windows come to the host: absent where it has no way of its own. */
 	windows: v.optional(v.picklist(windowWays)),
+	/** Of an image that was made for a wish (config/image.ts): for people who look at it. */
+	suite: v.optional(v.string()),
+	packages: v.optional(v.array(v.string())),
 });
 
 export type ImageManifest = v.InferOutput<typeof manifestSchema>;
@@ -45,6 +48,8 @@ export const cachePaths = {
 	/** One directory per image, named by its key; `current` is a symlink to the default one. */
 	images: "images",
 	currentImage: "images/current",
+	/** Symlinks to the images of vms that ask for packages, by what they ask for (image-wish.ts). */
+	wishes: "images/by-wish",
 	manifest: "image.json",
 	/** The helper unpacked from Debian when none is installed: a symlink to the binary that was chosen. */
 	vhostDeviceVsock: "tools/vhost-device-vsock",

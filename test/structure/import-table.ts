@@ -70,9 +70,12 @@ export const table: readonly Row[] = [
 		room: "src/vmm",
 		ours: [
 			...bottom,
-			...["schema", "addresses", "disks", "hypervisor", "shared-directories"].map((name) => `src/config/${name}.ts`),
+			...["schema", "addresses", "disks", "hypervisor", "image", "shared-directories"].map(
+				(name) => `src/config/${name}.ts`,
+			),
 		],
 		packages: ["valibot"],
+		node: ["crypto"],
 		pure: true,
 	},
 	// A vmm that runs, spoken to. Who starts one is activation/.
@@ -86,7 +89,9 @@ export const table: readonly Row[] = [
 		room: "src/host",
 		ours: [
 			...["errors.ts", "launch-plan.ts", "shell-word.ts", "vmm"].map((name) => `src/${name}`),
-			...["schema", "disks", "addresses", "hypervisor", "shared-directories"].map((name) => `src/config/${name}.ts`),
+			...["schema", "disks", "addresses", "hypervisor", "image", "shared-directories"].map(
+				(name) => `src/config/${name}.ts`,
+			),
 			...[programIds, "src/open", "src/terminal"],
 		],
 		// url: what of ours lies beside the program that looks.
@@ -258,7 +263,11 @@ export const table: readonly Row[] = [
 	{ room: "src/admin/man", ours: ["src/cli/commands", "src/cli/options.ts"], pure: true },
 	{
 		room: "guest-image",
-		ours: [...bottom, "src/vmm/image-manifest.ts", "src/vmm/virtiofsd.ts"],
+		ours: [
+			...[...bottom, ...vmNames, "src/config", "src/config/find-config.ts", "src/host/xdg.ts"],
+			...["manifest", "wish"].map((name) => `src/vmm/image-${name}.ts`),
+			"src/vmm/virtiofsd.ts",
+		],
 		packages: ["execa", "valibot"],
 		node: "all",
 	},

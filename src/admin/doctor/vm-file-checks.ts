@@ -6,10 +6,11 @@ import { dirname, relative } from "node:path";
 import type { Disk } from "../../config/disks.ts";
 import type { VmConfig } from "../../config/schema.ts";
 import { errnoOf, QubesLiteError } from "../../errors.ts";
-import { imageOf } from "../../host/gather-host-facts.ts";
+import { imageOf, readImageOf } from "../../host/gather-host-facts.ts";
 import { readImage } from "../../host/image-facts.ts";
 import { checkShares, missingDiskRemedy, newDiskRemedy } from "../../host/vm-files.ts";
 import { shellWord } from "../../shell-word.ts";
+import type { ImageFacts } from "../../vmm/host-facts.ts";
 import { type Check, type Finding, fail, pass, warn } from "./check.ts";
 import { type DoctorHost, toEditCommand, vmsOf } from "./host.ts";
 
@@ -17,25 +18,29 @@ import { type DoctorHost, toEditCommand, vmsOf } from "./host.ts";
 export function imageChecks(host: DoctorHost): Check[] {
 	const vms = vmsOf(host);
 	const own = vms.filter(({ image }) => image !== undefined);
-	const built: Check = { name: "image", run: () => checkImage(imageOf(host, {}), "qubes-lite image build") };
+	const built: Check = { name: "image", run: () => checkImage(() => readImage(imageOf(host, {}), null)) };
 	return [
 		...(own.length === vms.length && vms.length > 0 ? [] : [built]),
-		...own.map((vm) => ({ name: `image:${vm.name}`, run: () => checkOwnImage(host, imageOf(host, vm)) })),
+		...own.map((vm) => ({ name: `image:${vm.name}`, run: () => checkOwnImage(host, vm) })),
 	];
 }
 
 /** Sizes only, as before a start: reading it all takes a second. */
-function checkImage(directory: string, remedy: string): Finding {
+function checkImage(read: () => ImageFacts, otherRemedy?: string): Finding {
 	try {
-		const { root } = readImage(directory, null);
-		return pass(`the guest image is complete: ${dirname(root)}`);
+		return pass(`the guest image is complete: ${dirname(read().root)}`);
 	} catch (cause) {
-		return fail(QubesLiteError.from(cause).message, remedy);
+		const { message, remedy } = QubesLiteError.from(cause);
+		return fail(message, otherRemedy ?? remedy ?? "qubes-lite image build");
 	}
 }
 
-const checkOwnImage = (host: DoctorHost, directory: string): Finding =>
-	checkImage(directory, `${toEditCommand(host)}   # without "image" it boots the one of: qubes-lite image build`);
+function checkOwnImage(host: DoctorHost, vm: VmConfig): Finding {
+	const { image } = vm;
+	if (typeof image !== "string") return checkImage(() => readImageOf(host, vm));
+	const remedy = `${toEditCommand(host)}   # without "image" it boots the one of: qubes-lite image build`;
+	return checkImage(() => readImage(image, null), remedy);
+}
 
 export const diskChecks = (host: DoctorHost): Check[] =>
 	vmsOf(host)

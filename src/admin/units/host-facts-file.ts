@@ -9,6 +9,7 @@ import { QubesLiteError } from "../../errors.ts";
 import { hasOwnFiles } from "../../host/gather-host-facts.ts";
 import { readImage } from "../../host/image-facts.ts";
 import type { Binaries, HostFacts, ImageFacts } from "../../vmm/host-facts.ts";
+import { describeWish } from "../../vmm/image-wish.ts";
 
 export interface FactsFile {
 	/** Throws BootFailed where the file has no image for it, or that is not complete. */
@@ -100,15 +101,31 @@ export function parseFactsFile(text: string, source: string): FactsFile {
 		of(vm) {
 			const common = { ...facts, user: anyUser, wayland, nameServer, displayProgram, binaries: found };
 			if (hasOwnFiles(vm)) return { ...common, image: null };
-			const named = own.get(vm.name) ?? (vm.image === undefined ? usual : own.get(vm.image));
+			const named = own.get(vm.name) ?? findByPath(vm, usual, own);
 			if (named !== undefined) return { ...common, image: toImage(named, vm) };
-			const [which, remedy] =
-				vm.image === undefined
-					? ["", `add "image" to ${source}`]
-					: [`, ${vm.image}`, `add it to "images" in ${source}, by that path`];
+			const { which, remedy } = describeUnknown(vm, source);
 			throw new QubesLiteError("BootFailed", `${source} does not know the image of ${vm.name}${which}`, { remedy });
 		},
 	};
+}
+
+type NamedImage = v.InferOutput<typeof image>;
+
+/** One that the configuration asks for by its packages has no path: the file has it by the vm's name. */
+function findByPath(
+	{ image }: VmConfig,
+	usual: NamedImage | undefined,
+	own: ReadonlyMap<string, NamedImage>,
+): NamedImage | undefined {
+	if (image === undefined) return usual;
+	return typeof image === "string" ? own.get(image) : undefined;
+}
+
+function describeUnknown({ name, image }: VmConfig, source: string): { which: string; remedy: string } {
+	if (image === undefined) return { which: "", remedy: `add "image" to ${source}` };
+	if (typeof image === "string")
+		return { which: `, ${image}`, remedy: `add it to "images" in ${source}, by that path` };
+	return { which: `, with ${describeWish(image)}`, remedy: `add it to "images" in ${source}, as "${name}"` };
 }
 
 const toImage = (named: string | ImageFacts, { name }: VmConfig): ImageFacts =>
