@@ -80,6 +80,16 @@ export function toOtherSuite(sources: readonly DebianSource[], codename: string,
 	return archive === undefined ? [] : [{ uri: archive.uri, suite }];
 }
 
+/** Releases without the suites of updates that others have. */
+const withoutUpdates = ["sid", "unstable", "experimental"];
+
+/** The machine's sources, for a guest of another release: the same mirrors, with its updates. */
+export function toOtherRelease(sources: readonly DebianSource[], codename: string, suite: string): DebianSource[] {
+	if (suite === codename) return [...sources];
+	if (withoutUpdates.includes(suite)) return toOtherSuite(sources, codename, suite);
+	return sources.map((source) => ({ ...source, suite: source.suite.replace(codename, suite) }));
+}
+
 /** Contents of a deb822 file for apt, with Debian's keyring as the only keys that count. */
 export function formatDebianSources(sources: readonly DebianSource[], keyring: string): string {
 	return sources

@@ -1,5 +1,5 @@
 /**
- * Builds the guest image: finds its inputs, takes each part (kernel, initramfs, root image) from an image that has it
+ * Builds guest images: finds their inputs, takes each part (kernel, initramfs, root image) from an image that has it
  * already or makes it, and publishes the three with their manifest. Needs no root.
  */
 import { copyFile, link, mkdir, open, readFile, stat, writeFile } from "node:fs/promises";
@@ -15,11 +15,11 @@ import {
 } from "./debian-kernel.ts";
 import { buildRoomBytes, checkRoom } from "./disk-room.ts";
 import { findGuestInputs, type GuestInputs } from "./guest-inputs.ts";
-import { createImageStore, findDamage, findFileDamage, type ImageStore, type StoredImage } from "./image-store.ts";
+import { findDamage, findFileDamage, type ImageStore, type StoredImage } from "./image-store.ts";
 import { buildInitramfs, hashInitramfsInputs } from "./initramfs.ts";
 import { sweepOwnedPaths, withOwnedDirectory } from "./owned-directory.ts";
-import type { Progress } from "./progress.ts";
-import { buildRootImage, hashRootInputs } from "./root-image.ts";
+import { megabytes, type Progress } from "./progress.ts";
+import type { RootRecipe } from "./root-recipe.ts";
 import { runTool } from "./run-tool.ts";
 import { hashFile, hashStrings } from "./sha256.ts";
 import { extractVmlinux, type XzDecompress } from "./vmlinux.ts";
@@ -45,10 +45,15 @@ const partKeyLength = 16;
 /** Raised whenever the way from bzImage to vmlinux changes. */
 const kernelVersion = "1";
 
-/** The newest image, built or found; it is `current` afterwards. */
-export async function buildImage(options: BuildOptions): Promise<StoredImage> {
+/** Builds images one after the other, each as its root's recipe says, around the newest kernel. */
+export interface ImageBuilder {
+	readonly inputs: GuestInputs;
+	/** The image, built or found. */
+	build(recipe: RootRecipe): Promise<StoredImage>;
+}
+
+export async function createImageBuilder(options: BuildOptions, store: ImageStore): Promise<ImageBuilder> {
 	const { cacheDirectory, progress, signal, force } = options;
-	const store = createImageStore(cacheDirectory);
 	const kernels = createKernelSource(cacheDirectory, signal);
 	await prepareCache(cacheDirectory, store);
 
@@ -58,13 +63,15 @@ export async function buildImage(options: BuildOptions): Promise<StoredImage> {
 		note(`${found.name} ${found.version} (${found.release})`);
 		return found;
 	});
-	const keys = await hashParts(inputs, kernel);
-	const key = parts.map((part) => keys[part]).join("");
-
-	const existing = force ? undefined : await findWhole(store, key, progress);
-	const image = existing ?? (await makeImage({ ...options, store, kernels, inputs, kernel, keys, key }));
-	await store.setCurrent(key);
-	return image;
+	return {
+		inputs,
+		async build(recipe) {
+			const keys = await hashParts(inputs, kernel, recipe);
+			const key = parts.map((part) => keys[part]).join("");
+			const existing = force ? undefined : await findWhole(store, key, progress);
+			return existing ?? (await makeImage({ ...options, store, kernels, inputs, kernel, recipe, keys, key }));
+		},
+	};
 }
 
 interface Making extends BuildOptions {
@@ -72,20 +79,22 @@ interface Making extends BuildOptions {
 	readonly kernels: KernelSource;
 	readonly inputs: GuestInputs;
 	readonly kernel: DebianKernel;
+	readonly recipe: RootRecipe;
 	readonly keys: Readonly<Record<Part, string>>;
 	readonly key: string;
 }
 
 async function makeImage(making: Making): Promise<StoredImage> {
-	const { store, progress, signal, keys, key, force, inputs } = making;
+	const { store, progress, keys, key, force, recipe } = making;
 	// The work directory and the image are siblings in one directory, so that one rename publishes.
 	await checkRoom(store.directory, buildRoomBytes);
 	return await withOwnedDirectory(store.directory, async (work) => {
 		const image = join(work, "image");
 		await mkdir(image, { mode: 0o755 });
-		const known = force ? [] : await store.list();
+		const known = await store.list();
+		// Kernel and initramfs of the same inputs are the same; what is built anew by force is the root.
 		const reuse = async (part: Part): Promise<StoredImage | undefined> =>
-			await takePart(known, part, keys[part], image);
+			await takePart(force && part === "root" ? [] : known, part, keys[part], image);
 
 		const kernelFrom = await reuse("kernel");
 		const initramfsFrom = await reuse("initramfs");
@@ -96,15 +105,9 @@ async function makeImage(making: Making): Promise<StoredImage> {
 			if (kernelFrom === undefined) await makeKernel(making, files, image);
 			if (initramfsFrom === undefined) await makeInitramfs(making, files, image);
 		}
-		if ((await reuse("root")) === undefined) {
-			await progress.step("root", async (note) => {
-				await mkdir(join(work, "root"));
-				await buildRootImage(inputs, join(work, "root"), join(image, fileNames.root), signal);
-				note(await describeSize(join(image, fileNames.root)));
-			});
-		}
+		if ((await reuse("root")) === undefined) await recipe.build(join(work, "root"), join(image, fileNames.root));
 		return await progress.step("check", async (note) => {
-			const manifest = await describe(image, key, release);
+			const manifest = { ...(await describe(image, key, release)), ...recipe.facts };
 			const published = await store.publish(image, manifest);
 			const damage = await findDamage(published);
 			if (damage !== undefined) throw new QubesLiteError("Internal", `The new image is damaged: ${damage}.`);
@@ -157,11 +160,11 @@ async function prepareCache(cacheDirectory: string, store: ImageStore): Promise<
 	}
 }
 
-async function hashParts(inputs: GuestInputs, kernel: DebianKernel): Promise<Record<Part, string>> {
+async function hashParts(inputs: GuestInputs, kernel: DebianKernel, recipe: RootRecipe): Promise<Record<Part, string>> {
 	const kernelHash = hashStrings([kernelVersion, kernel.sha256]);
-	const [initramfs, root] = await Promise.all([hashInitramfsInputs(inputs, kernelHash), hashRootInputs(inputs)]);
+	const initramfs = await hashInitramfsInputs(inputs, kernelHash);
 	const cut = (hash: string): string => hash.slice(0, partKeyLength);
-	return { kernel: cut(kernelHash), initramfs: cut(initramfs), root: cut(root) };
+	return { kernel: cut(kernelHash), initramfs: cut(initramfs), root: cut(recipe.hash) };
 }
 
 async function findWhole(store: ImageStore, key: string, progress: Progress): Promise<StoredImage | undefined> {
@@ -212,12 +215,4 @@ async function describe(image: string, key: string, kernelRelease: string): Prom
 async function flush(path: string): Promise<void> {
 	await using file = await open(path, "r");
 	await file.sync();
-}
-
-async function describeSize(path: string): Promise<string> {
-	return megabytes((await stat(path)).size);
-}
-
-export function megabytes(bytes: number): string {
-	return `${(bytes / 1e6).toFixed(1)} MB`;
 }

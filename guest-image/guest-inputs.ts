@@ -32,7 +32,10 @@ const nodeMajorMin = 24;
 const agentBundle = new URL("../dist/agent.cjs", import.meta.url);
 const programsBundle = new URL("../dist/programs.cjs", import.meta.url);
 const koffiAddon = new URL("../node_modules/@koromix/koffi-linux-x64/linux_x64/koffi.node", import.meta.url);
+const displayBundle = new URL("../dist/display.cjs", import.meta.url);
 const scriptsDirectory = new URL("../guest-image/guest/", import.meta.url);
+const debianDirectory = new URL("../guest-image/debian", import.meta.url);
+const sharedDirectory = new URL("../guest-image/systemd", import.meta.url);
 
 /** All inputs, or one sentence about the first that is missing. The guest gets the Node that runs this program. */
 export async function findGuestInputs(signal: AbortSignal): Promise<GuestInputs> {
@@ -79,6 +82,28 @@ export async function findGuestInputs(signal: AbortSignal): Promise<GuestInputs>
 		scripts: findGuestScripts(),
 	};
 }
+
+export interface DebianInputs {
+	/** Of the scripts that make a root of Debian, and of root/, our files as they are in the guest. */
+	readonly directory: string;
+	/** Of scripts that guests of NixOS have as well. */
+	readonly shared: string;
+	/** The bundle of the program between waypipe and the host; without it there are no windows yet. */
+	readonly display: string | undefined;
+}
+
+/** What an image with packages needs besides, or one sentence about the first that is missing. */
+export async function findDebianInputs(signal: AbortSignal): Promise<DebianInputs> {
+	for (const [name, debianPackage] of Object.entries(debianPrograms)) await findProgram(name, debianPackage, signal);
+	const display = fileURLToPath(displayBundle);
+	return {
+		directory: fileURLToPath(debianDirectory),
+		shared: fileURLToPath(sharedDirectory),
+		display: (await isReadable(display)) ? display : undefined,
+	};
+}
+
+const debianPrograms = { "mkfs.erofs": "erofs-utils", mmdebstrap: "mmdebstrap", setpriv: "util-linux" };
 
 /** With a final slash. */
 export const findGuestScripts = (): string => fileURLToPath(scriptsDirectory);

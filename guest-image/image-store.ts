@@ -2,10 +2,12 @@
  * The images in the cache: one directory each, named by its key, and the symlink `current`. An image appears by one
  * rename of a complete directory, so whoever looks sees all of it or nothing.
  */
-import { readdir, readFile, readlink, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, readlink, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
+import type { ImageWish } from "../src/config/image.ts";
 import { errnoOf } from "../src/errors.ts";
 import { cachePaths, type ImageManifest, parseImageManifest } from "../src/vmm/image-manifest.ts";
+import { wishPath } from "../src/vmm/image-wish.ts";
 import { makeOwnedPath } from "./owned-directory.ts";
 import { hashFile } from "./sha256.ts";
 
@@ -25,6 +27,8 @@ export interface ImageStore {
 	/** Directory of the image that `current` names; `undefined` when there is none. */
 	findCurrent(): Promise<StoredImage | undefined>;
 	setCurrent(key: string): Promise<void>;
+	/** Makes it the image of all vms with that wish, at once: one that runs keeps what it has. */
+	setWished(wish: ImageWish, key: string): Promise<void>;
 	/**
 	 * Puts the finished `directory` (all but its manifest) in place. Where another build was faster with the same image,
 	 * that one is kept and returned; a damaged one is replaced.
@@ -36,6 +40,7 @@ export interface ImageStore {
 export function createImageStore(cacheDirectory: string): ImageStore {
 	const directory = join(cacheDirectory, cachePaths.images);
 	const current = join(cacheDirectory, cachePaths.currentImage);
+	const wishes = join(cacheDirectory, cachePaths.wishes);
 
 	const find = async (key: string): Promise<StoredImage | undefined> => {
 		const image = await readImage(join(directory, key));
@@ -52,6 +57,12 @@ export function createImageStore(cacheDirectory: string): ImageStore {
 			throw error;
 		}
 		await rm(aside, { recursive: true, force: true });
+	};
+
+	const pointTo = async (target: string, path: string): Promise<void> => {
+		const link = await makeOwnedPath(directory);
+		await symlink(target, link);
+		await rename(link, path);
 	};
 
 	return {
@@ -71,9 +82,12 @@ export function createImageStore(cacheDirectory: string): ImageStore {
 		},
 
 		async setCurrent(key) {
-			const link = await makeOwnedPath(directory);
-			await symlink(key, link);
-			await rename(link, current);
+			await pointTo(key, current);
+		},
+
+		async setWished(wish, key) {
+			await mkdir(wishes, { recursive: true, mode: 0o700 });
+			await pointTo(`../${key}`, join(cacheDirectory, wishPath(wish)));
 		},
 
 		async publish(built, manifest) {

@@ -1,5 +1,5 @@
 /**
- * `qubes-lite image`: builds and lists guest images. Progress and errors go to standard error, data to standard output;
+ * `qubes-lite image`: builds, lists and removes guest images. Progress and errors go to standard error, data to standard output;
  * exit status 0 done, 1 failed, 2 usage, 128 + the signal's number when interrupted.
  */
 import { homedir } from "node:os";
@@ -7,20 +7,25 @@ import { isAbsolute, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { QubesLiteError } from "../src/errors.ts";
 import { assembleImage } from "./assemble-image.ts";
-import { buildImage, megabytes } from "./build-image.ts";
-import { findHelper } from "./debian-helper.ts";
+import { buildImages } from "./build-images.ts";
 import { explainStorageError } from "./disk-room.ts";
 import { createImageStore } from "./image-store.ts";
+import { printImages } from "./list-images.ts";
 import { createProgress } from "./progress.ts";
-import { vhostDeviceVsock, virtiofsd } from "./vm-helpers.ts";
+import { collectGarbage, removeImages } from "./remove-images.ts";
 
-const usage = `Usage: qubes-lite image build [--force]
+const usage = `Usage: qubes-lite image build [--force] [VM...]
        qubes-lite image ls [--json]
+       qubes-lite image rm [--force] KEY...
+       qubes-lite image gc [--dry-run]
        qubes-lite image path
        qubes-lite image assemble --kernel FILE --modules DIR --busybox FILE --root FILE --out DIR [--qcow]
 
-build   makes the guest image of this machine's Debian release the current one (--force: even if nothing changed)
+build   makes the guest image of this machine's Debian release the current one, and the images that these vms, or all,
+        ask for by packages (--force: the newest packages, even if nothing changed)
 ls      lists the images in the cache
+rm      removes images (--force: even if vms of the configuration boot them)
+gc      removes images that no vm needs, and packages that no image of the configuration is made of
 path    prints the directory of the current image
 assemble  makes an image's directory of a kernel, its lib/modules/RELEASE, and a raw erofs or ext4 whose /sbin/init is started;
         a static busybox is for the initramfs; --qcow: the root becomes one
@@ -34,7 +39,12 @@ function cacheDirectoryOf(environment: NodeJS.ProcessEnv): string {
 	return join(isAbsolute(base) ? base : join(homedir(), ".cache"), "qubes-lite");
 }
 
-async function build(cacheDirectory: string, force: boolean, signal: AbortSignal): Promise<void> {
+async function build(
+	cacheDirectory: string,
+	force: boolean,
+	vms: readonly string[],
+	signal: AbortSignal,
+): Promise<void> {
 	const { stderr, env } = process;
 	const progress = createProgress({
 		write: (text) => stderr.write(text),
@@ -42,41 +52,9 @@ async function build(cacheDirectory: string, force: boolean, signal: AbortSignal
 		now: () => performance.now(),
 	});
 	try {
-		await buildImage({ cacheDirectory, force, progress, signal });
-		await progress.step("vsock", async (note) =>
-			note((await findHelper(vhostDeviceVsock, cacheDirectory, signal, note)).origin),
-		);
-		await progress.step("virtiofsd", async (note) => {
-			try {
-				note((await findHelper(virtiofsd, cacheDirectory, signal, note)).origin);
-			} catch (error) {
-				if (!(error instanceof QubesLiteError) || error.code !== "Unsupported") throw error;
-				// Most vms do without it.
-				note("not to be had");
-				progress.say(`${error.message}\n${error.remedy}`);
-			}
-		});
+		await buildImages({ cacheDirectory, force, progress, signal }, vms);
 	} catch (error) {
 		throw explainStorageError(error, cacheDirectory);
-	}
-}
-
-async function list(cacheDirectory: string, asJson: boolean): Promise<void> {
-	const store = createImageStore(cacheDirectory);
-	const current = (await store.findCurrent())?.manifest.key;
-	const images = (await store.list()).map(({ directory, manifest }) => ({
-		key: manifest.key,
-		kernelRelease: manifest.kernelRelease,
-		bytes: manifest.kernel.size + manifest.initramfs.size + manifest.root.size,
-		current: manifest.key === current,
-		directory,
-	}));
-	if (asJson) {
-		process.stdout.write(`${JSON.stringify({ schema: 1, images })}\n`);
-		return;
-	}
-	for (const { key, kernelRelease, bytes, current } of images) {
-		process.stdout.write(`${current ? "*" : " "} ${key}  ${kernelRelease}  ${megabytes(bytes)}\n`);
 	}
 }
 
@@ -98,6 +76,7 @@ function refuseUsage(why: string): number {
 const assembleNames = ["kernel", "modules", "busybox", "root", "out"] as const;
 const options = {
 	force: { type: "boolean" },
+	"dry-run": { type: "boolean" },
 	json: { type: "boolean" },
 	qcow: { type: "boolean" },
 	kernel: { type: "string" },
@@ -108,9 +87,10 @@ const options = {
 	help: { type: "boolean", short: "h" },
 } as const;
 
-/** Which command each goes with. */
-const belongs: readonly (readonly [keyof typeof options, string])[] = [
-	["force", "build"],
+/** Which commands each goes with. */
+const belongs: readonly (readonly [keyof typeof options, ...string[]])[] = [
+	["force", "build", "rm"],
+	["dry-run", "gc"],
 	["json", "ls"],
 	["qcow", "assemble"],
 	...assembleNames.map((name) => [name, "assemble"] as const),
@@ -130,16 +110,24 @@ async function run(args: readonly string[], signal: AbortSignal): Promise<number
 		return 0;
 	}
 	const [command, ...rest] = positionals;
-	if (rest.length > 0) return refuseUsage(`"${rest[0]}" is one argument too many.`);
-	const stray = belongs.find(([name, its]) => values[name] !== undefined && command !== its);
-	if (stray !== undefined) return refuseUsage(`--${stray[0]} goes with ${stray[1]}.`);
+	if (rest.length > 0 && command !== "build" && command !== "rm")
+		return refuseUsage(`"${rest[0]}" is one argument too many.`);
+	const stray = belongs.find(([name, ...its]) => values[name] !== undefined && !its.includes(command ?? ""));
+	if (stray !== undefined) return refuseUsage(`--${stray[0]} goes with ${stray.slice(1).join(" and ")}.`);
 	const cacheDirectory = cacheDirectoryOf(process.env);
 	switch (command) {
 		case "build":
-			await build(cacheDirectory, values.force ?? false, signal);
+			await build(cacheDirectory, values.force ?? false, rest, signal);
 			return 0;
 		case "ls":
-			await list(cacheDirectory, values.json ?? false);
+			await printImages(cacheDirectory, values.json ?? false, Date.now());
+			return 0;
+		case "rm":
+			if (rest.length === 0) return refuseUsage("which image? Its key is missing.");
+			await removeImages(cacheDirectory, rest, values.force ?? false);
+			return 0;
+		case "gc":
+			await collectGarbage(cacheDirectory, values["dry-run"] ?? false);
 			return 0;
 		case "path":
 			await printPath(cacheDirectory);

@@ -5,6 +5,9 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { errnoOf } from "../src/errors.ts";
+import { inNamespaces } from "./namespaces.ts";
+import { runTool } from "./run-tool.ts";
 
 const namePattern = /^\.tmp-(\d{1,10})-(\d{1,20})-[0-9a-f]+$/;
 
@@ -44,8 +47,17 @@ export async function sweepOwnedPaths(parent: string): Promise<number> {
 
 /** A program that a killed build had started may still be writing: a directory that fills again is tried again. */
 async function removeTree(path: string): Promise<void> {
-	await rm(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+	try {
+		await rm(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+	} catch (error) {
+		if (errnoOf(error) !== "EACCES" && errnoOf(error) !== "EPERM") throw error;
+		// A guest's root that was laid on the disk: its files are of other uids, who are this user's own in a namespace.
+		await runTool(inNamespaces(["rm", "-rf", "--", path]), { signal: AbortSignal.timeout(removeWithinMs) });
+	}
 }
+
+/** Of some ten thousand files. */
+const removeWithinMs = 120_000;
 
 /** Start time of a process in clock ticks since boot (proc(5), field 22): with the pid it names one process for good. */
 async function readStartTime(pid: number): Promise<string | undefined> {

@@ -16,7 +16,8 @@ import {
 } from "./apt-sources.ts";
 import { parseStanza, type Stanza } from "./debian-control.ts";
 import { checkRoom } from "./disk-room.ts";
-import { runTool, type ToolOptions } from "./run-tool.ts";
+import { findUnknownPackage, unknownPackage, unmetDependencies } from "./package-words.ts";
+import { runTool, type ToolOptions, wordsOf } from "./run-tool.ts";
 
 const keyring = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
@@ -28,6 +29,9 @@ const updateTimeoutMs = 180_000;
 /** Of waiting for another build that is at it. */
 const lockTimeoutMs = 180_000;
 const downloadTimeoutMs = 600_000;
+
+/** So many names for one that is mistyped. */
+const similarMax = 3;
 
 /** Lists, their caches, and what is downloaded: apt hangs where it meets a full disk, so we look first. */
 const updateRoomBytes = 200e6;
@@ -55,6 +59,15 @@ export interface DebianPackage {
 export interface PrivateApt {
 	/** Fetches the lists; fails when one of the sources can't be fetched or isn't signed by Debian. */
 	update(): Promise<void>;
+	/** The same where the lists are older than that, in milliseconds. */
+	updateOlderThan(ageMs: number): Promise<void>;
+	/**
+	 * Everything that an empty machine would install for these: what Debian calls essential, apt, and them, without what is only recommended. A name may be
+	 * a pattern (apt-patterns(7)). Throws BadRequest with the first that there is none of.
+	 */
+	resolve(names: readonly string[], suite: string): Promise<DebianPackage[]>;
+	/** Gets all of them into `directory`, where what is there already stays, under apt's names for them. */
+	fetch(wanted: readonly DebianPackage[], directory: string, onPercent: (percent: number) => void): Promise<void>;
 	/** The newest version of a package in the lists, or that `version` of it; `undefined` when there is none. */
 	find(name: string, version?: string): Promise<DebianPackage | undefined>;
 	/** Downloads the package into `directory`, which must be empty, and returns the file's path. apt compares its hash with the lists'. */
@@ -98,19 +111,73 @@ export async function createPrivateApt(
 		return (await runTool(argv, { signal, name: program, ...options })).toString();
 	};
 
+	const stamp = join(directory, "updated");
+	const update = async (): Promise<void> => {
+		await checkRoom(directory, updateRoomBytes);
+		try {
+			await run("apt-get", ["-q", "update"], { timeoutMs: lockTimeoutMs + updateTimeoutMs });
+		} catch (error) {
+			if (!(error instanceof QubesLiteError)) throw error;
+			const [why] = error.message.split("\n", 1);
+			throw new QubesLiteError("Internal", `Debian's package lists can't be fetched: ${why}`, {
+				remedy: error.remedy ?? "Check this machine's network and apt sources: apt-get update",
+				cause: error,
+			});
+		}
+		await writeFile(stamp, "");
+	};
+	/** Those that begin alike, the shortest first: the rest of a name is what people leave out. */
+	const findSimilar = async (name: string): Promise<string[]> => {
+		const known = (await run("apt-cache", ["pkgnames", name])).split("\n").filter(Boolean);
+		return known.sort((a, b) => a.length - b.length).slice(0, similarMax);
+	};
+
 	return {
-		async update() {
-			await checkRoom(directory, updateRoomBytes);
+		update,
+
+		async updateOlderThan(ageMs) {
+			const { mtimeMs } = await stat(stamp).catch(() => ({ mtimeMs: 0 }));
+			const age = Date.now() - mtimeMs;
+			if (age < 0 || age > ageMs) await update();
+		},
+
+		async resolve(names, suite) {
+			// Of an archive directory that has none of them, or apt would leave out what is there.
+			const none = join(directory, "none");
+			await mkdir(join(none, "partial"), { recursive: true });
+			const words = ["-qq", "--yes", "--no-install-recommends", "--print-uris", "-o", `Dir::Cache::archives=${none}/`];
+			let printed: string;
 			try {
-				await run("apt-get", ["-q", "update"], { timeoutMs: lockTimeoutMs + updateTimeoutMs });
+				printed = await run("apt-get", [...words, "install", "?essential", "apt", ...names]);
 			} catch (error) {
-				if (!(error instanceof QubesLiteError)) throw error;
-				const [why] = error.message.split("\n", 1);
-				throw new QubesLiteError("Internal", `Debian's package lists can't be fetched: ${why}`, {
-					remedy: error.remedy ?? "Check this machine's network and apt sources: apt-get update",
-					cause: error,
-				});
+				const said = wordsOf(error);
+				const unknown = findUnknownPackage(said);
+				if (unknown !== undefined) throw unknownPackage(unknown, suite, await findSimilar(unknown));
+				throw unmetDependencies(said, suite) ?? error;
 			}
+			const wanted = [...printed.matchAll(/^'[^']*' ([^\s_]+)_([^\s_]+)_[^\s_]+\.deb /gm)];
+			const which = wanted.map(([, name, version]) => `${name}=${decodeURIComponent(version ?? "")}`);
+			if (which.length === 0) throw new QubesLiteError("Internal", "apt-get names no packages to install.");
+			const shown = await run("apt-cache", ["show", "--no-all-versions", ...which]);
+			const stanzas = shown.split(/\n\s*\n/).flatMap((text) => parseStanza(text) ?? []);
+			return stanzas.map(toPackage);
+		},
+
+		async fetch(wanted, into, onPercent) {
+			await mkdir(join(into, "partial"), { recursive: true });
+			const which = wanted.map(({ name, version }) => `${name}=${version}`);
+			const words = [
+				"-qq",
+				"--yes",
+				"--no-install-recommends",
+				"--download-only",
+				"-o",
+				`Dir::Cache::archives=${into}/`,
+			];
+			await run("apt-get", [...words, "-o", "APT::Status-Fd=1", "install", ...which], {
+				timeoutMs: downloadTimeoutMs,
+				onOutput: tellPercent(onPercent),
+			});
 		},
 
 		async find(name, version) {
@@ -127,13 +194,7 @@ export async function createPrivateApt(
 			await run("apt-get", ["-qq", "-o", "APT::Status-Fd=1", "download", which], {
 				timeoutMs: downloadTimeoutMs,
 				cwd: into,
-				onOutput: (text) => {
-					const percent = text
-						.match(/dlstatus:\d+:([\d.]+):/g)
-						?.at(-1)
-						?.split(":")[2];
-					if (percent !== undefined) onPercent?.(Number(percent));
-				},
+				onOutput: tellPercent(onPercent ?? (() => {})),
 			});
 			const [file] = await readdir(into);
 			if (file === undefined) throw new QubesLiteError("Internal", `apt-get brought no file for ${which}.`);
@@ -141,6 +202,14 @@ export async function createPrivateApt(
 		},
 	};
 }
+
+const tellPercent = (onPercent: (percent: number) => void) => (text: string) => {
+	const percent = text
+		.match(/dlstatus:\d+:([\d.]+):/g)
+		?.at(-1)
+		?.split(":")[2];
+	if (percent !== undefined) onPercent(Number(percent));
+};
 
 /** The machine's own Debian sources for its own release, and the release's name. */
 export async function readMachineSources(): Promise<{ codename: string; sources: DebianSource[] }> {

@@ -55,3 +55,5 @@ export function createProgress({ write, isLive, now }: ProgressOptions): Progres
 		},
 	};
 }
+
+export const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;

@@ -2,9 +2,11 @@
  * The read-only root image: busybox, Node and the agent in an erofs file system. Uncompressed, because the guest
  * reads it through the host's page cache; reproducible, because its bytes are compared.
  */
-import { chmod, copyFile, mkdir, symlink } from "node:fs/promises";
+import { chmod, copyFile, mkdir, stat, symlink } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { GuestInputs } from "./guest-inputs.ts";
+import { megabytes, type Progress } from "./progress.ts";
+import type { RootRecipe } from "./root-recipe.ts";
 import { runTool } from "./run-tool.ts";
 import { hashFile, hashStrings } from "./sha256.ts";
 
@@ -70,8 +72,25 @@ const settings = {
 } as const;
 const scripts = ["agent-run", "console-shell", "power-button", "power-off", "rc.sysinit"] as const;
 
+/** The root of the image that a vm boots without a wish of its own. */
+export const planBusyboxRoot = async (
+	inputs: GuestInputs,
+	progress: Progress,
+	signal: AbortSignal,
+): Promise<RootRecipe> => ({
+	hash: await hashRootInputs(inputs),
+	facts: {},
+	async build(work, output) {
+		await progress.step("root", async (note) => {
+			await mkdir(work);
+			await buildRootImage(inputs, work, output, signal);
+			note(megabytes((await stat(output)).size));
+		});
+	},
+});
+
 /** Hash of all that the image depends on. */
-export async function hashRootInputs(inputs: GuestInputs): Promise<string> {
+async function hashRootInputs(inputs: GuestInputs): Promise<string> {
 	const files = await Promise.all(
 		listFiles(inputs).map(async ({ path, source, mode }) => [path, String(mode), await hashFile(source)]),
 	);
@@ -79,7 +98,7 @@ export async function hashRootInputs(inputs: GuestInputs): Promise<string> {
 }
 
 /** Writes the image to `output`; `staging` is a directory to work in, which the caller removes. */
-export async function buildRootImage(
+async function buildRootImage(
 	inputs: GuestInputs,
 	staging: string,
 	output: string,

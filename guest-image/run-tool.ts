@@ -13,6 +13,8 @@ export interface ToolOptions {
 	readonly cwd?: string;
 	/** Told of standard output as it comes. */
 	readonly onOutput?: (text: string) => void;
+	/** What ends it when `signal` does, or the time is over; default SIGTERM, and SIGKILL after 2 s. */
+	readonly killSignal?: "SIGKILL";
 	/** Leave the program in our terminal session, for sudo: it remembers a password for one terminal. */
 	readonly inTerminalSession?: boolean;
 }
@@ -33,6 +35,7 @@ export async function runTool(argv: readonly [string, ...string[]], options: Too
 		cancelSignal: options.signal,
 		timeout: timeoutMs,
 		forceKillAfterDelay: 2_000,
+		...(options.killSignal !== undefined && { killSignal: options.killSignal }),
 		// A process group of its own, so that what it started can be ended with it.
 		detached: !options.inTerminalSession,
 		maxBuffer: outputMaxBytes,
@@ -63,6 +66,14 @@ export async function runTool(argv: readonly [string, ...string[]], options: Too
 	}
 	const why = result.timedOut ? `took longer than ${timeoutMs / 1000} s.` : `failed: ${lastLines(words)}`;
 	throw new QubesLiteError("Internal", `${options.name ?? file} ${why}`, { cause: result });
+}
+
+/** All that the program wrote before it failed, to either stream; `error` is what runTool() threw. */
+export function wordsOf(error: unknown): string {
+	const result: unknown = error instanceof Error ? error.cause : undefined;
+	if (typeof result !== "object" || result === null) return error instanceof Error ? error.message : "";
+	const { stdout, stderr } = result as { stdout?: unknown; stderr?: unknown };
+	return [stdout, stderr].map((bytes) => (bytes instanceof Uint8Array ? Buffer.from(bytes).toString() : "")).join("\n");
 }
 
 function endGroup(leader: number | undefined): void {

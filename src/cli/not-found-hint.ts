@@ -23,7 +23,7 @@ export function hintFor(command: string, isDisposable: boolean): string {
 	if (/[\s|&;<>$]/.test(command) || builtins.includes(command))
 		return "for a line of the guest's shell: run-in-vm --shell '…' VM";
 	const image =
-		'the image that qubes-lite builds holds BusyBox only; one of your own is the vm\'s "image" in the configuration';
+		'the default image holds BusyBox only; one with Debian packages is the vm\'s "image": {"packages": [...]} in the configuration';
 	return isDisposable
 		? `the base of a disposable is named with =: run-in-vm --disposable=BASE COMMAND; ${image}`
 		: image;

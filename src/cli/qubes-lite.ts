@@ -38,6 +38,8 @@ const runners: Readonly<Record<CommandName, Runner>> = {
 	console: async (words) => openConsole(parseCommand("console", words).operands[0] ?? ""),
 	"image build": other("image build", "image.mjs"),
 	"image ls": other("image ls", "image.mjs"),
+	"image rm": other("image rm", "image.mjs"),
+	"image gc": other("image gc", "image.mjs"),
 	"image path": other("image path", "image.mjs"),
 	"image assemble": other("image assemble", "image.mjs"),
 	open: other("open", "admin.mjs"),

@@ -34,7 +34,7 @@ describe("a command line", () => {
 
 	it("of two words is found, and its first word alone can only be asked about", () => {
 		expect(parse("image build --force")).toMatchObject({ name: "image build" });
-		expect(parse("image --help")).toEqual({ names: ["image build", "image ls", "image path", "image assemble"] });
+		expect(parse("image --help")).toEqual({ names: ["image build", "image ls", "image rm", "image gc", "image path", "image assemble"] });
 	});
 
 	it("has another one behind --, where it runs one", () => {
@@ -65,7 +65,7 @@ describe("a command line", () => {
 		["host", "which host command: tap?", "qubes-lite host --help"],
 		["host tpa", "there is no command 'host tpa'; did you mean 'host tap'?", "qubes-lite --help"],
 		["host tap --nat", "--nat needs a network interface", "qubes-lite host tap --help"],
-		["image", "which image command: build, ls, path, assemble?", "qubes-lite image --help"],
+		["image", "which image command: build, ls, rm, gc, path, assemble?", "qubes-lite image --help"],
 		["image biuld", "there is no command 'image biuld'; did you mean 'image build'?", "qubes-lite --help"],
 		["logs", "which VM?", "qubes-lite logs --help"],
 		["logs --flow a", "there is no option --flow; did you mean --follow?", "qubes-lite logs --help"],

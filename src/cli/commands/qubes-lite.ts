@@ -126,10 +126,29 @@ export const commands = {
 		operand: aVm,
 	},
 	"image build": {
-		help: "builds the guest image of this machine's Debian release",
-		options: { force: { names: ["--force"], value: "none", help: "even if nothing has changed" }, help },
+		help: "builds the default guest image, and the images that vms ask for by packages",
+		more: 'The default image is of this machine\'s Debian release. Of vms with "image": {"packages": [...]} in the configuration those that are named get theirs, or all.',
+		options: {
+			force: {
+				names: ["--force"],
+				value: "none",
+				help: "asks Debian for the newest again, and builds even if nothing has changed",
+			},
+			help,
+		},
+		operand: { ...vms, least: 0 },
 	},
 	"image ls": { help: "the images that have been built", options: { json, help } },
+	"image rm": {
+		help: "removes images",
+		more: "A vm that runs with one keeps it from being removed; one that only would boot it does not with --force, and starts again after `qubes-lite image build`.",
+		options: { force: { names: ["--force"], value: "none", help: "even if vms of the configuration boot it" }, help },
+		operand: { name: "KEY", least: 1, most: anyNumber, missing: "which image?" },
+	},
+	"image gc": {
+		help: "removes images that no vm needs, and packages that no image is made of any more",
+		options: { dryRun, help },
+	},
 	"image path": { help: "the directory of the current image", options: { help } },
 	"image assemble": {
 		help: "makes an image's directory of a kernel and a root file system of your own",
