@@ -11,6 +11,7 @@ import { fileURLToPath } from "node:url";
 import { createProgress, type Progress } from "../guest-image/progress.ts";
 import { runTool } from "../guest-image/run-tool.ts";
 import { QubesLiteError } from "../src/errors.ts";
+import { makeDesktopImage } from "../test/e2e/desktop-image.ts";
 import { buildAll } from "./build.ts";
 import { bringTestTools } from "./test-tools.ts";
 
@@ -46,6 +47,7 @@ const requirements: readonly Requirement[] = [
 /** For guests with programs of Debian's, and to see their windows. */
 const windows: readonly Requirement[] = [
 	{ file: "mmdebstrap", debianPackage: "mmdebstrap" },
+	{ file: "newuidmap", debianPackage: "uidmap" },
 	{ file: "waypipe", debianPackage: "waypipe" },
 	{ file: "sway", debianPackage: "sway" },
 	{ file: "wtype", debianPackage: "wtype" },
@@ -230,6 +232,7 @@ export async function setUpOrExit(purpose: Purpose): Promise<void> {
 	try {
 		if (purpose === "tests") bringTestTools(root);
 		await setUp([...requirements, ...extras[purpose]]);
+		if (purpose === "tests") makeDesktopImage();
 	} catch (thrown) {
 		const error = QubesLiteError.from(thrown);
 		console.error(error.message);
