@@ -17,8 +17,10 @@ export const browserVm = {
 const picture = "demo-gui.png";
 /** Without KVM a browser takes minutes to start. */
 const startsWithinS = 600;
+/** Of about:support. */
+const pageTitle = "Troubleshooting Information";
 /** What a page has more than an empty desktop and a window without content. */
-const fewColours = 64;
+const fewColours = 100;
 
 /** Resolves when it has been shown. `env` is the demo's, to which the compositor's socket is added. */
 export async function showWindows(demo: Demo, env: NodeJS.ProcessEnv): Promise<void> {
@@ -37,8 +39,9 @@ export async function showWindows(demo: Demo, env: NodeJS.ProcessEnv): Promise<v
 			"its window is on the host, under its vm's name",
 			await demo.waitFor("the window", isThere, startsWithinS),
 		);
-		const hasContent = (): boolean => compositor.colours().size > fewColours;
-		demo.check("and is to be seen", await demo.waitFor("its first page", hasContent, startsWithinS));
+		const hasLoaded = (): boolean => compositor.tree().some(({ name }) => name?.includes(pageTitle) === true);
+		const hasContent = (): boolean => hasLoaded() && compositor.colours().size > fewColours;
+		demo.check("and its page is to be seen", await demo.waitFor("its page", hasContent, startsWithinS));
 		for (const { name, appId } of compositor.tree()) process.stdout.write(`  ${name}   (${appId})\n`);
 		const path = resolve(picture);
 		compositor.screenshot(path);

@@ -91,6 +91,8 @@ const extras: Readonly<Record<Purpose, readonly Requirement[]>> = {
 		{ file: "pactl", debianPackage: "pulseaudio-utils" },
 	],
 	bench: [
+		...windows,
+		{ file: "foot", debianPackage: "foot" },
 		{ file: "socat", debianPackage: "socat" },
 		{ file: "ssh", debianPackage: "openssh-client" },
 	],

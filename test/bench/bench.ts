@@ -12,6 +12,7 @@
  *   resume      a run in a paused vm − in a running one
  *   isolation   a start beside a boot that hangs / alone
  *   bus         a list of vms by D-Bus / a Ping of the same broker; how soon a change of state is heard
+ *   windows     the first frame of a program in a running vm / here
  *   fleet       what 120 vms at rest cost the broker
  *   tail        how even warm runs are
  *
@@ -32,6 +33,7 @@ import { benchSsh } from "./ssh.ts";
 import { benchSupervisors } from "./supervisors.ts";
 import { benchThroughput } from "./throughput.ts";
 import { benchTail, benchWarm } from "./warm.ts";
+import { benchWindows } from "./windows.ts";
 
 const vm = "shopping";
 const { values, positionals } = parseArgs({
@@ -58,6 +60,7 @@ const benches: Readonly<Record<string, (user: TestUser) => Figure[] | Promise<Fi
 	resume: () => benchResume(fewPairs),
 	isolation: () => benchIsolation(pairs),
 	bus: () => benchBus(pairs),
+	windows: () => benchWindows(fewPairs),
 	fleet: () => benchFleet(),
 	tail: (user) => benchTail(user, vm, runs),
 };
