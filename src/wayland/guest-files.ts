@@ -5,6 +5,7 @@ import { GuestFault } from "./faults.ts";
 import type { DisplayLimits } from "./limits.ts";
 import type { Handlers, Request, WaylandObject } from "./objects.ts";
 import { Touched } from "./touched.ts";
+import type { Value } from "./wayland-wire.ts";
 
 interface File {
 	readonly rid: number;
@@ -33,9 +34,12 @@ export class GuestFiles {
 		"wl_shm.create_pool": ({ created, values, rids: [rid = 0] }) => {
 			const file = this.#files.get(rid);
 			if (file === undefined) throw new GuestFault("it made a pool of pixels without a file");
-			if (Number(values[2]) > file.touched.size)
-				throw new GuestFault("it made a pool of pixels that is larger than its file");
+			checkPool(file, values[2]);
 			this.#use(created, file);
+			return undefined;
+		},
+		"wl_shm_pool.resize": ({ object, values: [size] }) => {
+			checkPool(this.#fileOf.get(object), size);
 			return undefined;
 		},
 		"wl_shm_pool.create_buffer": ({ object, created, values: [, offset, , height, stride] }) => {
@@ -124,4 +128,10 @@ export class GuestFiles {
 		file.users++;
 		this.#fileOf.set(object, file);
 	}
+}
+
+/** The compositor maps it: beyond the file's end there is nothing to be read. */
+function checkPool(file: File | undefined, size: Value): void {
+	if (file !== undefined && Number(size) > file.touched.size)
+		throw new GuestFault("it made a pool of pixels that is larger than its file");
 }

@@ -194,6 +194,16 @@ const requests: readonly Case[] = [
 		},
 	},
 	{
+		what: "a pool that becomes larger than its file",
+		sentence: "it made a pool of pixels that is larger than its file",
+		act: (program, bound) => {
+			const pool = program.buffer(bound) - 1;
+			program.send(wire("extendFile", words(1, 100)));
+			program.request(pool, "wl_shm_pool.resize", 100);
+			program.request(pool, "wl_shm_pool.resize", 101);
+		},
+	},
+	{
 		what: "an object where there is one",
 		sentence: "it made an object with the id 1, which is taken",
 		act: (program) => program.request(1, "wl_display.sync", 1),
