@@ -201,10 +201,10 @@ export class Compositor {
 	}
 
 	#spawn(program: string, words: readonly string[], environment: Record<string, string>): ChildProcess {
-		const become =
-			this.uid === undefined ? [] : ["setpriv", `--reuid=${this.uid}`, `--regid=${this.uid}`, "--clear-groups"];
-		const [first = program, ...rest] = [...become, "sh", "-c", 'exec "$0" "$@" >>"$XDG_RUNTIME_DIR/log" 2>&1'];
-		const child = spawn(first, [...rest, program, ...words], {
+		// Whatever becomes of who has started it, it is not left behind.
+		const become = ["--pdeathsig", "TERM", ...identityWords(this.uid)];
+		const logged = ["sh", "-c", 'exec "$0" "$@" >>"$XDG_RUNTIME_DIR/log" 2>&1'];
+		const child = spawn("setpriv", [...become, ...logged, program, ...words], {
 			env: {
 				PATH: process.env.PATH,
 				LANG: "C.UTF-8",
@@ -220,6 +220,10 @@ export class Compositor {
 		return child;
 	}
 }
+
+/** For setpriv(1). */
+export const identityWords = (uid: number | undefined): readonly string[] =>
+	uid === undefined ? [] : [`--reuid=${uid}`, `--regid=${uid}`, "--clear-groups"];
 
 /** Resolves when it is gone. */
 async function end(child: ChildProcess): Promise<void> {

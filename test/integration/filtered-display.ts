@@ -4,7 +4,7 @@ import { chownSync, mkdirSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { VmDisplay, type VmDisplayOptions } from "../../src/wayland/vm-display.ts";
-import type { Compositor } from "../e2e/compositor.ts";
+import { type Compositor, identityWords } from "../e2e/compositor.ts";
 
 const plainWaypipe = ["--no-gpu", "--compress", "none"];
 
@@ -13,7 +13,6 @@ export class FilteredDisplay {
 	/** Why it was cut; undefined while it is not. */
 	fault: string | undefined;
 	readonly #compositor: Compositor;
-	readonly #vm: string;
 	readonly #directory: string;
 	readonly #children: ChildProcess[] = [];
 	readonly #sockets = new Set<Socket>();
@@ -22,7 +21,6 @@ export class FilteredDisplay {
 	constructor(compositor: Compositor, options: Pick<VmDisplayOptions, "vm"> & Partial<VmDisplayOptions>) {
 		this.display = new VmDisplay({ token: `t${Math.random().toString(36).slice(2)}`, ...options });
 		this.#compositor = compositor;
-		this.#vm = options.vm;
 		this.#directory = join(compositor.directory, options.vm);
 		mkdirSync(this.#directory, { mode: 0o700 });
 		if (compositor.uid !== undefined) chownSync(this.#directory, compositor.uid, compositor.uid);
@@ -132,14 +130,12 @@ export class FilteredDisplay {
 	}
 
 	#spawn(program: string, words: readonly string[], environment: Record<string, string>): ChildProcess {
-		const { uid } = this.#compositor;
-		const become = uid === undefined ? [] : ["setpriv", `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups"];
-		const [first = program, ...rest] = [...become, program, ...words];
-		const child = spawn(first, rest, {
-			env: { PATH: process.env.PATH, HOME: this.#directory, VM: this.#vm, ...environment },
+		const become = ["--pdeathsig", "TERM", ...identityWords(this.#compositor.uid)];
+		const child = spawn("setpriv", [...become, program, ...words], {
+			env: { PATH: process.env.PATH, HOME: this.#directory, ...environment },
 			cwd: this.#directory,
 			detached: true,
-			stdio: ["pipe", "pipe", process.env.SHOW_WAYPIPE === undefined ? "ignore" : "inherit"],
+			stdio: ["pipe", "pipe", "ignore"],
 		});
 		child.on("error", () => {});
 		child.stdin?.on("error", () => {});
