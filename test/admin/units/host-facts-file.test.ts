@@ -48,6 +48,20 @@ describe("a file of host facts", () => {
 		);
 	});
 
+	it("has one that the configuration asks for by packages by the vm's name alone", () => {
+		const wish = { packages: ["firefox-esr", "foot"] };
+		expect(parse({ ...file, images: { vault: other } }).of(createVm({ name: "vault", image: wish })).image).toEqual(
+			other,
+		);
+		expect(() => parse(file).of(createVm({ image: wish }))).toThrow(
+			expect.objectContaining({
+				code: "BootFailed",
+				message: "facts.json does not know the image of shopping, with firefox-esr and foot",
+				remedy: 'add it to "images" in facts.json, as "shopping"',
+			}),
+		);
+	});
+
 	it("may name an image's directory, whose manifest says the rest when it is asked for", () => {
 		const cache = fakeCache(mkdtempSync(join(tmpdir(), "ql-facts-")));
 		const directory = join(cache, "qubes-lite/images/current");
