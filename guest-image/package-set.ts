@@ -13,7 +13,7 @@ import { makeOwnedPath } from "./owned-directory.ts";
 import { createPrivateApt, type DebianPackage, readMachineSources } from "./private-apt.ts";
 import { hashStrings } from "./sha256.ts";
 
-/** What makes a guest of Debian one of ours: systemd, windows by waypipe, sound by PulseAudio's protocol, a font, what opens links. */
+/** What makes a guest of Debian one of ours: systemd, windows by waypipe, sound by PulseAudio's protocol, a font, what opens links; and what is essential in some releases alone. */
 export const guestPackages = [
 	"dbus-user-session",
 	"fonts-dejavu-core",
@@ -21,6 +21,8 @@ export const guestPackages = [
 	"libpam-systemd",
 	"libpulse0",
 	"libstdc++6",
+	"login",
+	"passwd",
 	"procps",
 	"systemd",
 	"systemd-resolved",
@@ -56,7 +58,11 @@ export interface PackageSource {
 /** Below the cache: files of packages by suite, and answers by wish. */
 export const packagePlaces = { files: "packages", answers: "downloads" } as const;
 
-export const answerName = (wish: ImageWish, suite: string): string => `packages-${suite}-${toWishKey(wish)}`;
+const namesOf = ({ packages }: ImageWish): string[] => [...guestPackages, `?exact-name(${usrIsMerged})`, ...packages];
+
+/** It is an answer to all names that were asked for, ours with the wish's. */
+export const answerName = (wish: ImageWish, suite: string): string =>
+	`packages-${suite}-${toWishKey(wish)}-${hashStrings(namesOf(wish)).slice(0, 8)}`;
 
 export async function createPackageSource(
 	cacheDirectory: string,
@@ -75,8 +81,7 @@ export async function createPackageSource(
 	const ask = async (refresh: boolean): Promise<PackageSet> => {
 		const apt = await openApt();
 		await apt.updateOlderThan(refresh ? 0 : answerMaxAgeMs);
-		const names = [...guestPackages, `?exact-name(${usrIsMerged})`, ...wish.packages];
-		const packages = await apt.resolve(names, suite);
+		const packages = await apt.resolve(namesOf(wish), suite);
 		const fresh = await makeOwnedPath(join(cacheDirectory, packagePlaces.answers));
 		await writeFile(fresh, formatList(packages));
 		await rename(fresh, answer);

@@ -55,13 +55,9 @@ export function explainLaying(words: string, cause: unknown): Error {
 			cause,
 		});
 	}
-	const error =
-		words
-			.match(/^E: .*$/gm)
-			?.at(-1)
-			?.slice(3, 300) ??
-		words.trim().split("\n").at(-1) ??
-		"";
+	// The last of them may say only that one of its processes has failed.
+	const errors = words.match(/^E: .*$/gm)?.filter((line) => line !== "E: mmdebstrap failed to run");
+	const error = (errors?.at(-1) ?? words.trim().split("\n").at(-1) ?? "").replace(/^E: /, "").slice(0, 300);
 	return new QubesLiteError("Internal", `mmdebstrap failed: ${error || "it said nothing."}`, {
 		remedy: "qubes-lite image build   # again: what has been downloaded is kept",
 		cause,

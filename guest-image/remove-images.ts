@@ -9,7 +9,7 @@ import { createImageStore } from "./image-store.ts";
 import { findImageUsers } from "./image-users.ts";
 import { type ListedImage, listImages } from "./list-images.ts";
 import { sweepOwnedPaths } from "./owned-directory.ts";
-import { fileNameOf, packagePlaces, readList } from "./package-set.ts";
+import { answerName, fileNameOf, packagePlaces, readList } from "./package-set.ts";
 import { megabytes } from "./progress.ts";
 
 /** Removes what is named; all or nothing is refused before the first goes. */
@@ -88,15 +88,16 @@ interface OldFile {
 
 /** Packages, answers and pointers of what nobody asks for. */
 async function listOldFiles(cacheDirectory: string, wishes: readonly ImageWish[]): Promise<OldFile[]> {
-	const wanted = new Set(wishes.map(toWishKey));
+	const wanted = new Map(wishes.map((wish) => [toWishKey(wish), wish]));
 	const answers = join(cacheDirectory, packagePlaces.answers);
 	const kept = new Set<string>();
 	const old: string[] = [];
 	for (const name of await list(answers)) {
-		const match = /^packages-([a-z-]+)-([0-9a-f]+)$/.exec(name);
+		const match = /^packages-([a-z-]+)-([0-9a-f]{32})-/.exec(name);
 		if (match === null) continue;
 		const [, suite = "", key = ""] = match;
-		if (!wanted.has(key)) old.push(join(answers, name));
+		const wish = wanted.get(key);
+		if (wish === undefined || name !== answerName(wish, suite)) old.push(join(answers, name));
 		else for (const one of (await readList(join(answers, name))) ?? []) kept.add(`${suite}/${fileNameOf(one)}`);
 	}
 	const files = join(cacheDirectory, packagePlaces.files);

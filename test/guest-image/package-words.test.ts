@@ -70,7 +70,10 @@ E: setup failed: E: chroot failed
 	});
 
 	it("end in mmdebstrap's own last error, cut, and never in nothing", () => {
-		const error = explainLaying(`I: fine\nE: setup failed: E: ${"x".repeat(1000)}\n`, undefined) as QubesLiteError;
+		const error = explainLaying(
+			`I: fine\nE: setup failed: E: ${"x".repeat(1000)}\nI: main() received signal PIPE\nE: mmdebstrap failed to run\n`,
+			undefined,
+		) as QubesLiteError;
 		expect(error.message).toMatch(/^mmdebstrap failed: setup failed: E: x+$/);
 		expect(error.message.length).toBeLessThan(400);
 		expect(explainLaying("", undefined).message).toBe("mmdebstrap failed: it said nothing.");

@@ -48,7 +48,8 @@ esac
 
 const mmdebstrap = (directory: string): string => `#!/bin/sh
 eval "tree=\\\${$(($# - 1))}"
-mkdir -p "$tree/etc" "$tree/usr/lib" "$tree/var/log"
+mkdir -p "$tree/etc" "$tree/usr/lib" "$tree/var/log" "$tree/home/user/own"
+chown -R 1000:1000 "$tree/home/user" && chmod 700 "$tree/home/user"
 echo "Setting up foot (1:1.0) ..."
 case $(cat ${directory}/mode) in
 full) echo "dpkg: error: cannot copy: No space left on device" >&2; exit 25 ;;
@@ -90,11 +91,14 @@ export class PackageBuilder extends TestUser {
 		return existsSync(path) ? readFileSync(path, "utf8").split("\n").length - 1 : 0;
 	}
 
-	/** All in images/ but the image that it began with: keys, pointers, and what a build has left there. */
+	/** In images/: keys of images with packages, and what builds have left there. */
 	madeImages(): string[] {
 		const images = join(this.cache, "images");
-		const made = readdirSync(images).filter((name) => name !== "current" && name !== "by-wish");
-		return made.filter((name) => name !== readlinkSync(join(images, "current")));
+		const names = readdirSync(images).filter((name) => name !== "current" && name !== "by-wish");
+		return names.filter((name) => {
+			const manifest = join(images, name, "image.json");
+			return !existsSync(manifest) || "packages" in JSON.parse(readFileSync(manifest, "utf8"));
+		});
 	}
 
 	isHanging(): boolean {

@@ -1,10 +1,10 @@
 /** Images that vms ask for by packages: how a build fails, and ends, and what lists and removes them. */
 import { spawn } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, realpathSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { toWishKey } from "../../src/vmm/image-wish.ts";
-import { nothingLeft } from "../e2e/harness.ts";
+import { chownAll, nothingLeft } from "../e2e/harness.ts";
 import { isRoot, otherUid } from "./fake-user.ts";
 import { PackageBuilder } from "./package-builder.ts";
 
@@ -96,34 +96,59 @@ describe("a build", () => {
 	});
 });
 
-describe("an ordinary user", () => {
-	/** Words before a program: it sees these as the ranges of uids of this machine's users. */
-	const withRanges = (line: string): string[] => {
-		const bind = `printf '${line}' >$0/ranges && mount --bind $0/ranges /etc/subuid && mount --bind $0/ranges /etc/subgid`;
-		return [
-			"unshare",
-			"--mount",
-			"sh",
-			"-c",
-			`d=$XDG_RUNTIME_DIR; set -- "$@"; ${bind.replaceAll("$0", "$d")} && exec "$@"`,
-			"sh",
-		];
-	};
+/** Words before a program: it sees these as the ranges of uids of this machine's users. */
+const withinOf = (ranges: string): string[] => {
+	const bind = ["/etc/subuid", "/etc/subgid"].map((path) => `mount --bind $XDG_RUNTIME_DIR/ranges ${path}`);
+	const lines = [`printf '${ranges}' >$XDG_RUNTIME_DIR/ranges`, ...bind, 'exec "$@"'];
+	return ["unshare", "--mount", "sh", "-c", lines.join(" && "), "sh"];
+};
 
-	it("builds as well, with a range of uids, and is told how to get one", async () => {
-		const users = isRoot ? { uid: otherUid, within: withRanges("nobody:100000:65536\\n") } : {};
+describe("an ordinary user", () => {
+	it("builds and clears up as well, with a range of uids, and is told how to get one", async () => {
+		const users = isRoot ? { uid: otherUid, within: withinOf("nobody:100000:65536\\n") } : {};
 		user = new PackageBuilder([desk], users);
+		// Of a build that was killed where the tree was on the disk: another uid's of the range, and nobody else's to enter.
+		const left = join(user.cache, "images/.tmp-1-1-abcd");
+		mkdirSync(join(left, "tree/own"), { recursive: true });
+		if (isRoot) chownAll(left, otherUid);
+		if (isRoot) chownAll(join(left, "tree"), 100999);
+		chmodSync(join(left, "tree"), isRoot ? 0o700 : 0o755);
 		expect(await user.sh("qubes-lite image build")).toMatchObject({ status: 0 });
 		expect(manifestOf(["foot"]).packages).toEqual(["foot"]);
+		expect(existsSync(left)).toBe(false);
 		expect(await user.leave([])).toEqual(nothingLeft);
 
-		user = new PackageBuilder([desk], isRoot ? { uid: otherUid, within: withRanges("") } : {});
+		user = new PackageBuilder([desk], isRoot ? { uid: otherUid, within: withinOf("") } : {});
 		// Who runs the tests as an ordinary user has one.
 		const told = {
 			status: 1,
 			stderr: expect.stringContaining("--add-subuids 100000-165535 --add-subgids 100000-165535 nobody"),
 		};
 		expect(await user.sh("qubes-lite image build")).toMatchObject(isRoot ? told : { status: 0 });
+	});
+});
+
+describe("a build with little memory", () => {
+	it("lays the tree on the disk, from where the next one removes what a killed one has left", async () => {
+		const poor =
+			'printf "MemAvailable: 1 kB\\n" >$XDG_RUNTIME_DIR/meminfo && mount --bind $XDG_RUNTIME_DIR/meminfo /proc/meminfo';
+		user = new PackageBuilder(
+			[desk],
+			isRoot ? { within: ["unshare", "--mount", "sh", "-c", `${poor} && exec "$@"`, "sh"] } : {},
+		);
+		user.behave("hanging");
+		const build = user.start("qubes-lite", ["image", "build"]);
+		await user.until("mmdebstrap hangs", () => user.isHanging());
+		const builder = user.processes().find(({ words }) => words.endsWith("image.mjs build"));
+		process.kill(builder?.pid ?? 0, "SIGKILL");
+		await build.done;
+		await user.until("all are gone", () => user.processes().length === 0);
+		const [left = ""] = user.madeImages();
+		expect(existsSync(join(user.cache, "images", left, "root/place/tree/etc"))).toBe(isRoot);
+
+		user.behave("good");
+		expect(await user.sh("qubes-lite image build")).toMatchObject({ status: 0 });
+		expect(user.madeImages()).toEqual([manifestOf(["foot"]).key]);
 	});
 });
 
@@ -193,6 +218,8 @@ describe("the images", () => {
 			const [suite = ""] = readdirSync(join(user.cache, "packages"));
 			return readdirSync(join(user.cache, "packages", suite)).filter((name) => name.endsWith(".deb")).length;
 		};
+		// Of what set-up has made before the build only the newest is left.
+		expect(await user.sh("qubes-lite image gc")).toMatchObject({ status: 0 });
 		expect(await user.sh("qubes-lite image gc")).toMatchObject({
 			status: 0,
 			stdout: "0 images and 0 files of packages are gone: 0.0 MB freed\n",
