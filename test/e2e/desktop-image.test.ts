@@ -1,20 +1,27 @@
 /** A guest of Debian with a program of its packages, as `qubes-lite image build` makes it, booted. */
 import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { desktopImageWithinMs, desktopPackages, makeDesktopImage } from "./desktop-image.ts";
 import { nothingLeft, TestUser } from "./harness.ts";
 
 let image: string;
+let shared: string;
 let user: TestUser;
 
 beforeAll(() => {
 	image = makeDesktopImage();
 	const vm = { id: 9, name: "desk", memory: 1024, idleTimeout: 300, bootTimeout: 300 };
-	user = new TestUser({ vms: [{ ...vm, image: { packages: desktopPackages } }] });
+	shared = mkdtempSync(join(tmpdir(), "ql-shared-"));
+	const sharedDirectories = [{ tag: "my-own", path: shared }];
+	user = new TestUser({ vms: [{ ...vm, image: { packages: desktopPackages }, sharedDirectories }] });
 }, desktopImageWithinMs);
 
 afterAll(async () => {
 	expect(await user.leave(["desk"])).toEqual(nothingLeft);
+	rmSync(shared, { recursive: true });
 });
 
 const says = async (line: string, ...options: string[]): Promise<string> =>
@@ -68,6 +75,12 @@ it("gives commands and what the user's manager starts the same environment", asy
 	].join("\n");
 	expect(await says(`env | grep -E '^(${names})=' | sort`)).toBe(environment);
 	expect(await says(`systemctl --user show-environment | grep -E '^(${names})=' | sort`)).toBe(environment);
+});
+
+it("has its address from the kernel's command line, and the host's directory by its tag", async () => {
+	expect(await says("ip -4 -o address show vm0 | grep -o '172[^ ]*' | head -n 1")).toBe("172.16.200.9/31");
+	await says("echo from the guest >/mnt/my-own/file");
+	expect(readFileSync(join(shared, "file"), "utf8")).toBe("from the guest\n");
 });
 
 it("starts waypipe anew when it has ended, and the display is there again", async () => {
