@@ -2,7 +2,8 @@
  * The root image of a guest of Debian with programs: packages laid by mmdebstrap, and over them our own files, by debian/build-root.sh. In namespaces
  * of its own; where there is memory enough the tree is in memory, and nothing of it ever on the disk.
  */
-import { chmod, copyFile, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { chmod, copyFile, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import type { ImageWish } from "../src/config/image.ts";
 import { checkRoom } from "./disk-room.ts";
@@ -76,7 +77,19 @@ export async function planDebianRoot(wish: ImageWish, options: DebianRootOptions
 			for (const file of layer) await layFile(staging, file);
 			await progress.step("install", async (note) => {
 				const [script = ""] = scripts;
-				const words = [place, inMemory ? "yes" : "no", repository, staging, set.suite, toInclude(wish, set), output];
+				const base = await source.prepareBase(set, hashStrings([toInclude(wish, set), await hashFile(script)]));
+				if (refresh) await rm(base, { force: true });
+				const isKnown = existsSync(base);
+				const words = [
+					place,
+					inMemory ? "yes" : "no",
+					repository,
+					staging,
+					set.suite,
+					toInclude(wish, set),
+					output,
+					base,
+				];
 				const tell = tellInstalled(set.packages.length, note);
 				try {
 					await runTool(inNamespaces(["sh", script, ...words]), {
@@ -86,7 +99,7 @@ export async function planDebianRoot(wish: ImageWish, options: DebianRootOptions
 					signal.throwIfAborted();
 					throw explainLaying(wordsOf(error), error);
 				}
-				note(`${set.packages.length} packages`);
+				note(`${set.packages.length} packages${isKnown ? ", laid before" : ""}`);
 			});
 		},
 	};
@@ -114,7 +127,8 @@ const memoryNeeded = ({ installedBytes, downloadBytes }: PackageSet): number =>
 
 function diskNeeded({ installedBytes, downloadBytes }: PackageSet, inMemory: boolean): number {
 	const image = installedBytes + ownBytes;
-	return downloadBytes + ownBytes + (inMemory ? image : 2 * image + downloadBytes);
+	const archive = installedBytes / 2;
+	return downloadBytes + ownBytes + archive + (inMemory ? image : 2 * image + downloadBytes);
 }
 
 /** /proc/meminfo (proc(5)) is in KiB. */

@@ -2,7 +2,7 @@
  * All the packages that an image is made of, as Debian's signed lists have them, and their files in the cache. The answer of a day is kept, so that
  * a build with nothing new asks nobody; the files are kept until `image gc`.
  */
-import { link, mkdir, readFile, rename, stat, symlink, writeFile } from "node:fs/promises";
+import { link, mkdir, readdir, readFile, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ImageWish } from "../src/config/image.ts";
 import { QubesLiteError } from "../src/errors.ts";
@@ -53,6 +53,8 @@ export interface PackageSource {
 	find(options: { refresh: boolean; warn: (sentence: string) => void }): Promise<PackageSet>;
 	/** Makes of `directory` an archive of the set's packages for apt; downloads those that are not in the cache. */
 	bring(set: PackageSet, directory: string, onPercent: (percent: number) => void): Promise<void>;
+	/** Where the tree that these packages make is kept as an archive, if it was made in the way of `how`; those of other ways and packages go. */
+	prepareBase(set: PackageSet, how: string): Promise<string>;
 }
 
 /** Below the cache: files of packages by suite, and answers by wish. */
@@ -122,8 +124,20 @@ export async function createPackageSource(
 			// By its hashes apt judges the files again when it takes them.
 			await writeFile(join(directory, "Packages"), formatList(packages));
 		},
+
+		async prepareBase({ hash }, how) {
+			const start = baseStart(toWishKey(wish));
+			const name = `${start}${hashStrings([hash, how]).slice(0, 16)}.tar.gz`;
+			await mkdir(files, { recursive: true, mode: 0o700 });
+			const others = (await readdir(files)).filter((other) => other.startsWith(start) && other !== name);
+			await Promise.all(others.map(async (other) => await rm(join(files, other), { force: true })));
+			return join(files, name);
+		},
 	};
 }
+
+/** Of a wish's archives the name's beginning. */
+export const baseStart = (wishKey: string): string => `base-${wishKey}-`;
 
 function toSet(suite: string, packages: readonly DebianPackage[]): PackageSet {
 	const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);

@@ -9,7 +9,7 @@ import { createImageStore } from "./image-store.ts";
 import { findImageUsers } from "./image-users.ts";
 import { type ListedImage, listImages } from "./list-images.ts";
 import { sweepOwnedPaths } from "./owned-directory.ts";
-import { answerName, fileNameOf, packagePlaces, readList } from "./package-set.ts";
+import { answerName, baseStart, fileNameOf, packagePlaces, readList } from "./package-set.ts";
 import { megabytes } from "./progress.ts";
 
 /** Removes what is named; all or nothing is refused before the first goes. */
@@ -89,6 +89,7 @@ interface OldFile {
 /** Packages, answers and pointers of what nobody asks for. */
 async function listOldFiles(cacheDirectory: string, wishes: readonly ImageWish[]): Promise<OldFile[]> {
 	const wanted = new Map(wishes.map((wish) => [toWishKey(wish), wish]));
+	const starts = [...wanted.keys()].map(baseStart);
 	const answers = join(cacheDirectory, packagePlaces.answers);
 	const kept = new Set<string>();
 	const old: string[] = [];
@@ -103,7 +104,10 @@ async function listOldFiles(cacheDirectory: string, wishes: readonly ImageWish[]
 	const files = join(cacheDirectory, packagePlaces.files);
 	for (const suite of await list(files)) {
 		for (const name of await list(join(files, suite))) {
-			if (name.endsWith(".deb") && !kept.has(`${suite}/${name}`)) old.push(join(files, suite, name));
+			const isKept = name.endsWith(".deb")
+				? kept.has(`${suite}/${name}`)
+				: starts.some((start) => name.startsWith(start));
+			if (!isKept && /\.deb$|^base-/.test(name)) old.push(join(files, suite, name));
 		}
 		old.push(...(await list(join(files, suite, "partial"))).map((name) => join(files, suite, "partial", name)));
 	}

@@ -42,7 +42,7 @@ touch etc/.updated var/.updated
 for unit in getty@tty1.service getty-static.service serial-getty@hvc0.service apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer \
 	e2scrub_all.timer e2scrub_reap.service fstrim.timer man-db.timer systemd-timesyncd.service systemd-networkd-wait-online.service \
 	systemd-update-utmp.service systemd-update-utmp-runlevel.service systemd-random-seed.service systemd-pstore.service \
-	systemd-journal-flush.service systemd-machine-id-commit.service systemd-firstboot.service systemd-modules-load.service \
+	systemd-journal-flush.service systemd-machine-id-commit.service systemd-firstboot.service systemd-modules-load.service systemd-remount-fs.service \
 	systemd-ask-password-console.path systemd-ask-password-wall.path systemd-initctl.socket proc-sys-fs-binfmt_misc.automount \
 	modprobe@.service sys-kernel-debug.mount sys-kernel-tracing.mount sys-kernel-config.mount sys-fs-fuse-connections.mount \
 	dev-hugepages.mount remote-fs.target; do

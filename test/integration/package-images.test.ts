@@ -35,6 +35,18 @@ describe("a build", () => {
 		const again = await user.sh("qubes-lite image build desk");
 		expect(again).toMatchObject({ status: 0, stderr: expect.stringContaining(`${key} is up to date`) });
 
+		// Laid before, and so again where only our own files are others: mmdebstrap would fail now.
+		expect(await user.sh(`qubes-lite image rm --force ${key}`)).toMatchObject({ status: 0 });
+		user.behave("broken");
+		expect(await user.sh("qubes-lite image build")).toMatchObject({
+			...{ status: 0, stderr: expect.stringContaining("packages, laid before\n") },
+		});
+		expect(imageOf(["foot"])).toMatch(key);
+		expect(await user.sh("qubes-lite image build --force")).toMatchObject({
+			...{ status: 1, stderr: expect.stringContaining("The package foot can't be installed") },
+		});
+		user.behave("good");
+
 		const old = imageOf(["foot"]);
 		user.configure([{ ...desk, image: { packages: ["foot", "systemd"] } }]);
 		expect(await user.sh("qubes-lite image build")).toMatchObject({ status: 0 });
@@ -226,6 +238,8 @@ describe("the images", () => {
 		});
 		expect([user.madeImages().length, packages()]).toEqual([1, 2]);
 
+		expect(readdirSync(join(user.cache, "packages"), { recursive: true }).join()).toMatch(/base-\w+-\w+\.tar\.gz/);
+
 		user.configure([vault]);
 		const dry = await user.sh("qubes-lite image gc --dry-run");
 		expect(dry.stdout).toMatch(/: \d+\.\d MB, foot\n1 images and 2 files of packages would go: \d+\.\d MB\n$/);
@@ -234,6 +248,7 @@ describe("the images", () => {
 			/1 images and 2 files of packages are gone: \d+\.\d MB freed\n$/,
 		);
 		expect([user.madeImages(), packages(), existsSync(pointerOf(["foot"]))]).toEqual([[], 0, false]);
+		expect(readdirSync(join(user.cache, "packages"), { recursive: true }).join()).not.toMatch(/base-|\.deb/);
 		expect((await list()).images).toHaveLength(1);
 	});
 });
