@@ -31,7 +31,11 @@ export function unmetDependencies(words: string, suite: string): QubesLiteError 
 	const [, needs = ""] = /have unmet dependencies:\n((?: .*\n)+)/.exec(words) ?? [];
 	if (needs === "") return undefined;
 	const [first = ""] = needs.split("\n");
-	const sentence = first.trim().replace(/\s+/g, " ").replace(" : Depends: ", " needs ");
+	const sentence = first
+		.trim()
+		.replace(/\s+/g, " ")
+		.replace(" : Depends: ", " needs ")
+		.replace(/ : (?:Conflicts|Breaks): (\S+) .*$/, " excludes $1");
 	return new QubesLiteError(
 		"BadRequest",
 		`These packages of Debian ${suite} can't be installed together: ${sentence}`,

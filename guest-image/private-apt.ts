@@ -145,7 +145,7 @@ export async function createPrivateApt(
 			// Of an archive directory that has none of them, or apt would leave out what is there.
 			const none = join(directory, "none");
 			await mkdir(join(none, "partial"), { recursive: true });
-			const words = ["-qq", "--yes", "--no-install-recommends", "--print-uris", "-o", `Dir::Cache::archives=${none}/`];
+			const words = ["-q", "--yes", "--no-install-recommends", "--print-uris", "-o", `Dir::Cache::archives=${none}/`];
 			let printed: string;
 			try {
 				printed = await run("apt-get", [...words, "install", "?essential", "apt", ...names]);
