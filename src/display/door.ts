@@ -3,7 +3,7 @@ import { chmodSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 
 /** Of one door, at a time; each may have a process. What comes beyond is closed. */
-const connectionsMax = 64;
+const connectionsMax = 256;
 
 export class Door {
 	readonly #server: Server;

@@ -38,8 +38,8 @@ export async function benchWindows(pairs: number): Promise<Figure[]> {
 		return took;
 	};
 	const foot = ["foot", "--title", "first frame", "sh", "-c", "sleep 1000"] as const;
-	const env = { ...user.env, ...compositor.env, XDG_RUNTIME_DIR: user.env.XDG_RUNTIME_DIR };
-	const inVm = () => timed(`[${vm}] first frame`, () => spawn("run-in-vm", [vm, ...foot], { env, stdio: "ignore" }));
+	const inVm = () =>
+		timed(`[${vm}] first frame`, () => spawn("run-in-vm", [vm, ...foot], { env: user.env, stdio: "ignore" }));
 	const here = () =>
 		timed("first frame", () =>
 			spawn(foot[0], foot.slice(1), { env: { ...process.env, ...compositor.env }, stdio: "ignore" }),

@@ -67,7 +67,7 @@ it("shows what is typed into its window to the program in the guest", async () =
 	await compositor.until("it has the keyboard", () =>
 		compositor.tree().some(({ name, focused }) => focused && name === "[shopping] typing"),
 	);
-	compositor.type("hello\n");
+	await compositor.type("hello\n");
 	expect(await typing.done).toMatchObject({ status: 0 });
 	expect(await user.run("shopping", "cat", path)).toMatchObject({ stdout: "hello\n" });
 });
