@@ -5,8 +5,10 @@ import { connect, type Socket } from "node:net";
 import { dirname } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { QubesLiteError } from "../errors.ts";
+import { toInstallCommand } from "../host/install-command.ts";
 import { findProgram } from "../host/programs.ts";
 import { lastLines } from "../terminal/safe-text.ts";
+import { waypipePackages } from "../vmm/display-helper.ts";
 
 /** It listens after some ms; on a host that swaps it may take a moment. */
 const listensWithinMs = 10_000;
@@ -42,7 +44,7 @@ export class WaypipeClient {
 		const program = findProgram(options.searchPath, "waypipe");
 		if (program === undefined) {
 			throw new QubesLiteError("Unsupported", "waypipe is not installed on this host", {
-				remedy: "sudo apt-get install waypipe",
+				remedy: toInstallCommand(options.searchPath, waypipePackages),
 			});
 		}
 		this.#child = spawn(program, [...agreed, "--oneshot", "--socket", options.path, "client"], {

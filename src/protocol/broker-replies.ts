@@ -76,7 +76,7 @@ export interface VmStatus {
 
 /** One reason why it may not be stopped by idleness. */
 export interface LeaseStatus {
-	/** "request", "ticket", "announced", "session", "cgroup", "inhibitor" or "dependant". */
+	/** "request", "ticket", "announced", "session", "cgroup", "window", "inhibitor" or "dependant". */
 	readonly kind: string;
 	/** What it is, for people. */
 	readonly words: string;

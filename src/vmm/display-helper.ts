@@ -3,6 +3,9 @@ import type { VmConfig } from "../config/schema.ts";
 import { type LaunchHelper, vmFiles } from "../launch-plan.ts";
 import type { HostFacts } from "./host-facts.ts";
 
+/** What the host's end of windows is called by package managers. */
+export const waypipePackages = { apt: "waypipe", dnf: "waypipe", pacman: "waypipe", zypper: "waypipe" };
+
 /** Whether `waypipe server` in the guest dials us. */
 const hasWaypipe = ({ display }: VmConfig, { image }: HostFacts): boolean =>
 	display === "waypipe" || (display === "auto" && image?.windows === "waypipe");

@@ -48,13 +48,21 @@ const isGreen = () =>
 
 let first: Running;
 
-it("boots a stopped vm for a program, whose window stands on the host with the vm's name, and is to be seen", async () => {
-	first = user.start("run-in-vm", ["shopping", ...green("one", "sh", "-c", "sleep 1000")]);
-	await isThere("[shopping] one");
-	expect(compositor.tree()).toMatchObject([{ name: "[shopping] one", appId: "qubes-lite.shopping.foot" }]);
-	expect(empty.get("00ff00")).toBeUndefined();
-	await isGreen();
-	await user.until("it is a lease", async () => (await user.leases("shopping")).includes('the window "one"'));
+it("says on the terminal why a window is not to be seen, and runs what needs none", async () => {
+	user.env.WAYLAND_DISPLAY = "";
+	const graphical = await user.run("shopping", "foot", "true");
+	expect(graphical.status).not.toBe(0);
+	expect(graphical.stderr).toContain(
+		"run-in-vm: a program in shopping has a window, and there is no Wayland session on this host: WAYLAND_DISPLAY is not set\n  → ",
+	);
+	expect(await user.run("shopping", "uname", "-n")).toMatchObject({ status: 0, stdout: "shopping\n", stderr: "" });
+	user.env.WAYLAND_DISPLAY = compositor.socket;
+	await user.endBrokers();
+	const seen = user.start("run-in-vm", ["shopping", ...green("now", "sh", "-c", "sleep 1000")]);
+	await isThere("[shopping] now");
+	seen.kill("SIGTERM");
+	await seen.done;
+	await areGone();
 });
 
 it("shows what is typed into its window to the program in the guest", async () => {
@@ -70,12 +78,6 @@ it("shows what is typed into its window to the program in the guest", async () =
 	await compositor.type("hello\n");
 	expect(await typing.done).toMatchObject({ status: 0 });
 	expect(await user.run("shopping", "cat", path)).toMatchObject({ stdout: "hello\n" });
-});
-
-it("keeps the window when the broker is killed, and the next broker knows of it", async () => {
-	await user.endBrokers();
-	expect(titles()).toEqual(["[shopping] one"]);
-	await user.until("it is a lease", async () => (await user.leases("shopping")).includes('the window "one"'));
 });
 
 it("lets its programs be heard, and not hear", async () => {
@@ -99,6 +101,35 @@ it("moves what is copied by clip alone, both ways", async () => {
 	expect(await user.sh("qubes-lite clip copy --stdout shopping")).toMatchObject({ status: 0, stdout: "from the host" });
 });
 
+it("cuts the display of a guest that sends garbage, says so, and goes on with the vm", async () => {
+	const seen = user.start("run-in-vm", ["shopping", ...green("seen", "sh", "-c", "sleep 1000")]);
+	await isThere("[shopping] seen");
+	const node =
+		"require('net').connect('/run/qubes-lite-display/windows').on('error', () => {}).on('close', () => process.exit(0)).write(Buffer.alloc(65536, 255))";
+	expect(await user.run("shopping", "/usr/lib/qubes-lite/node", "-e", node)).toMatchObject({ status: 0 });
+	await areGone();
+	expect((await seen.done).stderr).toContain("run-in-vm: the display of shopping was cut: ");
+	expect((await user.sh("qubes-lite why shopping")).stdout).toContain("the display of shopping was cut: ");
+	expect(await user.run("shopping", "echo", "still there")).toMatchObject({ status: 0, stdout: "still there\n" });
+	expect(compositor.colours().get("00ff00")).toBeUndefined();
+	await user.until("it stops", async () => (await user.status("shopping")).state === "stopped", 60_000);
+});
+
+it("boots a stopped vm for a program, whose window stands on the host with the vm's name, and is to be seen", async () => {
+	first = user.start("run-in-vm", ["shopping", ...green("one", "sh", "-c", "sleep 1000")]);
+	await isThere("[shopping] one");
+	expect(compositor.tree()).toMatchObject([{ name: "[shopping] one", appId: "qubes-lite.shopping.foot" }]);
+	expect(empty.get("00ff00")).toBeUndefined();
+	await isGreen();
+	await user.until("it is a lease", async () => (await user.leases("shopping")).includes('the window "one"'));
+});
+
+it("keeps the window when the broker is killed, and the next broker knows of it", async () => {
+	await user.endBrokers();
+	expect(titles()).toEqual(["[shopping] one"]);
+	await user.until("it is a lease", async () => (await user.leases("shopping")).includes('the window "one"'));
+});
+
 /** What the same program ends with here, when its window is closed. */
 async function statusHere(...command: readonly string[]): Promise<number | null> {
 	const [program = "", ...words] = green("here", ...command);
@@ -110,25 +141,24 @@ async function statusHere(...command: readonly string[]): Promise<number | null>
 	return status;
 }
 
-it("ends the command as here when its window is closed, and stops the vm after that by idleness", async () => {
-	const status = await statusHere("sh", "-c", "sleep 1000");
-	close("[shopping] one");
-	expect(await first.done).toMatchObject({ status, signal: null });
-	await areGone();
-	await user.until("it stops", async () => (await user.status("shopping")).state === "stopped", 60_000);
-	expect((await user.status("shopping")).reason).toContain("idle");
-});
-
-it("keeps a vm by a window alone, whoever has started its program", async () => {
+it("ends the command as here when its window is closed, and keeps the vm for another window, whoever has started its program", async () => {
 	const line = `systemd-run --user --quiet ${green("alone", "sh", "-c", "'sleep 1000'").join(" ")}`;
 	expect(await user.run("--shell", line, "shopping")).toMatchObject({ status: 0 });
 	await isThere("[shopping] alone");
+	const status = await statusHere("sh", "-c", "sleep 1000");
+	close("[shopping] one");
+	expect(await first.done).toMatchObject({ status, signal: null });
 	await user.until("it is all that keeps it", async () => {
 		const leases = await user.leases("shopping");
 		return leases.length === 1 && leases[0] === 'the window "alone"';
 	});
+});
+
+it("stops the vm by idleness after its last window", async () => {
 	close("[shopping] alone");
+	await areGone();
 	await user.until("it stops", async () => (await user.status("shopping")).state === "stopped", 60_000);
+	expect((await user.status("shopping")).reason).toContain("idle");
 });
 
 it("lets a disposable go with its last window", async () => {
@@ -142,35 +172,4 @@ it("lets a disposable go with its last window", async () => {
 	await browser.done;
 	await user.until("it is gone", async () => !(await user.sh("qubes-lite ls -q")).stdout.includes("disp-"));
 	await user.until("its vmm, too", () => user.vmmPids().length === 0);
-});
-
-it("says on the terminal why a window is not to be seen, and runs what needs none", async () => {
-	await user.endBrokers();
-	user.env.WAYLAND_DISPLAY = "";
-	const graphical = await user.run("shopping", "foot", "true");
-	expect(graphical.status).not.toBe(0);
-	expect(graphical.stderr).toContain(
-		"run-in-vm: a program in shopping has a window, and there is no Wayland session on this host: WAYLAND_DISPLAY is not set\n  → ",
-	);
-	expect(await user.run("shopping", "uname", "-n")).toMatchObject({ status: 0, stdout: "shopping\n", stderr: "" });
-	user.env.WAYLAND_DISPLAY = compositor.socket;
-	await user.endBrokers();
-	const seen = user.start("run-in-vm", ["shopping", ...green("now", "sh", "-c", "sleep 1000")]);
-	await isThere("[shopping] now");
-	seen.kill("SIGTERM");
-	await seen.done;
-	await areGone();
-});
-
-it("cuts the display of a guest that sends garbage, says so, and goes on with the vm", async () => {
-	const seen = user.start("run-in-vm", ["shopping", ...green("seen", "sh", "-c", "sleep 1000")]);
-	await isThere("[shopping] seen");
-	const node =
-		"require('net').connect('/run/qubes-lite-display/windows').on('error', () => {}).on('close', () => process.exit(0)).write(Buffer.alloc(65536, 255))";
-	expect(await user.run("shopping", "/usr/lib/qubes-lite/node", "-e", node)).toMatchObject({ status: 0 });
-	await areGone();
-	expect((await seen.done).stderr).toContain("run-in-vm: the display of shopping was cut: ");
-	expect((await user.sh("qubes-lite why shopping")).stdout).toContain("the display of shopping was cut: ");
-	expect(await user.run("shopping", "echo", "still there")).toMatchObject({ status: 0, stdout: "still there\n" });
-	expect(compositor.colours().get("00ff00")).toBeUndefined();
 });

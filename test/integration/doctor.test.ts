@@ -269,6 +269,17 @@ describe("files of vms", () => {
 		});
 	});
 
+	it("what shows windows is looked for where a vm has any: waypipe, and a session", async () => {
+		expect((await user.diagnose()).checks.map(({ name }) => name)).not.toContain("windows");
+		configure({ display: "waypipe" });
+		expect((await user.diagnose()).of("windows")).toMatchObject({
+			status: "WARN",
+			sentence: expect.stringMatching(
+				/^waypipe .*, and no Wayland session for windows of vault in this shell: WAYLAND_DISPLAY is not set$/,
+			),
+		});
+	});
+
 	it("a missing image, and a damaged one", async () => {
 		const remedy = "qubes-lite image build";
 		const image = join(user.cache, "qubes-lite/images/current");

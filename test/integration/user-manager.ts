@@ -1,6 +1,6 @@
 /**
  * A real `systemd --user` with a real bus for a test user, in a mount namespace of its own: /run is empty there but for what
- * says that the system was booted with systemd (sd_booted(3)), and for a journal. Its sockets are in the user's own runtime
+ * says that the system was booted with systemd (sd_booted(3)), and for a journal; Debian's sound server does not start there. Its sockets are in the user's own runtime
  * directory, so that programs outside the namespace reach them. Needs root, as the tests' machines give it.
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
@@ -15,7 +15,8 @@ const cgroupRoots = ["/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified", "/sys/f
 const script = `
 set -e
 mount -t tmpfs -o mode=755 tmpfs /run
-mkdir -p /run/systemd/system /run/systemd/journald.conf.d
+mkdir -p /run/systemd/system /run/systemd/user /run/systemd/journald.conf.d
+for unit in pulseaudio.service pulseaudio.socket; do ln -s /dev/null /run/systemd/user/$unit; done
 printf '[Journal]\\nStorage=volatile\\nReadKMsg=no\\nAudit=no\\nForwardToSyslog=no\\n' >/run/systemd/journald.conf.d/test.conf
 /lib/systemd/systemd-journald >/dev/null 2>&1 &
 for procs in $CGROUPS; do echo $$ >"$procs/cgroup.procs"; done

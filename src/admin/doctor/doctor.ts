@@ -17,6 +17,7 @@ import { startChecks } from "./start-checks.ts";
 import { tapChecks } from "./tap-checks.ts";
 import { unitChecks } from "./unit-checks.ts";
 import { diskChecks, imageChecks, shareChecks } from "./vm-file-checks.ts";
+import { windowChecks } from "./window-checks.ts";
 
 /** Resolves with 0 where nothing FAILs, else 1. */
 export async function doctor(words: readonly string[]): Promise<number> {
@@ -36,6 +37,7 @@ const toChecks = (host: DoctorHost): Check[] => [
 	...imageChecks(host),
 	...diskChecks(host),
 	...shareChecks(host),
+	...windowChecks(host),
 	...startChecks(host),
 	...tapChecks(host),
 	...managerChecks(host),
