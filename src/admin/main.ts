@@ -22,6 +22,7 @@ const commands: Readonly<Record<string, () => Promise<AdminCommand>>> = {
 	"host tap": async () => (await import("./host-tap.ts")).hostTap,
 	"desktop sync": async () => (await import("./desktop/sync.ts")).desktopSync,
 	"desktop ls": async () => (await import("./desktop/list-programs.ts")).listPrograms,
+	"desktop colors": async () => (await import("./desktop/color-rules.ts")).printColorRules,
 	"desktop remove": async () => (await import("./desktop/remove.ts")).removeDesktop,
 	open: async () => (await import("./open/open.ts")).open,
 	"clip copy": async () => (await import("./clip/clip.ts")).clipCopy,

@@ -48,6 +48,7 @@ const runners: Readonly<Record<CommandName, Runner>> = {
 	cp: (words) => runOtherProgram("copy.cjs", words),
 	"desktop sync": other("desktop sync", "admin.mjs"),
 	"desktop ls": other("desktop ls", "admin.mjs"),
+	"desktop colors": other("desktop colors", "admin.mjs"),
 	"desktop remove": other("desktop remove", "admin.mjs"),
 	units: other("units", "admin.mjs"),
 	install: other("install", "admin.mjs"),

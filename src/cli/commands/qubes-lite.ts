@@ -303,6 +303,11 @@ export const commands = {
 		operand: { ...vms, least: 0 },
 	},
 	"desktop ls": { help: "the programs that the menu has of vms", options: { json, help } },
+	"desktop colors": {
+		help: "prints lines for sway that paint windows' titles in their vms' colours",
+		more: 'Of the vms that have a "color". sway shows them with a font of Pango\'s: font pango:monospace 10. qubes-lite desktop colors >~/.config/sway/qubes-lite; and in its configuration: include qubes-lite',
+		options: { help },
+	},
 	"desktop remove": { help: "takes vms' programs out of the menu", options: { dryRun, help } },
 	install: {
 		help: "puts units, completion, man pages and commands that start vms into their places",
