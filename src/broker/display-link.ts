@@ -20,6 +20,9 @@ export type DisplayEvent =
 	| ({ readonly type: "notice" } & DisplayNotice)
 	| ({ readonly type: "moved" } & ClipMove);
 
+/** A helper that has cut us off, as it does with who does not read, is asked again: the windows that it keeps are still there. */
+const againAfterMs = 200;
+
 const nothing: DisplayState = { windows: [], cut: null };
 
 export class DisplayLink {
@@ -27,6 +30,7 @@ export class DisplayLink {
 	readonly #wayland: () => string | null;
 	readonly #tell: (event: DisplayEvent) => void;
 	#socket: Socket | undefined;
+	#again: NodeJS.Timeout | undefined;
 	#state = nothing;
 
 	/** `wayland`: WAYLAND_DISPLAY as the broker has it. */
@@ -41,11 +45,16 @@ export class DisplayLink {
 		return this.#state;
 	}
 
-	/** Connects where that has not been done, or the helper was not there. Where there is none, there are no windows. */
+	/** Connects where that has not been done, or the helper was not there, and again when that ends. Where there is none any more, there are no windows. */
 	open(): void {
 		if (this.#socket !== undefined) return;
+		clearTimeout(this.#again);
 		const socket = connect(join(this.#directory, vmFiles.display));
 		this.#socket = socket;
+		let wasThere = false;
+		socket.once("connect", () => {
+			wasThere = true;
+		});
 		const decoder = new FrameDecoder(fromDisplayLimits);
 		socket.on("error", () => {});
 		socket.on("data", (chunk: Buffer) => {
@@ -61,13 +70,15 @@ export class DisplayLink {
 		});
 		socket.once("close", () => {
 			this.#socket = undefined;
-			if (this.#state.windows.length > 0) this.#changed({ ...this.#state, windows: [] });
+			if (wasThere) this.#again = setTimeout(() => this.open(), againAfterMs);
+			else if (this.#state.windows.length > 0) this.#changed({ ...this.#state, windows: [] });
 		});
 		socket.write(encodeWatch({ wayland: this.#wayland() }));
 	}
 
 	/** Tells nothing any more. */
 	close(): void {
+		clearTimeout(this.#again);
 		this.#socket?.removeAllListeners("close").removeAllListeners("data").destroy();
 		this.#socket = undefined;
 	}

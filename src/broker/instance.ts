@@ -164,6 +164,8 @@ export class Instance {
 			this.#events.guest(event);
 			this.sessions.heard(event);
 		});
+		/** Of a boot that has said hello already: a window that keeps it is to be known before its guest says that nothing else does. */
+		if (this.#nonce !== null) this.#openDisplay();
 		await link.listen();
 		if (this.#nonce === null) this.#console.watch(this.directory);
 		if (this.#records !== undefined) {
@@ -316,12 +318,16 @@ export class Instance {
 
 	#greeted({ nonce }: AgentHello): void {
 		this.#console.unwatch();
-		this.#display ??= this.#adapters.displayLink(this.directory, (event) => this.#events.display(event));
-		this.#display.open();
+		this.#openDisplay();
 		if (this.#nonce !== null) return;
 		this.#nonce = nonce;
 		/** Without room for it an adopting broker takes the vm for one that boots, until the agent has dialled again. */
 		this.marks.nonce = nonce;
+	}
+
+	#openDisplay(): void {
+		this.#display ??= this.#adapters.displayLink(this.directory, (event) => this.#events.display(event));
+		this.#display.open();
 	}
 }
 

@@ -285,3 +285,22 @@ test("an instance that ends while a run in it waits for another vm is not booted
 	await world.settle();
 	world.rules.checkSettled();
 });
+
+test("a disposable that a window alone keeps is kept by the next broker, whose display is asked before its guest has spoken", async () => {
+	const { world } = await open(disp);
+	const client = world.ask({ vm: "disp", disposable: true });
+	await drained();
+	const [name = ""] = world.registry.all().flatMap(({ config }) => (config.name === "disp" ? [] : [config.name]));
+	world.windows.set(name, [{ id: 1, title: "Firefox", app: "firefox" }]);
+	await world.endAll();
+	client.leave();
+	await world.endAll();
+	expect([...world.registry.find(name).snapshot().context.leases.keys()]).toEqual(["window:1"]);
+	await world.replace(false);
+	/** The guest has said that it has nothing to do, and time goes on. */
+	await world.pass(1);
+	await world.endAll();
+	await world.pass(10_000, () => world.endAll());
+	expect([...world.registry.find(name).snapshot().context.leases.keys()]).toEqual(["window:1"]);
+	expect(stateOf(world, name)).toBe("ready");
+});

@@ -4,7 +4,7 @@
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { pino } from "pino";
 import type { Clock } from "../../src/broker/clock.ts";
 import { LastEnds } from "../../src/broker/last-ends.ts";
@@ -13,6 +13,7 @@ import { stopVm } from "../../src/broker/stop-vm.ts";
 import type { Vm } from "../../src/broker/vm.ts";
 import type { Config, VmConfig } from "../../src/config/schema.ts";
 import type { LaunchPlan } from "../../src/launch-plan.ts";
+import type { DisplayedWindow } from "../../src/protocol/display.ts";
 import { TestClock } from "../statemachines/vm-harness.ts";
 import { createConfig } from "../vmm/facts.ts";
 import { BrokerRules } from "./broker-rules.ts";
@@ -39,6 +40,8 @@ export class BrokerWorld implements FakePlaces {
 	readonly commands = new Map<number, string>();
 	readonly inhibitors = new Map<number, { readonly vm: Vm; readonly release: () => void }>();
 	readonly rules: BrokerRules;
+	/** That vms have open when a broker looks, by their names. */
+	readonly windows = new Map<string, readonly DisplayedWindow[]>();
 	freeMemoryMiB = 100_000;
 	/** Of disposablePool. Their TAPs are there, and nobody else has them open, but for these. */
 	poolIds: readonly number[];
@@ -87,7 +90,16 @@ export class BrokerWorld implements FakePlaces {
 				adapters: {
 					guestLink: (options) => new FakeLink(options, this, life),
 					vmmControl: ({ control }) => toFakeControl(dirname(control.path), this, life),
-					displayLink: () => ({ state: { windows: [], cut: null }, open() {}, close() {} }),
+					displayLink: (directory, tell) => ({
+						state: { windows: [], cut: null },
+						open: () => {
+							const windows = this.windows.get(basename(directory));
+							if (windows === undefined) return;
+							const told = life.only(this.turns.wait(`windows of ${basename(directory)}`));
+							void told.then(() => tell({ type: "state", windows, cut: null }));
+						},
+						close() {},
+					}),
 					settled: async () => {},
 					readConsole: async () => Buffer.alloc(0),
 					watchConsole: () => () => {},
