@@ -25,7 +25,7 @@ export interface WindowsDoorOptions {
 	/** PATH. */
 	readonly searchPath: string;
 	readonly display: VmDisplay;
-	compositor: CompositorDoor;
+	readonly compositor: Pick<CompositorDoor, keyof CompositorDoor>;
 	/** Something that people should know. */
 	tell(notice: DisplayNotice): void;
 	/** The guest has broken a rule, and why: it has no windows any more. */
@@ -38,6 +38,7 @@ export class WindowsDoor {
 	readonly #clients = new Set<WaypipeClient>();
 	#number = 0;
 	#isCut = false;
+	#isClosed = false;
 
 	constructor(options: WindowsDoorOptions) {
 		this.#options = options;
@@ -50,6 +51,7 @@ export class WindowsDoor {
 
 	/** Resolves when nothing of it is left. */
 	async close(): Promise<void> {
+		this.#isClosed = true;
 		this.#door.close();
 		this.#options.compositor.close();
 		await Promise.all([...this.#clients].map((client) => client.end()));
@@ -69,7 +71,7 @@ export class WindowsDoor {
 			await Promise.race([closed(guest), closed(host), client.ended]);
 			host.destroySoon();
 		} catch (cause) {
-			this.#refuse(QubesLiteError.from(cause));
+			if (!this.#isClosed) this.#refuse(QubesLiteError.from(cause));
 		}
 		guest.destroy();
 		await client?.end();
@@ -79,6 +81,8 @@ export class WindowsDoor {
 	async #start(): Promise<WaypipeClient> {
 		const { vm, compositor, searchPath, directory } = this.#options;
 		const found = await compositor.open();
+		// What is started now nobody would end: it listens until somebody comes.
+		if (this.#isClosed) throw new QubesLiteError("NotRunning", `the display of ${vm} has ended`);
 		if ("missing" in found) {
 			throw new QubesLiteError(
 				"Unsupported",
