@@ -47,7 +47,8 @@ export class SoundDoor {
 			{ vm, playback: true, capture },
 			{
 				toHost: (bytes) => give(host, [bytes], heldBytes, guest),
-				toGuest: (bytes) => give(guest, [bytes], heldBytes, guest),
+				// What it records comes unasked, and what it asks for is answered: neither goes on while it does not listen.
+				toGuest: (bytes) => give(guest, [bytes], heldBytes, guest, host),
 			},
 		);
 		const guarded = (work: () => void): void => {
