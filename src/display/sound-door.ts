@@ -3,7 +3,7 @@ import { connect, type Socket } from "node:net";
 import { QubesLiteError } from "../errors.ts";
 import { SoundConnection } from "../sound/sound-connection.ts";
 import { Door } from "./door.ts";
-import { closed, give } from "./streams.ts";
+import { closed, Outflow } from "./streams.ts";
 
 /** What one side has not taken yet: half a second of sound, and lists of devices. The other one waits then. */
 const heldBytes = 256 * 1024;
@@ -43,13 +43,12 @@ export class SoundDoor {
 			host.destroySoon();
 		};
 		host.on("error", (cause: Error) => log(`no sound server: ${cause.message}`));
+		const toHost = new Outflow(host, { mostBytes: heldBytes, sources: [guest] });
+		// The server goes on saying what happens, and what it records.
+		const toGuest = new Outflow(guest, { mostBytes: heldBytes, sources: [host, guest] });
 		const connection = new SoundConnection(
 			{ vm, playback: true, capture },
-			{
-				toHost: (bytes) => give(host, [bytes], heldBytes, guest),
-				// What it records comes unasked, and what it asks for is answered: neither goes on while it does not listen.
-				toGuest: (bytes) => give(guest, [bytes], heldBytes, guest, host),
-			},
+			{ toHost: (bytes) => toHost.give([bytes]), toGuest: (bytes) => toGuest.give([bytes]) },
 		);
 		const guarded = (work: () => void): void => {
 			try {

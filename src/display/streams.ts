@@ -1,22 +1,56 @@
-/** Between two sockets: what one has not taken makes the other wait. */
+/** Between two sockets: what one has not taken makes those wait who say it. */
 import type { Socket } from "node:net";
 
-/** None of `sources` is read while `target` holds more than `mostBytes`. */
-export function give(
-	target: Socket,
-	buffers: readonly Buffer[],
-	mostBytes: number,
-	...sources: readonly Socket[]
-): void {
-	if (target.destroyed) return;
-	target.cork();
-	for (const buffer of buffers) target.write(buffer);
-	target.uncork();
-	if (target.writableLength <= mostBytes) return;
-	for (const source of sources) {
-		if (source.isPaused()) continue;
-		source.pause();
-		target.once("drain", () => source.resume());
+/** Node has this for each piece that waits, about. Many small ones are much. */
+const pieceBytes = 256;
+
+export interface OutflowOptions {
+	/** Beyond it the sources are not read, until half of it is taken. */
+	readonly mostBytes: number;
+	/** Whose words make it more: also a guest's own, which are answered. */
+	readonly sources: readonly Socket[];
+	/** So many bytes more wait, or less. */
+	changed?(bytes: number): void;
+}
+
+/** What goes to one socket. */
+export class Outflow {
+	readonly #target: Socket;
+	readonly #options: OutflowOptions;
+	#waitingBytes = 0;
+	#isFull = false;
+
+	constructor(target: Socket, options: OutflowOptions) {
+		this.#target = target;
+		this.#options = options;
+	}
+
+	/** In order. Nothing where its socket has gone. Never throws. */
+	give(buffers: readonly Buffer[]): void {
+		if (this.#target.destroyed || buffers.length === 0) return;
+		const bytes = buffers.reduce((sum, { length }) => sum + length + pieceBytes, 0);
+		const last = buffers.length - 1;
+		this.#target.cork();
+		for (const [index, buffer] of buffers.entries()) {
+			if (index < last) this.#target.write(buffer);
+			else this.#target.write(buffer, () => this.#count(-bytes));
+		}
+		this.#target.uncork();
+		this.#count(bytes);
+	}
+
+	#count(bytes: number): void {
+		const { mostBytes, sources, changed } = this.#options;
+		this.#waitingBytes += bytes;
+		if (this.#waitingBytes > mostBytes) {
+			this.#isFull = true;
+			// Each time: one may have been resumed since, by what it says to somebody else.
+			for (const source of sources) source.pause();
+		} else if (this.#isFull && this.#waitingBytes <= mostBytes / 2) {
+			this.#isFull = false;
+			for (const source of sources) source.resume();
+		}
+		changed?.(bytes);
 	}
 }
 

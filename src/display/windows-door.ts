@@ -10,13 +10,15 @@ import { GuestFault } from "../wayland/faults.ts";
 import type { VmDisplay } from "../wayland/vm-display.ts";
 import type { CompositorDoor } from "./compositor-door.ts";
 import { Door } from "./door.ts";
-import { closed, give } from "./streams.ts";
+import { closed, Outflow } from "./streams.ts";
 import { WaypipeClient } from "./waypipe-client.ts";
 
 /** What the host has not taken yet: the guest waits then. */
 const toHostBytes = 4 * 1024 * 1024;
-/** What the guest has not taken: events, and what it pastes. The compositor waits then, and ends such a program sooner or later. */
+/** What the guest has not taken: events, and what it pastes. It waits itself then, and the compositor, who ends such a program sooner or later. */
 const toGuestBytes = 8 * 1024 * 1024;
+/** The same of all connections of a vm: what one of them says, others are told, and where these do not listen nobody waits. Many of the largest pastes at a time. */
+const allToGuestBytes = 256 * 1024 * 1024;
 
 export interface WindowsDoorOptions {
 	readonly vm: string;
@@ -39,6 +41,8 @@ export class WindowsDoor {
 	#number = 0;
 	#isCut = false;
 	#isClosed = false;
+	/** For all of the guest's connections. */
+	#waitingBytes = 0;
 
 	constructor(options: WindowsDoorOptions) {
 		this.#options = options;
@@ -113,9 +117,15 @@ export class WindowsDoor {
 			}
 		};
 		guarded(() => {
+			const toHost = new Outflow(host, { mostBytes: toHostBytes, sources: [guest] });
+			const toGuest = new Outflow(guest, {
+				mostBytes: toGuestBytes,
+				sources: [host, guest],
+				changed: (bytes) => this.#wait(bytes),
+			});
 			connection = this.#options.display.connect({
-				toHost: (buffers) => give(host, buffers, toHostBytes, guest),
-				toGuest: (buffers) => give(guest, buffers, toGuestBytes, host),
+				toHost: (buffers) => toHost.give(buffers),
+				toGuest: (buffers) => toGuest.give(buffers),
 			});
 		});
 		for (const socket of [guest, host]) socket.on("error", end).once("close", end);
@@ -123,6 +133,13 @@ export class WindowsDoor {
 		host.on("data", (chunk: Buffer) => guarded(() => connection?.fromHost(chunk)));
 		guest.resume();
 		host.resume();
+	}
+
+	/** Never throws: who says so much may be another connection, or nobody of the guest's. */
+	#wait(bytes: number): void {
+		this.#waitingBytes += bytes;
+		if (this.#waitingBytes <= allToGuestBytes || this.#isCut) return;
+		this.#blame(new GuestFault(`its programs did not take ${allToGuestBytes} bytes that were for them`, "Limit"));
 	}
 
 	/** Whose fault it is decides what becomes of the others. */
