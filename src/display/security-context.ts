@@ -28,8 +28,8 @@ const createListener = message(1, "n");
 const setters = [message(1, "s"), message(2, "s"), message(3, "s")];
 const commit = message(4);
 
-/** Numbers of ours, as a client has them. */
-const ids = { display: 1, registry: 2, listed: 3, manager: 4, context: 5, committed: 6 } as const;
+/** Numbers of ours, of which none may be left out on a connection: the first one lists, the second one makes. */
+const ids = { display: 1, registry: 2, listed: 3, manager: 3, context: 4, committed: 5 } as const;
 
 export interface SecurityContext {
 	/** Where its programs connect. */
