@@ -11,7 +11,7 @@ import { toOtherRelease } from "./apt-sources.ts";
 import { parseStanza, type Stanza } from "./debian-control.ts";
 import { makeOwnedPath } from "./owned-directory.ts";
 import { createPrivateApt, type DebianPackage, readMachineSources } from "./private-apt.ts";
-import { hashStrings } from "./sha256.ts";
+import { hashFile, hashStrings } from "./sha256.ts";
 
 /** What makes a guest of Debian one of ours: systemd, windows by waypipe, sound by PulseAudio's protocol, a font, what opens links; and what is essential in some releases alone. */
 export const guestPackages = [
@@ -109,8 +109,11 @@ export async function createPackageSource(
 			await mkdir(files, { recursive: true, mode: 0o700 });
 			const missing: DebianPackage[] = [];
 			for (const one of packages) {
-				const found = await stat(join(files, fileNameOf(one))).catch(() => undefined);
-				if (found?.size !== one.size) missing.push(one);
+				const file = join(files, fileNameOf(one));
+				if (await isAs(file, one)) continue;
+				// apt would take one of the right size for the right one, and refuse it only when it is installed.
+				await rm(file, { force: true });
+				missing.push(one);
 			}
 			if (missing.length > 0) {
 				const apt = await openApt();
@@ -134,6 +137,11 @@ export async function createPackageSource(
 			return join(files, name);
 		},
 	};
+}
+
+async function isAs(file: string, { size, sha256 }: DebianPackage): Promise<boolean> {
+	const found = await stat(file).catch(() => undefined);
+	return found?.size === size && (await hashFile(file)) === sha256;
 }
 
 /** Of a wish's archives the name's beginning. */

@@ -3,6 +3,7 @@
  * milliseconds, or as `mode` says. All else is real: namespaces, mkfs.erofs, the kernel and the default image, which are the tests' own.
  */
 import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import {
 	existsSync,
 	mkdirSync,
@@ -21,8 +22,12 @@ import { run } from "../e2e/own-image.ts";
 /** What the stand-ins do: mmdebstrap lays a tree, finds the disk full, meets a package that fails, or hangs; apt's mirror is away. */
 export type Mode = "good" | "full" | "broken" | "hanging" | "unreachable";
 
+/** Of each package's file. */
+const content = "12345";
+const contentHash = createHash("sha256").update(content).digest("hex");
+
 const stanza = (name: string): string =>
-	`Package: ${name}\nVersion: 1:1.0\nArchitecture: all\nInstalled-Size: 4\nSize: 5\nSHA256: ${"0".repeat(64)}\n`;
+	`Package: ${name}\nVersion: 1:1.0\nArchitecture: all\nInstalled-Size: 4\nSize: 5\nSHA256: ${contentHash}\n`;
 
 const aptGet = (directory: string): string => `#!/bin/sh
 case " $* " in
@@ -35,7 +40,7 @@ case " $* " in
 *" --download-only "*)
 	for word; do case $word in Dir::Cache::archives=*) at=\${word#*=} ;; esac; done
 	echo download >>${directory}/downloads
-	for name in foot systemd; do printf 12345 >"$at/\${name}_1%3a1.0_all.deb"; done ;;
+	for name in foot systemd; do printf ${content} >"$at/\${name}_1%3a1.0_all.deb"; done ;;
 esac
 `;
 

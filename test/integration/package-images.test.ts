@@ -1,6 +1,6 @@
 /** Images that vms ask for by packages: how a build fails, and ends, and what lists and removes them. */
 import { spawn } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, realpathSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { toWishKey } from "../../src/vmm/image-wish.ts";
@@ -54,6 +54,19 @@ describe("a build", () => {
 		expect([imageOf(["foot"]), existsSync(join(old, "root.erofs"))]).toEqual([old, true]);
 		// Of files that are in the cache none is fetched again.
 		expect(user.downloads()).toBe(1);
+	});
+
+	it("gets a file of a package again that is damaged, although it is as long as it should be", async () => {
+		user = new PackageBuilder([desk]);
+		expect(await user.sh("qubes-lite image build")).toMatchObject({ status: 0 });
+		const packages = join(user.cache, "packages");
+		const [suite = ""] = readdirSync(packages);
+		const file = join(packages, suite, "foot_1%3a1.0_all.deb");
+		const whole = readFileSync(file, "utf8");
+		writeFileSync(file, "?".repeat(whole.length));
+		expect(await user.sh("qubes-lite image build --force")).toMatchObject({ status: 0 });
+		expect(readFileSync(file, "utf8")).toBe(whole);
+		expect(user.downloads()).toBe(2);
 	});
 
 	it("is refused for a vm that there is not, and for a package that Debian has not, with names that it has", async () => {
