@@ -54,6 +54,17 @@ export class Outflow {
 	}
 }
 
+/** Resolves with what comes first, and it is not read any further; with undefined where it goes before that. */
+export const firstBytes = (socket: Socket): Promise<Buffer | undefined> =>
+	new Promise((resolve) => {
+		const gone = (): void => resolve(undefined);
+		socket.once("close", gone).once("data", (chunk: Buffer) => {
+			socket.pause().off("close", gone);
+			resolve(chunk);
+		});
+		socket.resume();
+	});
+
 /** Resolves when it is gone. */
 export const closed = (socket: Socket): Promise<void> =>
 	new Promise((resolve) => {

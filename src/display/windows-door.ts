@@ -10,7 +10,7 @@ import { GuestFault } from "../wayland/faults.ts";
 import type { VmDisplay } from "../wayland/vm-display.ts";
 import type { CompositorDoor } from "./compositor-door.ts";
 import { Door } from "./door.ts";
-import { closed, Outflow } from "./streams.ts";
+import { closed, firstBytes, Outflow } from "./streams.ts";
 import { WaypipeClient } from "./waypipe-client.ts";
 
 /** What the host has not taken yet: the guest waits then. */
@@ -66,12 +66,15 @@ export class WindowsDoor {
 			guest.destroy();
 			return;
 		}
+		// One that says nothing, or has gone before its turn, costs no process.
+		const first = await firstBytes(guest);
+		if (first === undefined || this.#isCut) return;
 		let client: WaypipeClient | undefined;
 		try {
 			client = await this.#start();
 			this.#clients.add(client);
 			const host = await client.connect();
-			this.#join(guest, host);
+			this.#join(guest, host, first);
 			await Promise.race([closed(guest), closed(host), client.ended]);
 			host.destroySoon();
 		} catch (cause) {
@@ -101,7 +104,7 @@ export class WindowsDoor {
 		return new WaypipeClient({ searchPath, compositor: found.socket, path: `${directory}/wp-${this.#number}` });
 	}
 
-	#join(guest: Socket, host: Socket): void {
+	#join(guest: Socket, host: Socket, first: Buffer): void {
 		let connection: DisplayConnection | undefined;
 		const end = (): void => {
 			connection?.close();
@@ -131,6 +134,7 @@ export class WindowsDoor {
 		for (const socket of [guest, host]) socket.on("error", end).once("close", end);
 		guest.on("data", (chunk: Buffer) => guarded(() => connection?.fromGuest(chunk)));
 		host.on("data", (chunk: Buffer) => guarded(() => connection?.fromHost(chunk)));
+		guarded(() => connection?.fromGuest(first));
 		guest.resume();
 		host.resume();
 	}

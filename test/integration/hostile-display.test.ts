@@ -4,12 +4,13 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { closed } from "../../src/display/streams.ts";
 import { encodeWatch } from "../../src/protocol/display.ts";
 import { command, unaskedTag } from "../../src/sound/commands.ts";
 import { TagWriter } from "../../src/sound/tag-writer.ts";
@@ -93,6 +94,15 @@ async function findGlobals(guest: Socket, names: readonly string[]): Promise<Rea
 	guest.pause().removeAllListeners("data");
 	return new Map(names.map((name) => [name, told.readUInt32LE(told.indexOf(`${name}\0`) - 8)]));
 }
+
+test("starts nothing for connections that say nothing", async () => {
+	const silent = Array.from({ length: 20 }, () => dial("vsock_6000"));
+	for (const socket of silent.slice(10)) await closed(socket.resume().end());
+	const guest = dial("vsock_6000");
+	guest.write(Buffer.concat([toPlainToken(Buffer.alloc(16)), say(request(1, "wl_display.get_registry", 2))]));
+	await findGlobals(guest, ["wl_seat"]);
+	expect(readdirSync(directory).filter((name) => name.startsWith("wp-"))).toHaveLength(1);
+});
 
 test("lets a program wait that does not read what it asks for", async () => {
 	const guest = dial("vsock_6000");
