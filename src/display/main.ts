@@ -75,8 +75,11 @@ const windows = new WindowsDoor({
 		notices.tell({ message: cut, remedy: `qubes-lite restart ${vm}   # gives it another one` });
 	},
 });
+/** A guest comes again as often as it likes. */
+const soundWords = new Notices(({ message }) => log(message));
 const sound = new SoundDoor({
-	...{ vm, log, server: join(runtimeDirectory, "pulse/native"), capture: values.sound === "playback+capture" },
+	...{ vm, server: join(runtimeDirectory, "pulse/native"), capture: values.sound === "playback+capture" },
+	log: (message) => soundWords.tell({ message, remedy: null }),
 });
 
 process.once("SIGTERM", () => {
