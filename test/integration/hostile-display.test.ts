@@ -113,10 +113,15 @@ test("starts nothing for connections that say nothing", async () => {
 	expect(readdirSync(directory).filter((name) => name.startsWith("wp-"))).toHaveLength(1);
 });
 
-test("lets a program wait that does not read what it asks for", async () => {
+const manager = "wl_data_device_manager";
+/** Each takes the clipboard from the other, which is told so. */
+const turns = [6, 7].map((source) => request(5, "wl_data_device.set_selection", source, 0));
+const flood = say(...Array.from({ length: 10_000 }, () => turns).flat());
+
+/** A program that is about to say `flood`. */
+async function dialFlooder(): Promise<Socket> {
 	const guest = dial("vsock_6000");
 	guest.write(Buffer.concat([toPlainToken(Buffer.alloc(16)), say(request(1, "wl_display.get_registry", 2))]));
-	const manager = "wl_data_device_manager";
 	const globals = await findGlobals(guest, [manager, "wl_seat"]);
 	const bind = (name: string, version: number, id: number): Buffer =>
 		request(2, "wl_registry.bind", globals.get(name), name, version, id);
@@ -128,12 +133,22 @@ test("lets a program wait that does not read what it asks for", async () => {
 			...[6, 7].map((id) => request(3, `${manager}.create_data_source`, id)),
 		),
 	);
-	// Each takes the clipboard from the other, which is told so.
-	const turns = [6, 7].map((source) => request(5, "wl_data_device.set_selection", source, 0));
-	const flood = say(...Array.from({ length: 10_000 }, () => turns).flat());
-	expect(await countTaken(guest, flood)).toBeLessThan(floods / 2);
+	return guest;
+}
+
+test("lets a program wait that does not read what it asks for", async () => {
+	expect(await countTaken(await dialFlooder(), flood)).toBeLessThan(floods / 2);
 	compositor.tree();
 });
+
+test("cuts the display of a vm many of whose programs do not read what they ask for", async () => {
+	const guests: Socket[] = [];
+	for (let count = 0; count < 48; count++) guests.push(await dialFlooder());
+	for (const guest of guests) for (let times = 0; times < 4; times++) guest.write(flood);
+	await until("it is cut", () => said.includes("the display of shopping was cut: its programs did not take"), 60_000);
+	for (const guest of guests) await closed(guest);
+	compositor.tree();
+}, 90_000);
 
 test("lets the sound server wait for a program that does not read", async () => {
 	mkdirSync(join(directory, "../../pulse"));
