@@ -1,6 +1,6 @@
 /** The broker's connection to the helper that keeps a vm's windows: which there are, and what people should know. One for each instance that has such a helper. */
 import { connect, type Socket } from "node:net";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { vmFiles } from "../launch-plan.ts";
 import {
 	type ClipMove,
@@ -23,6 +23,9 @@ export type DisplayEvent =
 /** A helper that has cut us off, as it does with who does not read, is asked again: the windows that it keeps are still there. */
 const againAfterMs = 200;
 
+/** From then on one that does not answer is gone, and so is not its vm: of a vm that ends, nobody asks so late. */
+const goneAfterMs = 5_000;
+
 const nothing: DisplayState = { windows: [], cut: null };
 
 export class DisplayLink {
@@ -31,6 +34,8 @@ export class DisplayLink {
 	readonly #tell: (event: DisplayEvent) => void;
 	#socket: Socket | undefined;
 	#again: NodeJS.Timeout | undefined;
+	/** Since when one that was there does not answer. */
+	#lostAt: number | undefined;
 	#state = nothing;
 
 	/** `wayland`: WAYLAND_DISPLAY as the broker has it. */
@@ -54,6 +59,7 @@ export class DisplayLink {
 		let wasThere = false;
 		socket.once("connect", () => {
 			wasThere = true;
+			this.#lostAt = undefined;
 		});
 		const decoder = new FrameDecoder(fromDisplayLimits);
 		socket.on("error", () => {});
@@ -70,10 +76,29 @@ export class DisplayLink {
 		});
 		socket.once("close", () => {
 			this.#socket = undefined;
-			if (wasThere) this.#again = setTimeout(() => this.open(), againAfterMs);
+			if (wasThere) this.#lostAt = performance.now();
 			else if (this.#state.windows.length > 0) this.#changed({ ...this.#state, windows: [] });
+			if (this.#lostAt === undefined) return;
+			if (performance.now() - this.#lostAt < goneAfterMs) this.#again = setTimeout(() => this.open(), againAfterMs);
+			else this.#gone();
 		});
 		socket.write(encodeWatch({ wayland: this.#wayland() }));
+	}
+
+	/** The compositor may be another one now. */
+	tellSession(): void {
+		this.#socket?.write(encodeWatch({ wayland: this.#wayland() }));
+	}
+
+	#gone(): void {
+		this.#lostAt = undefined;
+		const cut = `the display of ${basename(this.#directory)} was cut: its helper vm-display has ended`;
+		this.#changed({ windows: [], cut });
+		this.#tell({
+			type: "notice",
+			message: cut,
+			remedy: `qubes-lite restart ${basename(this.#directory)}   # gives it another one`,
+		});
 	}
 
 	/** Tells nothing any more. */

@@ -311,6 +311,11 @@ export class Instance {
 		if (this.#wanted === "killed") vmm.kill();
 	}
 
+	/** The compositor may be another one now. */
+	tellSession(): void {
+		this.#display?.tellSession();
+	}
+
 	/** Why it has no windows any more in this boot, as a sentence; null: nothing is known against it. */
 	get displayCut(): string | null {
 		return this.#display?.state.cut ?? null;

@@ -164,6 +164,10 @@ async function serve(fd: number | null): Promise<void> {
 			await live.refresh(configured);
 			return live.refusal;
 		},
+		sawSession: (wayland) => {
+			session.saw(wayland);
+			for (const vm of registry.all()) vm.snapshot().instance?.tellSession();
+		},
 		problem: () => (live.refusal === null ? live.problem : null),
 	});
 	const notifications = startNotifications({

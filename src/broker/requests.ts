@@ -30,6 +30,8 @@ export interface RequestsDependencies {
 	readonly configured: () => Promise<QubesLiteError | null>;
 	/** What is wrong with the configuration as it is now, while an earlier one holds; null if nothing. */
 	readonly problem: () => QubesLiteError | null;
+	/** A client has its compositor at this socket. */
+	readonly sawSession: (wayland: string) => void;
 }
 
 /** Those that last as long as who asked, or carry bytes, are served where their connection is. */

@@ -79,6 +79,7 @@ export class BrokerServer {
 				});
 				return;
 			case "run":
+				if (request.wayland !== undefined) this.#requests.dependencies.sawSession(request.wayland);
 				await serveRun(client, request, { registry, number, askedAt, now, clock, bytes: withBytes(bytes) });
 				return;
 			case "attach":

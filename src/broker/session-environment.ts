@@ -7,12 +7,19 @@ export class SessionEnvironment {
 	readonly #own: NodeJS.ProcessEnv;
 	readonly #ask: () => Promise<ReadonlyMap<string, string>>;
 	#display: string | undefined;
+	#seen: string | undefined;
 
 	/** `own`: what whoever started the broker has. `ask`: what the user manager has now, which compositors tell; empty without one. */
 	constructor(own: NodeJS.ProcessEnv, ask: () => Promise<ReadonlyMap<string, string>>) {
 		this.#own = own;
 		this.#ask = ask;
 		this.#display = own[display];
+	}
+
+	/** Where a client has its compositor: what whoever started this broker has, may be of another session. */
+	saw(socket: string): void {
+		this.#seen = socket;
+		this.#display = socket;
 	}
 
 	/** As of the last refresh. */
@@ -24,6 +31,6 @@ export class SessionEnvironment {
 	async refresh({ hypervisor, gpu }: VmConfig): Promise<void> {
 		if (hypervisor !== "crosvm" || gpu === "none") return;
 		const managers = await this.#ask().catch(() => new Map<string, string>());
-		this.#display = managers.get(display) ?? this.#own[display];
+		this.#display = managers.get(display) ?? this.#seen ?? this.#own[display];
 	}
 }

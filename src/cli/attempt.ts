@@ -17,6 +17,7 @@ import { askTerminalSize, isInForeground, RawTerminal } from "./raw-terminal.ts"
 import type { Options } from "./run-arguments.ts";
 import { type RunResult, toInterruptedResult, toResult } from "./run-result.ts";
 import { say } from "./say.ts";
+import { sayNotice } from "./say-notice.ts";
 import { type GrantRequest, type Opened, openGrant } from "./session-grant.ts";
 import type { SignalForwarder } from "./signal-forwarder.ts";
 import { type StartDeadline, statusRemedy, targetOf } from "./start-deadline.ts";
@@ -65,7 +66,8 @@ export class Attempt {
 		let opened: Opened | undefined;
 		try {
 			const onProgress = (progress: Progress): void => this.#context.line?.note(progress, targetOf(this.#options));
-			opened = await openGrant({ ...this.#request, onProgress, deadline: deadline.signal });
+			const onNotice = this.#options.quiet ? () => {} : sayNotice;
+			opened = await openGrant({ ...this.#request, onProgress, onNotice, deadline: deadline.signal });
 			const { guest, hold } = opened;
 			void hold.told.then(() => setTimeout(() => guest.destroy(), goneAfterMs).unref());
 			const end = await this.#converse(opened, deadline);

@@ -1,6 +1,8 @@
 /** One run: a request, and as many attempts as its tickets need. */
+import { resolve } from "node:path";
 import { isatty } from "node:tty";
 import { QubesLiteError } from "../errors.ts";
+import { socketPathMaxBytes } from "../launch-plan.ts";
 import { encodeRequest } from "../protocol/broker.ts";
 import { parseStatusList } from "../protocol/broker-replies.ts";
 import { encodeAttach, encodeExec } from "../protocol/exec.ts";
@@ -38,8 +40,18 @@ function toRequest(options: Options): Request {
 	}
 	const { vm, disposable, start } = options;
 	const exec = toExec(options, { ...surroundings(), env: process.env });
-	const request = { method: "run", vm, disposable, start, timeoutMs, pid, askedAt: monotonicMs() } as const;
+	const wayland = waylandSocket(process.env);
+	const request = {
+		...({ method: "run", vm, disposable, start, timeoutMs, pid, askedAt: monotonicMs() } as const),
+		...(wayland !== undefined && { wayland }),
+	};
 	return { request, bytes: encodeExec(exec), tty: exec.tty };
+}
+
+/** Whoever sits before this terminal sees windows there: the broker may have been started from elsewhere. */
+function waylandSocket({ WAYLAND_DISPLAY: display = "", XDG_RUNTIME_DIR: directory = "" }: NodeJS.ProcessEnv) {
+	const path = resolve(directory, display);
+	return display === "" || Buffer.byteLength(path) > socketPathMaxBytes ? undefined : path;
 }
 
 /** Resolves with how it ended; rejects with what kept it from running. */

@@ -7,6 +7,7 @@ import {
 	encodeExecBytes,
 	encodeRequest,
 	type Granted,
+	type Notice,
 	type Progress,
 	parseGranted,
 	parseReady,
@@ -16,7 +17,6 @@ import { connectGuest } from "../session-client/guest-connection.ts";
 import { orAborted } from "../session-client/on-abort.ts";
 import { askBroker } from "./broker-client.ts";
 import { BrokerHold } from "./broker-hold.ts";
-import { sayNotice } from "./say-notice.ts";
 
 export interface Opened {
 	/** To be ended with the session: its end tells the broker that we are gone. */
@@ -31,6 +31,8 @@ export interface GrantRequest {
 	/** The exec or attach bytes. */
 	readonly bytes: Buffer;
 	readonly onProgress: (progress: Progress) => void;
+	/** What people should know while the session runs. */
+	readonly onNotice: (notice: Notice) => void;
 	/** Its reason ends the wait. */
 	readonly deadline: AbortSignal;
 }
@@ -39,7 +41,7 @@ export interface GrantRequest {
  * The way to the guest is opened while the agent takes in the ticket. Rejects with nothing left open: with what the broker
  * says, also where the guest can't be reached because its vm has just ended.
  */
-export async function openGrant({ request, bytes, onProgress, deadline }: GrantRequest): Promise<Opened> {
+export async function openGrant({ request, bytes, onProgress, onNotice, deadline }: GrantRequest): Promise<Opened> {
 	let guest: Promise<Socket> | undefined;
 	let ready: Ready | undefined;
 	let granted: Granted | undefined;
@@ -80,7 +82,7 @@ export async function openGrant({ request, bytes, onProgress, deadline }: GrantR
 			connection,
 			{ method: "hold", vm, boot, session, pid: process.pid },
 			process.env,
-			sayNotice,
+			onNotice,
 		);
 		try {
 			return { hold, guest: await orAborted(deadline, guest), ready, granted };

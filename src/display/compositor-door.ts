@@ -7,7 +7,7 @@ export interface CompositorDoorOptions {
 	readonly vm: string;
 	/** Where the vm's own socket is made. */
 	readonly path: string;
-	find(): WaylandFact;
+	find(): Promise<WaylandFact>;
 }
 
 export class CompositorDoor {
@@ -15,14 +15,16 @@ export class CompositorDoor {
 	/** Of the compositor that had this socket: the next one is asked anew. */
 	#opened: { readonly of: string; readonly context: Promise<SecurityContext | null> } | undefined;
 
+	#finding: Promise<WaylandFact> | undefined;
+
 	constructor(options: CompositorDoorOptions) {
 		this.#options = options;
 	}
 
 	/** Resolves with the socket to connect to, or why there is none. Never rejects. */
 	async open(): Promise<{ readonly socket: string } | { readonly missing: string }> {
-		const { vm, path, find } = this.#options;
-		const found = find();
+		const { vm, path } = this.#options;
+		const found = await this.#find();
 		if ("missing" in found) return found;
 		const { socket } = found;
 		const file = statSync(socket, { bigint: true, throwIfNoEntry: false });
@@ -32,6 +34,14 @@ export class CompositorDoor {
 			this.#opened = { of, context: openSecurityContext(socket, { vm, path }) };
 		}
 		return { socket: (await this.#opened.context)?.path ?? socket };
+	}
+
+	/** Who asks while it is being looked for, hears the same. */
+	#find(): Promise<WaylandFact> {
+		this.#finding ??= this.#options.find().finally(() => {
+			this.#finding = undefined;
+		});
+		return this.#finding;
 	}
 
 	/** Nobody new can connect by it. */

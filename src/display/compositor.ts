@@ -1,5 +1,5 @@
 /** The compositor that a vm's windows go to, looked for when there is one to show: it may come after the vm, and be another one later. */
-import { execFileSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { findWayland } from "../host/wayland.ts";
@@ -22,24 +22,24 @@ export interface CompositorPlaces {
  * In this order: what the user manager has, which desktops tell; what the broker has; the newest socket of a compositor's name in the runtime directory.
  * What is missing is said of the first of them that is set.
  */
-export function findCompositor(places: CompositorPlaces): WaylandFact {
+export async function findCompositor(places: CompositorPlaces): Promise<WaylandFact> {
 	const { runtimeDirectory, told } = places;
-	const names = [askManager(places), told, newestSocket(runtimeDirectory)].filter((name) => name !== null);
+	const names = [await askManager(places), told, newestSocket(runtimeDirectory)].filter((name) => name !== null);
 	const found = names.map((name) => findWayland({ [display]: name, XDG_RUNTIME_DIR: runtimeDirectory }));
 	return found.find((one) => "socket" in one) ?? found[0] ?? { missing: `${display} is not set` };
 }
 
-/** Null where there is no user manager, or it has none. */
-function askManager({ runtimeDirectory, searchPath }: CompositorPlaces): string | null {
-	try {
-		const text = execFileSync("systemctl", ["--user", "show-environment"], {
-			env: { PATH: searchPath, XDG_RUNTIME_DIR: runtimeDirectory },
-			...{ encoding: "utf8", timeout: askWithinMs, stdio: ["ignore", "pipe", "ignore"] },
+/** Null where there is no user manager, or it has none. Never rejects; windows that are there go on meanwhile. */
+function askManager({ runtimeDirectory, searchPath }: CompositorPlaces): Promise<string | null> {
+	const options = {
+		env: { PATH: searchPath, XDG_RUNTIME_DIR: runtimeDirectory },
+		...({ encoding: "utf8", timeout: askWithinMs, killSignal: "SIGKILL" } as const),
+	};
+	return new Promise((resolve) => {
+		execFile("systemctl", ["--user", "show-environment"], options, (error, text) => {
+			resolve(error === null ? (new RegExp(`^${display}=(.+)$`, "m").exec(text)?.[1] ?? null) : null);
 		});
-		return new RegExp(`^${display}=(.+)$`, "m").exec(text)?.[1] ?? null;
-	} catch {
-		return null;
-	}
+	});
 }
 
 function newestSocket(directory: string): string | null {

@@ -1,6 +1,7 @@
 /** A socket in the vm's directory, where connections come: the guest's by its vsock, or the broker's. */
 import { chmodSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
+import { letGo } from "./streams.ts";
 
 /** Of one door, at a time; each may have a process. What comes beyond is closed. */
 const connectionsMax = 256;
@@ -26,17 +27,18 @@ export class Door {
 		await new Promise<void>((resolve, reject) => {
 			this.#server.once("error", reject).listen(path, resolve);
 		});
+		this.#server.removeAllListeners("error").on("error", () => {});
 		chmodSync(path, 0o600);
 	}
 
 	/** Ends all its connections; new ones may come. */
 	cutAll(): void {
-		for (const socket of this.#open) socket.destroy();
+		for (const socket of this.#open) letGo(socket);
 	}
 
 	/** Ends all its connections; the socket goes. */
 	close(): void {
 		this.#server.close();
-		this.cutAll();
+		for (const socket of this.#open) socket.destroy();
 	}
 }

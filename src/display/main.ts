@@ -1,5 +1,5 @@
 /**
- * `vm-display --vm NAME --directory DIR [--windows] [--sound playback|playback+capture]`: the helper that keeps one vm's windows and sound on the host, beside
+ * `vm-display --vm NAME --directory DIR --windows waypipe|none [--sound playback|playback+capture]`: the helper that keeps one vm's windows and sound on the host, beside
  * its vmm. It listens in the vm's directory, and costs nothing but its memory until a program of the guest comes. Ends on SIGTERM.
  */
 import { randomBytes } from "node:crypto";
@@ -21,7 +21,7 @@ const { values } = parseArgs({
 	options: {
 		vm: { type: "string", default: "" },
 		directory: { type: "string", default: "" },
-		windows: { type: "boolean", default: false },
+		windows: { type: "string", default: "none" },
 		sound: { type: "string", default: "none" },
 	},
 });
@@ -63,7 +63,7 @@ const socket = new DisplaySocket({
 	},
 });
 const windows = new WindowsDoor({
-	...{ vm, directory, searchPath, display },
+	...{ vm, directory, searchPath, display, isAllowed: values.windows === "waypipe" },
 	compositor: new CompositorDoor({
 		...{ vm, path: join(directory, "wayland.sock") },
 		find: () => findCompositor({ runtimeDirectory, searchPath, told }),
@@ -88,7 +88,7 @@ process.once("SIGTERM", () => {
 	void windows.close().then(() => process.exit(0));
 });
 async function listen(): Promise<void> {
-	if (values.windows) await windows.listen(join(directory, `${vmFiles.vsock}_${hostWindowsPort}`));
+	await windows.listen(join(directory, `${vmFiles.vsock}_${hostWindowsPort}`));
 	if (values.sound !== "none") await sound.listen(join(directory, `${vmFiles.vsock}_${hostSoundPort}`));
 	await socket.listen(join(directory, vmFiles.display));
 }

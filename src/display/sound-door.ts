@@ -3,7 +3,7 @@ import { connect, type Socket } from "node:net";
 import { QubesLiteError } from "../errors.ts";
 import { SoundConnection } from "../sound/sound-connection.ts";
 import { Door } from "./door.ts";
-import { closed, Outflow } from "./streams.ts";
+import { closed, letGo, Outflow } from "./streams.ts";
 
 /** What one side has not taken yet: half a second of sound, and lists of devices. The other one waits then. */
 const heldBytes = 256 * 1024;
@@ -39,7 +39,7 @@ export class SoundDoor {
 		const { server, vm, capture, log } = this.#options;
 		const host = connect(server);
 		const end = (): void => {
-			guest.destroySoon();
+			letGo(guest);
 			host.destroySoon();
 		};
 		host.on("error", (cause: Error) => log(`no sound server: ${cause.message}`));

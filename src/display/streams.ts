@@ -65,6 +65,21 @@ export const firstBytes = (socket: Socket): Promise<Buffer | undefined> =>
 		socket.resume();
 	});
 
+/** vhost-device-vsock has taken what was written before by then. */
+const letGoMs = 2_000;
+
+/**
+ * Ends it in good order: what waits is written, what comes is thrown away. A socket that is closed with something unread in it breaks off for who
+ * writes to it, and vhost-device-vsock was seen not to tell the guest's program of that.
+ */
+export function letGo(socket: Socket): void {
+	if (socket.destroyed) return;
+	socket.removeAllListeners("data").resume();
+	socket.end();
+	const late = setTimeout(() => socket.destroy(), letGoMs);
+	socket.once("close", () => clearTimeout(late));
+}
+
 /** Resolves when it is gone. */
 export const closed = (socket: Socket): Promise<void> =>
 	new Promise((resolve) => {

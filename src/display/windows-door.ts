@@ -10,7 +10,7 @@ import { GuestFault } from "../wayland/faults.ts";
 import type { VmDisplay } from "../wayland/vm-display.ts";
 import type { CompositorDoor } from "./compositor-door.ts";
 import { Door } from "./door.ts";
-import { closed, firstBytes, Outflow } from "./streams.ts";
+import { closed, firstBytes, letGo, Outflow } from "./streams.ts";
 import { WaypipeClient } from "./waypipe-client.ts";
 
 /** What the host has not taken yet: the guest waits then. */
@@ -27,6 +27,8 @@ export interface WindowsDoorOptions {
 	/** PATH. */
 	readonly searchPath: string;
 	readonly display: VmDisplay;
+	/** False: by the configuration its programs have no windows, and are told so. */
+	readonly isAllowed: boolean;
 	readonly compositor: Pick<CompositorDoor, keyof CompositorDoor>;
 	/** Something that people should know. */
 	tell(notice: DisplayNotice): void;
@@ -63,7 +65,7 @@ export class WindowsDoor {
 
 	async #serve(guest: Socket): Promise<void> {
 		if (this.#isCut) {
-			guest.destroy();
+			letGo(guest);
 			return;
 		}
 		// One that says nothing, or has gone before its turn, costs no process.
@@ -80,13 +82,14 @@ export class WindowsDoor {
 		} catch (cause) {
 			if (!this.#isClosed) this.#refuse(QubesLiteError.from(cause));
 		}
-		guest.destroy();
+		letGo(guest);
 		await client?.end();
 		if (client !== undefined) this.#clients.delete(client);
 	}
 
 	async #start(): Promise<WaypipeClient> {
 		const { vm, compositor, searchPath, directory } = this.#options;
+		if (!this.#options.isAllowed) throw notAllowed(vm);
 		const found = await compositor.open();
 		// What is started now nobody would end: it listens until somebody comes.
 		if (this.#isClosed) throw new QubesLiteError("NotRunning", `the display of ${vm} has ended`);
@@ -108,7 +111,7 @@ export class WindowsDoor {
 		let connection: DisplayConnection | undefined;
 		const end = (): void => {
 			connection?.close();
-			guest.destroy();
+			letGo(guest);
 			host.destroySoon();
 		};
 		const guarded = (work: () => void): void => {
@@ -160,3 +163,8 @@ export class WindowsDoor {
 		this.#options.tell({ message, remedy: remedy ?? null });
 	}
 }
+
+const notAllowed = (vm: string): QubesLiteError =>
+	new QubesLiteError("Unsupported", `a program in ${vm} has a window, and "display" of ${vm} is "none"`, {
+		remedy: `"display": "auto" in the configuration, then: qubes-lite restart ${vm}`,
+	});

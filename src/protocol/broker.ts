@@ -11,6 +11,7 @@
  * away (it may leave when nothing runs, or be restarted); nothing has been run then, and the client asks again.
  */
 
+import { socketPathMaxBytes } from "../launch-plan.ts";
 import { Fields, pidMax } from "./fields.ts";
 import { encodeFrame, encodeJsonFrame, type FrameLimits } from "./frame.ts";
 import { execMaxBytes, labelMaxChars, messageMaxBytes, noticeMaxChars, ticketBytes } from "./limits.ts";
@@ -112,6 +113,8 @@ export interface RunRequest extends Asked {
 	readonly timeoutMs: number;
 	/** The client's process, for people to find. */
 	readonly pid: number;
+	/** Path of the compositor's socket that its user has. Absent: it has none. */
+	readonly wayland?: string | undefined;
 }
 
 export interface Progress {
@@ -181,6 +184,7 @@ export function parseRequest(payload: Uint8Array): BrokerRequest {
 			return {
 				...{ method, vm, disposable: fields.boolean("disposable"), start: fields.boolean("start") },
 				...{ timeoutMs: timeoutMs(), pid: pid(), ...askedOf(fields), ...instanceOf(fields) },
+				...(fields.has("wayland") && { wayland: fields.string("wayland", socketPathMaxBytes) }),
 			};
 		case "attach":
 			return { method, vm, boot: fields.isNull("boot") ? null : bootOf(fields), timeoutMs: timeoutMs(), pid: pid() };

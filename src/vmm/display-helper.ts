@@ -14,14 +14,14 @@ const hasWaypipe = ({ display }: VmConfig, { image }: HostFacts): boolean =>
 const hasSound = ({ sound }: VmConfig, { image }: HostFacts): boolean =>
 	sound !== "none" && image?.windows !== undefined;
 
-/** One, or none. `directory` is the vm's. Nothing of the host's session is looked at: it may come later, and go. */
+/** One, or none: it also tells why there are no windows where the image would have them. `directory` is the vm's. Nothing of the host's session is looked at: it may come later, and go. */
 export function toDisplayHelper(vm: VmConfig, facts: HostFacts, directory: string): LaunchHelper[] {
 	const { displayProgram } = facts;
+	if (displayProgram === null || (vm.display !== "waypipe" && facts.image?.windows !== "waypipe")) return [];
 	const words = [
-		...(hasWaypipe(vm, facts) ? ["--windows"] : []),
+		...["--windows", hasWaypipe(vm, facts) ? "waypipe" : "none"],
 		...(hasSound(vm, facts) ? ["--sound", vm.sound] : []),
 	];
-	if (displayProgram === null || words.length === 0) return [];
 	return [
 		{
 			name: "vm-display",

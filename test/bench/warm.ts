@@ -17,7 +17,7 @@ async function runHere(vm: string): Promise<{ grantMs: number; sessionMs: number
 	const bytes = encodeExec({ argv: ["true"], env: {}, cwd: null, user: null, tty: null, detach: false });
 	const request = { method: "run", vm, disposable: false, start: true, timeoutMs: 0, pid: process.pid } as const;
 	const beganAt = performance.now();
-	const opened = await openGrant({ request, bytes, onProgress: () => {}, deadline: never });
+	const opened = await openGrant({ request, bytes, onProgress: () => {}, onNotice: () => {}, deadline: never });
 	const grantedAt = performance.now();
 	const end = await runSession(
 		opened.guest,

@@ -98,6 +98,7 @@ export class BrokerWorld implements FakePlaces {
 							const told = life.only(this.turns.wait(`windows of ${basename(directory)}`));
 							void told.then(() => tell({ type: "state", windows, cut: null }));
 						},
+						tellSession() {},
 						close() {},
 					}),
 					settled: async () => {},

@@ -42,7 +42,7 @@ const sockets: Socket[] = [];
 beforeEach(async () => {
 	directory = join(mkdtempSync(join(tmpdir(), "ql-hostile-")), "qubes-lite", "shopping");
 	mkdirSync(directory, { recursive: true, mode: 0o700 });
-	const words = ["--vm", "shopping", "--directory", directory, "--windows", "--sound", "playback"];
+	const words = ["--vm", "shopping", "--directory", directory, "--windows", "waypipe", "--sound", "playback"];
 	helper = spawn(process.execPath, [script, ...words], {
 		stdio: ["ignore", "ignore", "pipe"],
 		env: { PATH: process.env.PATH },
@@ -146,7 +146,7 @@ test("cuts the display of a vm many of whose programs do not read what they ask 
 	for (let count = 0; count < 48; count++) guests.push(await dialFlooder());
 	for (const guest of guests) for (let times = 0; times < 4; times++) guest.write(flood);
 	await until("it is cut", () => said.includes("the display of shopping was cut: its programs did not take"), 60_000);
-	for (const guest of guests) await closed(guest);
+	for (const guest of guests) await closed(guest.resume());
 	compositor.tree();
 }, 90_000);
 

@@ -46,7 +46,7 @@ const openDoor = (): CompositorDoor =>
 	new CompositorDoor({
 		vm: "shopping",
 		path: join(directory, "wayland.sock"),
-		find: () => ({ socket: socket(), isByName: false }),
+		find: async () => ({ socket: socket(), isByName: false }),
 	});
 
 async function come(path: string): Promise<void> {

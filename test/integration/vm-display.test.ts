@@ -10,6 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { type DisplayEvent, DisplayLink } from "../../src/broker/display-link.ts";
 import {
 	type ClipKind,
 	type ClipMove,
@@ -47,7 +48,7 @@ let watcher: Socket | undefined;
 beforeEach(async () => {
 	directory = join(mkdtempSync(join(tmpdir(), "ql-display-")), "qubes-lite", "shopping");
 	mkdirSync(directory, { recursive: true, mode: 0o700 });
-	const words = ["--vm", "shopping", "--directory", directory, "--windows", "--sound", "playback"];
+	const words = ["--vm", "shopping", "--directory", directory, "--windows", "waypipe", "--sound", "playback"];
 	helper = spawn(process.execPath, [script, ...words], {
 		stdio: ["ignore", "ignore", "inherit"],
 		env: { PATH: process.env.PATH },
@@ -242,6 +243,43 @@ test("lets the vm's programs be heard by the host's sound server, under its name
 	} finally {
 		await host.stop();
 	}
+});
+
+test("is told to have ended where it has, and its vm goes on", async () => {
+	const events: DisplayEvent[] = [];
+	const link = new DisplayLink(
+		directory,
+		() => null,
+		(event) => events.push(event),
+	);
+	link.open();
+	await until("it is there", () => events.length === 1);
+	await ended(helper, "SIGKILL");
+	await until("it is told", () => events.some(({ type }) => type === "notice"));
+	link.close();
+	const cut = "the display of shopping was cut: its helper vm-display has ended";
+	expect(link.state).toEqual({ windows: [], cut });
+	expect(events.at(-1)).toMatchObject({ type: "notice", message: cut });
+	for (const name of readdirSync(directory)) rmSync(join(directory, name));
+});
+
+test("says so where the configuration gives the vm no windows", async () => {
+	await ended(helper, "SIGTERM");
+	helper = spawn(process.execPath, [script, "--vm", "shopping", "--directory", directory, "--windows", "none"], {
+		stdio: ["ignore", "ignore", "inherit"],
+		env: { PATH: process.env.PATH },
+	});
+	await until("it listens", () => existsSync(join(directory, "display.sock")));
+	const heard = watch(compositor.socket);
+	const program = run(...foot);
+	await until("it is told", () => heard.notices.length === 1);
+	expect(heard.notices).toEqual([
+		{
+			message: 'a program in shopping has a window, and "display" of shopping is "none"',
+			remedy: '"display": "auto" in the configuration, then: qubes-lite restart shopping',
+		},
+	]);
+	await exited(program);
 });
 
 test("refuses frames that it does not know, and goes on", async () => {

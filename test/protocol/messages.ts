@@ -443,9 +443,10 @@ const toBroker: Message[] = [
 				...{ method: "run", vm: longName, disposable: true, start: false, timeoutMs: 86_400_000, pid: pidMax },
 				askedAt: huge,
 				instance: longName,
+				wayland: "\0".repeat(107),
 			},
 		],
-		["askedAt", "instance"],
+		["askedAt", "instance", "wayland"],
 	),
 	request("attach", [
 		{ method: "attach", vm: "shopping", boot: "9f3c", timeoutMs: 0, pid: 1 },

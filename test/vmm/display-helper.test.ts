@@ -13,7 +13,7 @@ test("a vm whose image has windows has a helper for them and for sound, which it
 		name: "vm-display",
 		argv: [
 			...["/opt/node", "/opt/vm-display.cjs", "--vm", "shopping", "--directory", directory],
-			...["--windows", "--sound", "playback"],
+			...["--windows", "waypipe", "--sound", "playback"],
 		],
 		socket: `${directory}/display.sock`,
 		isVital: false,
@@ -21,19 +21,19 @@ test("a vm whose image has windows has a helper for them and for sound, which it
 });
 
 test.each([
-	["no sound", { sound: "none" }, ["--windows"]],
-	["the microphone, too", { sound: "playback+capture" }, ["--windows", "--sound", "playback+capture"]],
-	["sound alone", { display: "none" }, ["--sound", "playback"]],
+	["no sound", { sound: "none" }, ["--windows", "waypipe"]],
+	["the microphone, too", { sound: "playback+capture" }, ["--windows", "waypipe", "--sound", "playback+capture"]],
+	["sound alone", { display: "none" }, ["--windows", "none", "--sound", "playback"]],
+	["neither, of which programs are told", { display: "none", sound: "none" }, ["--windows", "none"]],
 ] as const)("it is told what the configuration allows: %s", (_, vm, words) => {
 	expect(helperOf(vm)?.argv.slice(6)).toEqual(words);
 });
 
-test("there is none where the vm has neither, its image has not, or the host's facts name no program", () => {
-	expect(helperOf({ display: "none", sound: "none" })).toBeUndefined();
+test("there is none where its image has no windows, or the host's facts name no program", () => {
 	expect(helperOf({}, facts)).toBeUndefined();
 	expect(helperOf({}, { ...desktop, displayProgram: null })).toBeUndefined();
 });
 
 test("an image of one's own has windows where the configuration says how", () => {
-	expect(helperOf({ display: "waypipe" }, facts)?.argv.slice(6)).toEqual(["--windows"]);
+	expect(helperOf({ display: "waypipe" }, facts)?.argv.slice(6)).toEqual(["--windows", "waypipe"]);
 });

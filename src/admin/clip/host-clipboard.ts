@@ -1,4 +1,5 @@
 /** This desktop's clipboard, by wl-clipboard's two programs: a compositor gives it to nobody without a window, unless it knows how to ask. */
+import { spawn } from "node:child_process";
 import { execa } from "execa";
 import { errnoOf, QubesLiteError } from "../../errors.ts";
 import type { ClipKind } from "../../protocol/display.ts";
@@ -22,11 +23,23 @@ export async function readDesktop(): Promise<Clip> {
 	return { kind: text === undefined ? "png" : "text", bytes: await wlPaste("--no-newline", "--type", type) };
 }
 
-/** It has it until something else is copied. */
+/** It has it until something else is copied: then wl-copy, which stays behind in the background, ends. */
 export async function writeDesktop(kind: ClipKind, bytes: Buffer): Promise<void> {
 	const type = kind === "png" ? "image/png" : "text/plain;charset=utf-8";
-	// It stays behind in the background, and must not keep our streams.
-	await run("wl-copy", ["--type", type], { input: bytes, stdout: "ignore" });
+	const child = spawn("wl-copy", ["--type", type], { stdio: ["pipe", "ignore", "pipe"] });
+	let said = "";
+	child.stderr.on("data", (chunk: Buffer) => {
+		said += chunk.toString("utf8");
+	});
+	child.stdin.on("error", () => {}).end(bytes);
+	const late = setTimeout(() => child.kill("SIGKILL"), withinMs);
+	// Not its streams' end: what stays behind has them, too.
+	const status = await new Promise<number | null>((resolve, reject) => {
+		child.once("exit", resolve).once("error", (cause) => reject(notThere("wl-copy", cause)));
+	});
+	clearTimeout(late);
+	child.stderr.destroy();
+	if (status !== 0) throw hasFailed("wl-copy", said);
 }
 
 /** A picture where it begins like one. */
@@ -64,16 +77,19 @@ async function run(program: string, words: readonly string[], options: RunOption
 	});
 	if (ran.isMaxBuffer) throw tooMuch();
 	if (!ran.failed) return { stdout: Buffer.from(ran.stdout ?? "") };
-	if (errnoOf(ran.cause) === "ENOENT") {
-		throw new QubesLiteError("Unsupported", `${program} is not installed, which reaches this desktop's clipboard`, {
-			remedy: "sudo apt-get install wl-clipboard   # or --stdout, --stdin",
-		});
-	}
-	const [said = ""] = Buffer.from(ran.stderr ?? "")
-		.toString("utf8")
-		.trim()
-		.split("\n");
-	throw nothing(`${program} has failed${said === "" ? "" : `: ${said}`}`);
+	if (errnoOf(ran.cause) === "ENOENT") throw notThere(program, ran.cause);
+	throw hasFailed(program, Buffer.from(ran.stderr ?? "").toString("utf8"));
+}
+
+const notThere = (program: string, cause: unknown): QubesLiteError =>
+	new QubesLiteError("Unsupported", `${program} is not installed, which reaches this desktop's clipboard`, {
+		remedy: "sudo apt-get install wl-clipboard   # or --stdout, --stdin",
+		cause,
+	});
+
+function hasFailed(program: string, words: string): QubesLiteError {
+	const [said = ""] = words.trim().split("\n");
+	return nothing(`${program} has failed${said === "" ? "" : `: ${said}`}`);
 }
 
 const tooMuch = (): QubesLiteError =>

@@ -58,6 +58,8 @@ async function attempt(command: GuestCommand): Promise<CommandEnd | "expired"> {
 			},
 			bytes,
 			onProgress: (progress) => line?.note(progress, vm),
+			// A copy has no windows.
+			onNotice: () => {},
 			deadline: signal,
 		});
 		const { guest, hold } = opened;

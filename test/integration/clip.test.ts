@@ -1,0 +1,70 @@
+/** `qubes-lite clip` and this desktop's clipboard, by the real wl-clipboard on a real compositor. */
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer, type Server } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { clipCopy, clipPaste } from "../../src/admin/clip/clip.ts";
+import {
+	type ClipKind,
+	displayFrame,
+	encodeContent,
+	encodeDone,
+	parseClipKind,
+	toDisplayLimits,
+} from "../../src/protocol/display.ts";
+import { FrameDecoder } from "../../src/protocol/frame.ts";
+import { Compositor } from "../e2e/compositor.ts";
+
+let compositor: Compositor;
+const before = { ...process.env };
+beforeAll(async () => {
+	compositor = new Compositor();
+	await compositor.start();
+	Object.assign(process.env, compositor.env);
+});
+afterAll(async () => {
+	await compositor.stop();
+	process.env = before;
+});
+
+/** Stands for the vm's helper: gives `copied`, and keeps what is pasted. */
+let directory: string;
+let helper: Server;
+let copied: Buffer;
+let pasted: { kind: ClipKind; bytes: string }[];
+beforeEach(async () => {
+	directory = mkdtempSync(join(tmpdir(), "ql-clip-"));
+	pasted = [];
+	helper = createServer((socket) => {
+		const decoder = new FrameDecoder(toDisplayLimits);
+		let kind: ClipKind = "png";
+		socket
+			.on("error", () => {})
+			.on("data", (chunk: Buffer) =>
+				decoder.push(chunk, ({ type, payload }) => {
+					if (type === displayFrame.read) socket.end(encodeContent("text", copied));
+					else if (type === displayFrame.write) kind = parseClipKind(payload);
+					else {
+						pasted.push({ kind, bytes: payload.toString() });
+						socket.end(encodeDone());
+					}
+				}),
+			);
+	});
+	await new Promise<void>((resolve) => helper.listen(join(directory, "display.sock"), resolve));
+});
+afterEach(() => {
+	helper.close();
+	rmSync(directory, { recursive: true });
+});
+
+test("what a vm has copied is this desktop's, without what terminals do more with than show, and the command comes back", async () => {
+	copied = Buffer.from("two\r\nlines\x1b[31m");
+	expect(await clipCopy([directory, "shopping"])).toBe(0);
+	expect(compositor.run("wl-paste", ["--no-newline"]).stdout.toString()).toBe("two\nlines\uFFFD[31m");
+	// Which goes to the vm as text.
+	expect(await clipPaste([directory, "shopping"])).toBe(0);
+	expect(pasted).toEqual([{ kind: "text", bytes: "two\nlines\uFFFD[31m" }]);
+});
