@@ -65,7 +65,7 @@ describe.each(managerUids)("of a user with the uid %s", (uid) => {
 		const brokers = user.brokerPids();
 		mine.write(`${allowAll}exce * @host vault deny\n`);
 		const stderr = denied(
-			`it allows nothing until its mistake is mended: ${mine.file}:2: SERVICE is 'exce'; expected one of *, exec, attach, broker, list, sessions, status, console, start, stop, set, inhibit, events, open; did you mean 'exec'?`,
+			`it allows nothing until its mistake is mended: ${mine.file}:2: SERVICE is 'exce'; expected one of *, exec, attach, broker, list, sessions, status, console, start, stop, set, inhibit, events, open, clip; did you mean 'exec'?`,
 			"qubes-lite policy lint",
 		);
 		for (const command of [
