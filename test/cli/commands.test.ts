@@ -34,7 +34,9 @@ describe("a command line", () => {
 
 	it("of two words is found, and its first word alone can only be asked about", () => {
 		expect(parse("image build --force")).toMatchObject({ name: "image build" });
-		expect(parse("image --help")).toEqual({ names: ["image build", "image ls", "image rm", "image gc", "image path", "image assemble"] });
+		expect(parse("image --help")).toEqual({
+			names: ["image build", "image ls", "image rm", "image gc", "image path", "image assemble"],
+		});
 	});
 
 	it("has another one behind --, where it runs one", () => {
