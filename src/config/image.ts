@@ -15,7 +15,8 @@ export const maxPackages = 200;
 
 /** Debian's policy, 5.6.1; no name of its archive is longer than 80. */
 const packageRule = 'the name of a Debian package: a small letter or digit, then those, "+", "-" and "."';
-const packageName = v.pipe(v.string(packageRule), v.regex(/^[a-z0-9][a-z0-9+.-]{1,99}$/, packageRule));
+const packagePattern = /^[a-z0-9][a-z0-9+.-]{1,99}$/;
+const packageName = v.pipe(v.string(packageRule), v.regex(packagePattern, packageRule));
 
 /** Codenames ("bookworm"), and "sid" and "stable" alike: a directory of the archive's. */
 const suiteRule = 'a release of Debian as its archive calls it, such as "bookworm"';
@@ -40,4 +41,16 @@ const wish = v.pipe(
 	v.transform(({ packages, suite }): ImageWish => ({ packages, ...(suite !== undefined && { suite }) })),
 );
 
-export const image = v.optional(v.lazy((value: unknown) => (typeof value === "string" ? absolutePath : wish)));
+/** A package by its bare name is what a wish is mistaken for. */
+const meantPackage = (name: string) =>
+	v.pipe(
+		v.string(),
+		v.check(() => false, `{"packages": ${JSON.stringify([name])}}, an image with that package, or an absolute path`),
+	);
+
+export const image = v.optional(
+	v.lazy((value: unknown) => {
+		if (typeof value !== "string") return wish;
+		return packagePattern.test(value) ? meantPackage(value) : absolutePath;
+	}),
+);

@@ -32,6 +32,11 @@ describe("a vm's image", () => {
 
 	test.each([
 		[{}, "vms[0].image.packages is missing; expected a list of names of Debian packages"],
+		[
+			"foot",
+			'vms[0].image is "foot"; expected {"packages": ["foot"]}, an image with that package, or an absolute path',
+		],
+		["./foot", 'vms[0].image is "./foot"; expected an absolute path without control characters'],
 		[7, "vms[0].image is 7; expected an absolute path, or an object with packages"],
 		[["foot"], 'vms[0].image is ["foot"]; expected an absolute path, or an object with packages'],
 		[{ packages: "foot" }, 'vms[0].image.packages is "foot"; expected a list of names of Debian packages'],
