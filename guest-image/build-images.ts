@@ -31,7 +31,7 @@ export async function buildImages(options: BuildOptions, vms: readonly string[])
 	await bringHelpers(options);
 	for (const { wish, vms } of wished) {
 		progress.say(`${vms.join(", ")}: ${describeWish(wish)}`);
-		const recipe = await planDebianRoot(wish, { cacheDirectory, inputs, refresh: force, progress, signal });
+		const recipe = await planDebianRoot(wish, { cacheDirectory, inputs, vms, refresh: force, progress, signal });
 		const image = await builder.build(recipe);
 		await store.setWished(wish, image.manifest.key);
 	}

@@ -36,6 +36,8 @@ interface LayerFile {
 export interface DebianRootOptions {
 	readonly cacheDirectory: string;
 	readonly inputs: GuestInputs;
+	/** That ask for it, for what is said of a mistake in the wish. */
+	readonly vms: readonly string[];
 	readonly refresh: boolean;
 	readonly progress: Progress;
 	readonly signal: AbortSignal;
@@ -43,8 +45,8 @@ export interface DebianRootOptions {
 
 /** What a root for `wish` is made of: asks Debian, if need be, which packages those are by now. */
 export async function planDebianRoot(wish: ImageWish, options: DebianRootOptions): Promise<RootRecipe> {
-	const { cacheDirectory, inputs, refresh, progress, signal } = options;
-	const source = await createPackageSource(cacheDirectory, wish, signal);
+	const { cacheDirectory, inputs, vms, refresh, progress, signal } = options;
+	const source = await createPackageSource(cacheDirectory, wish, vms, signal);
 	const set = await progress.step("packages", async (note) => {
 		const found = await source.find({ refresh, warn: progress.say });
 		note(describeSet(found));

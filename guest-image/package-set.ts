@@ -10,7 +10,9 @@ import { toWishKey } from "../src/vmm/image-wish.ts";
 import { toOtherRelease } from "./apt-sources.ts";
 import { parseStanza, type Stanza } from "./debian-control.ts";
 import { makeOwnedPath } from "./owned-directory.ts";
+import { lacksRelease, unknownRelease } from "./package-words.ts";
 import { createPrivateApt, type DebianPackage, readMachineSources } from "./private-apt.ts";
+import { wordsOf } from "./run-tool.ts";
 import { hashFile, hashStrings } from "./sha256.ts";
 
 /** What makes a guest of Debian one of ours: systemd, windows by waypipe, sound by PulseAudio's protocol, a font, what opens links; and what is essential in some releases alone. */
@@ -66,9 +68,11 @@ const namesOf = ({ packages }: ImageWish): string[] => [...guestPackages, `?exac
 export const answerName = (wish: ImageWish, suite: string): string =>
 	`packages-${suite}-${toWishKey(wish)}-${hashStrings(namesOf(wish)).slice(0, 8)}`;
 
+/** `vms`: that have the wish. */
 export async function createPackageSource(
 	cacheDirectory: string,
 	wish: ImageWish,
+	vms: readonly string[],
 	signal: AbortSignal,
 ): Promise<PackageSource> {
 	const { codename, sources } = await readMachineSources();
@@ -82,7 +86,10 @@ export async function createPackageSource(
 
 	const ask = async (refresh: boolean): Promise<PackageSet> => {
 		const apt = await openApt();
-		await apt.updateOlderThan(refresh ? 0 : answerMaxAgeMs);
+		await apt.updateOlderThan(refresh ? 0 : answerMaxAgeMs).catch((error: unknown) => {
+			const said = wordsOf(error instanceof Error ? error.cause : undefined);
+			throw wish.suite !== undefined && lacksRelease(said, suite) ? unknownRelease(suite, vms, error) : error;
+		});
 		const packages = await apt.resolve(namesOf(wish), suite);
 		const fresh = await makeOwnedPath(join(cacheDirectory, packagePlaces.answers));
 		await writeFile(fresh, formatList(packages));

@@ -1,5 +1,6 @@
 /** What apt and mmdebstrap say of packages that can't be had or laid, as sentences. */
 import { QubesLiteError } from "../src/errors.ts";
+import { nearestName } from "../src/nearest-name.ts";
 
 /** Lines of apt's that say which packages it can't find: "E: Unable to locate package firefox". */
 const unknownPatterns = [
@@ -23,6 +24,25 @@ export function unknownPackage(name: string, suite: string, similar: readonly st
 	const hint = similar.length === 0 ? "" : `; did you mean ${similar.join(", ")}?`;
 	return new QubesLiteError("BadRequest", `Debian ${suite} has no package ${name}${hint}`, {
 		remedy: `apt-cache search ${name}   # or look for it at https://packages.debian.org/${suite}/`,
+	});
+}
+
+/** Whether apt says that an archive which it has reached has no such directory: "E: The repository 'http://host/debian bookwurm Release' does not have a Release file." */
+export function lacksRelease(words: string, suite: string): boolean {
+	const missing = [...words.matchAll(/^E: The repository '\S+ (\S+) Release' does not have a Release file\.$/gm)];
+	return missing.some(([, name]) => name === suite);
+}
+
+/** Those that a guest is likely to be of. */
+const releases = ["bookworm", "trixie", "forky", "sid"];
+
+/** `vms`: whose configuration asks for it. */
+export function unknownRelease(suite: string, vms: readonly string[], cause: unknown): QubesLiteError {
+	const meant = nearestName(suite, releases);
+	const hint = meant === undefined ? "" : `; did you mean ${JSON.stringify(meant)}?`;
+	return new QubesLiteError("BadRequest", `Debian has no release ${JSON.stringify(suite)}${hint}`, {
+		remedy: `Correct "suite" of ${vms.join(", ")} in the configuration.`,
+		cause,
 	});
 }
 

@@ -2,8 +2,10 @@ import { describe, expect, it } from "vitest";
 import {
 	explainLaying,
 	findUnknownPackage,
+	lacksRelease,
 	saysDiskIsFull,
 	unknownPackage,
+	unknownRelease,
 	unmetDependencies,
 } from "../../guest-image/package-words.ts";
 import type { QubesLiteError } from "../../src/errors.ts";
@@ -26,6 +28,25 @@ describe("apt's words", () => {
 			remedy: expect.stringContaining("apt-cache search firefox"),
 		});
 		expect(unknownPackage("xyz", "sid", []).message).toBe("Debian sid has no package xyz");
+	});
+
+	it("of a release that an archive has not become a sentence with the one that was meant", () => {
+		const words = `Err:3 http://deb.example/debian bookwurm Release
+  404  Not Found [IP: 192.0.2.1 80]
+E: The repository 'http://deb.example/debian bookwurm Release' does not have a Release file.
+E: The repository 'http://deb.example/debian bookwurm-updates Release' does not have a Release file.
+`;
+		expect(lacksRelease(words, "bookwurm")).toBe(true);
+		for (const other of ["bookwur", "bookworm"]) expect(lacksRelease(words, other)).toBe(false);
+		expect(
+			lacksRelease("E: Failed to fetch http://deb.example/debian/dists/sid/InRelease  Could not resolve", "sid"),
+		).toBe(false);
+		expect(unknownRelease("bookwurm", ["desk", "web"], undefined)).toMatchObject({
+			code: "BadRequest",
+			message: 'Debian has no release "bookwurm"; did you mean "bookworm"?',
+			remedy: 'Correct "suite" of desk, web in the configuration.',
+		});
+		expect(unknownRelease("noble", ["desk"], undefined).message).toBe('Debian has no release "noble"');
 	});
 
 	it("say which packages exclude each other", () => {

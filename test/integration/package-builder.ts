@@ -32,6 +32,10 @@ const stanza = (name: string): string =>
 const aptGet = (directory: string): string => `#!/bin/sh
 case " $* " in
 *" update "*)
+	if grep -qs bookwurm "$(printf '%s\\n' "$@" | sed -n 's/^Dir::Etc::sourcelist=//p')"; then
+		echo "E: The repository 'http://mirror.example/debian bookwurm Release' does not have a Release file." >&2
+		exit 100
+	fi
 	grep -q unreachable ${directory}/mode || exit 0
 	echo "E: Failed to fetch http://mirror.example/debian/dists/bookworm/InRelease  Could not resolve 'mirror.example'" >&2
 	exit 100 ;;

@@ -80,6 +80,15 @@ describe("a build", () => {
 		expect(user.madeImages()).toEqual([]);
 	});
 
+	it("is refused for a release that Debian has not, with the one that was meant", async () => {
+		user = new PackageBuilder([{ ...desk, image: { packages: ["foot"], suite: "bookwurm" } }]);
+		const { status, stderr } = await user.sh("qubes-lite image build desk");
+		expect([status, stderr]).toEqual([
+			1,
+			expect.stringMatching(/Debian has no release "bookwurm"; did you mean "bookworm"\?\n.*Correct "suite" of desk /),
+		]);
+	});
+
 	it.each([
 		["full", /There is no room left in \S+: building an image needs \d+ MB\.\nMake room there/],
 		["broken", /The package foot can't be installed into an image: its script failed\nLeave foot/],
