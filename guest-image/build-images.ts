@@ -77,7 +77,7 @@ async function bringHelpers({ cacheDirectory, progress, signal }: BuildOptions):
 			if (!(error instanceof QubesLiteError) || error.code !== "Unsupported") throw error;
 			// Most vms do without it.
 			note("not to be had");
-			progress.say(`${error.message}\n${error.remedy}`);
+			progress.say(error.remedy === undefined ? error.message : `${error.message}\n  → ${error.remedy}`);
 		}
 	});
 }

@@ -161,7 +161,7 @@ async function main(): Promise<number> {
 		if (received !== undefined) return 128 + signalNumbers[received];
 		const error = QubesLiteError.from(thrown);
 		process.stderr.write(`qubes-lite image: ${error.message}\n`);
-		if (error.remedy !== undefined) process.stderr.write(`${error.remedy}\n`);
+		if (error.remedy !== undefined) process.stderr.write(`  → ${error.remedy}\n`);
 		return 1;
 	}
 }

@@ -69,6 +69,7 @@ describe("a command line", () => {
 		["host tap --nat", "--nat needs a network interface", "qubes-lite host tap --help"],
 		["image", "which image command: build, ls, rm, gc, path, assemble?", "qubes-lite image --help"],
 		["image biuld", "there is no command 'image biuld'; did you mean 'image build'?", "qubes-lite --help"],
+		["image rm --force", "which image?", "qubes-lite image ls"],
 		["logs", "which VM?", "qubes-lite logs --help"],
 		["logs --flow a", "there is no option --flow; did you mean --follow?", "qubes-lite logs --help"],
 		["logs -n", "-n needs a number of lines", "qubes-lite logs --help"],

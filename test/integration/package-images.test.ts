@@ -76,7 +76,9 @@ describe("a build", () => {
 		});
 		const { status, stderr } = await user.sh("qubes-lite image build");
 		expect(status).toBe(1);
-		expect(stderr).toMatch(/Debian \w+ has no package nosuch; did you mean nosuch-thing\?\napt-cache search nosuch /);
+		expect(stderr).toMatch(
+			/Debian \w+ has no package nosuch; did you mean nosuch-thing\?\n {2}→ apt-cache search nosuch /,
+		);
 		expect(user.madeImages()).toEqual([]);
 	});
 
@@ -85,14 +87,16 @@ describe("a build", () => {
 		const { status, stderr } = await user.sh("qubes-lite image build desk");
 		expect([status, stderr]).toEqual([
 			1,
-			expect.stringMatching(/Debian has no release "bookwurm"; did you mean "bookworm"\?\n.*Correct "suite" of desk /),
+			expect.stringMatching(
+				/Debian has no release "bookwurm"; did you mean "bookworm"\?\n {2}→ Correct "suite" of desk /,
+			),
 		]);
 	});
 
 	it.each([
-		["full", /There is no room left in \S+: building an image needs \d+ MB\.\nMake room there/],
-		["broken", /The package foot can't be installed into an image: its script failed\nLeave foot/],
-		["unreachable", /Debian's package lists can't be fetched: .*mirror\.example.*\n.*apt-get update/s],
+		["full", /There is no room left in \S+: building an image needs \d+ MB\.\n {2}→ Make room there/],
+		["broken", /The package foot can't be installed into an image: its script failed\n {2}→ Leave foot/],
+		["unreachable", /Debian's package lists can't be fetched: .*mirror\.example.*\n {2}→ .*apt-get update/s],
 	] as const)("says in a sentence what was in its way, and leaves nothing half-built: %s", async (mode, words) => {
 		user = new PackageBuilder([desk]);
 		user.behave(mode);

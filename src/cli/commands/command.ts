@@ -30,6 +30,8 @@ export interface Operand {
 	readonly most: number;
 	/** What is asked where it is missing: "which VM?" */
 	readonly missing: string;
+	/** What shows which there are; without it the command's help is named. */
+	readonly listedBy?: string;
 	readonly words?: readonly string[];
 	readonly completes?: Completes;
 	/** Only the first of several is of this kind; of the others no shell knows what may stand there. */

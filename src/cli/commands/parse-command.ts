@@ -49,7 +49,7 @@ export function findCommand(words: readonly string[]): { names: CommandName[]; r
 export function parseCommand<Name extends CommandName>(name: Name, words: readonly string[]): ParsedCommand<Name> {
 	const command: Command = commands[name];
 	const help = `${program} ${name} --help`;
-	const usage = (message: string): UsageError => new UsageError(message, help);
+	const usage = (message: string, remedy = help): UsageError => new UsageError(message, remedy);
 	const given: { name: string; value: string | null }[] = [];
 	const operands: string[] = [];
 	const behind: string[] = [];
@@ -89,12 +89,12 @@ function parseWords(words: readonly string[], command: Command, help: string): R
 function checkOperands(
 	operands: readonly string[],
 	operand: Operand | undefined,
-	usage: (message: string) => UsageError,
+	usage: (message: string, remedy?: string) => UsageError,
 ): void {
 	const most = operand?.most ?? 0;
 	if (operands.length > most) throw usage(`'${operands[most]}' is one word too many`);
 	if (operand === undefined) return;
-	if (operands.length < operand.least) throw usage(operand.missing);
+	if (operands.length < operand.least) throw usage(operand.missing, operand.listedBy);
 	const { words } = operand;
 	const wrong = words === undefined ? undefined : operands.find((word) => !words.includes(word));
 	if (wrong === undefined || words === undefined) return;

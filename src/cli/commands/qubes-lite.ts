@@ -143,7 +143,10 @@ export const commands = {
 		help: "removes images",
 		more: "A vm that runs with one keeps it from being removed; one that only would boot it does not with --force, and starts again after `qubes-lite image build`.",
 		options: { force: { names: ["--force"], value: "none", help: "even if vms of the configuration boot it" }, help },
-		operand: { name: "KEY", least: 1, most: anyNumber, missing: "which image?" },
+		operand: {
+			...{ name: "KEY", least: 1, most: anyNumber, missing: "which image?" },
+			listedBy: "qubes-lite image ls",
+		},
 	},
 	"image gc": {
 		help: "removes images that no vm needs, and packages that no image is made of any more",
