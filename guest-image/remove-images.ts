@@ -38,11 +38,16 @@ export function findNamed(images: readonly ListedImage[], name: string): ListedI
 	throw new QubesLiteError("BadRequest", `${name} may be any of ${shorts}`, { remedy });
 }
 
-function refuseUsed({ short, vms, running }: ListedImage, force: boolean): void {
+/** Throws Busy where it must stay. */
+export function refuseUsed({ short, vms, running }: ListedImage, force: boolean): void {
 	if (running.length > 0) {
-		throw new QubesLiteError("Busy", `${running.join(", ")} runs with the image ${short}`, {
-			remedy: `qubes-lite stop ${running.join(" ")}`,
-		});
+		throw new QubesLiteError(
+			"Busy",
+			`${running.join(", ")} ${running.length === 1 ? "runs" : "run"} with the image ${short}`,
+			{
+				remedy: `qubes-lite stop ${running.join(" ")}`,
+			},
+		);
 	}
 	if (vms.length === 0 || force) return;
 	throw new QubesLiteError(

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { groupWishes } from "../../guest-image/build-images.ts";
 import { findUse } from "../../guest-image/image-users.ts";
 import { formatAge, type ListedImage, toTable } from "../../guest-image/list-images.ts";
-import { findNamed } from "../../guest-image/remove-images.ts";
+import { findNamed, refuseUsed } from "../../guest-image/remove-images.ts";
 
 const file = (name: string) => ({ name, size: 1, sha256: "0".repeat(64) });
 const kernelKey = "a".repeat(16);
@@ -95,6 +95,18 @@ describe("an image", () => {
 		expect(findNamed(images, "3")).toBe(three);
 		expect(findNamed(images, "112222222222")).toBe(two);
 		expect(findNamed(images, one.manifest.key)).toBe(one);
+	});
+
+	it.each([
+		[{ running: ["desk"] }, "desk runs with the image 111111111111", "qubes-lite stop desk"],
+		[{ running: ["desk", "disp-3"] }, "desk, disp-3 run with the image 111111111111", "qubes-lite stop desk disp-3"],
+		[
+			{ vms: ["desk", "web"] },
+			"desk, web boot the image 111111111111, and would not start without it",
+			expect.stringMatching(/^qubes-lite image rm --force 111111111111 /),
+		],
+	])("stays where vms use it: %j", (users, message, remedy) => {
+		expect(() => refuseUsed({ ...one, ...users }, false)).toThrow(expect.objectContaining({ message, remedy }));
 	});
 
 	it.each([

@@ -141,7 +141,7 @@ export const commands = {
 	"image ls": { help: "the images that have been built", options: { json, help } },
 	"image rm": {
 		help: "removes images",
-		more: "A vm that runs with one keeps it from being removed; one that only would boot it does not with --force, and starts again after `qubes-lite image build`.",
+		more: "An image that a vm runs with is never removed. One that a vm would boot at its next start is removed only with --force: that vm then does not start until `qubes-lite image build` has made its image again.",
 		options: { force: { names: ["--force"], value: "none", help: "even if vms of the configuration boot it" }, help },
 		operand: {
 			...{ name: "KEY", least: 1, most: anyNumber, missing: "which image?" },
