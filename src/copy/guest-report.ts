@@ -6,8 +6,8 @@ export type GuestReport =
 	| { readonly kind: "total"; readonly files: number; readonly bytes: number }
 	/** All is sent, or has its name in the guest. */
 	| { readonly kind: "done"; readonly files: number; readonly bytes: number; readonly leftOut: readonly string[] }
-	/** Nothing is. */
-	| { readonly kind: "failed"; readonly message: string };
+	/** Nothing is. `isTaken`: because something has the name; what helps there the host says in words of its own. */
+	| { readonly kind: "failed"; readonly message: string; readonly isTaken?: true };
 
 /** More are counted, and not named. */
 export const leftOutMax = 20;
@@ -24,8 +24,10 @@ export function parseReport(line: string): GuestReport | undefined {
 		return undefined;
 	}
 	if (typeof found !== "object" || found === null) return undefined;
-	const { kind, files, bytes, leftOut, message } = found as Readonly<Record<string, unknown>>;
-	if (kind === "failed" && typeof message === "string") return { kind, message: toWords(message) };
+	const { kind, files, bytes, leftOut, message, isTaken } = found as Readonly<Record<string, unknown>>;
+	if (kind === "failed" && typeof message === "string") {
+		return { kind, message: toWords(message), ...(isTaken === true && { isTaken }) };
+	}
 	if (!isCount(files) || !isCount(bytes)) return undefined;
 	if (kind === "total") return { kind, files, bytes };
 	if (kind !== "done" || !Array.isArray(leftOut)) return undefined;

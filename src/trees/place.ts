@@ -85,13 +85,18 @@ function checked(place: Place): Place {
 
 function checkFree({ directory, shown, force }: Place, final: string): void {
 	if (force || statBelow(directory, final) === undefined) return;
-	throw isThere(posix.join(shown, final));
+	throw new AlreadyThere(posix.join(shown, final));
 }
 
-export const isThere = (path: string): QubesLiteError =>
-	new QubesLiteError("BadRequest", `${path} is there already`, {
-		remedy: "with -f, files are replaced, and directories get what comes beside what they have",
-	});
+/** What helps where something is in the way, at either end of a copy. */
+export const forceRemedy = "with -f, files are replaced, and directories get what comes beside what they have";
+
+/** A name that is to be given is taken. */
+export class AlreadyThere extends QubesLiteError {
+	constructor(path: string) {
+		super("BadRequest", `${path} is there already`, { remedy: forceRemedy });
+	}
+}
 
 /** Throws Limit where there is less room than `bytes`. */
 export function checkRoom({ directory, shown }: Pick<Place, "directory" | "shown">, bytes: number): void {

@@ -15,7 +15,7 @@ import {
 import { posix } from "node:path";
 import { errnoOf, QubesLiteError } from "../errors.ts";
 import { below, namesIn, openDirectoryBelow, statBelow } from "./below.ts";
-import { isThere } from "./place.ts";
+import { AlreadyThere } from "./place.ts";
 
 /** A name in a directory that is open. */
 interface At {
@@ -51,7 +51,7 @@ function checkKinds(from: At, to: At, shown: string): void {
 function place(from: At, to: At, how: How): void {
 	const ours = statBelow(from.fd, from.name);
 	const theirs = statBelow(to.fd, to.name);
-	if (theirs !== undefined && !how.force) throw isThere(how.shown);
+	if (theirs !== undefined && !how.force) throw new AlreadyThere(how.shown);
 	if (ours?.isDirectory() !== true) {
 		if (how.force) renameSync(below(from.fd, from.name), below(to.fd, to.name));
 		else placeFile(from, to, how.shown);
@@ -71,7 +71,7 @@ function placeFile(from: At, to: At, shown: string): void {
 		unlinkSync(source);
 	} catch (cause) {
 		const errno = errnoOf(cause);
-		if (errno === "EEXIST") throw isThere(shown);
+		if (errno === "EEXIST") throw new AlreadyThere(shown);
 		// FAT and the like have no second names: one is taken by an empty file, and that is replaced.
 		if (errno !== "EPERM" && errno !== "ENOTSUP" && errno !== "EOPNOTSUPP" && errno !== "ENOSYS") throw cause;
 		takeName(target, shown);
@@ -85,7 +85,7 @@ function takeName(target: string, shown: string): void {
 			openSync(target, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600),
 		);
 	} catch (cause) {
-		throw errnoOf(cause) === "EEXIST" ? isThere(shown) : cause;
+		throw errnoOf(cause) === "EEXIST" ? new AlreadyThere(shown) : cause;
 	}
 }
 
@@ -95,7 +95,7 @@ function placeDirectory(from: At, to: At, shown: string): void {
 	try {
 		mkdirSync(target, 0o700);
 	} catch (cause) {
-		throw errnoOf(cause) === "EEXIST" ? isThere(shown) : cause;
+		throw errnoOf(cause) === "EEXIST" ? new AlreadyThere(shown) : cause;
 	}
 	let isTaken = true;
 	const fd = openDirectoryBelow(from.fd, from.name);

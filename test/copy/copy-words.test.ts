@@ -22,6 +22,11 @@ it("of a guest's report only what is one is taken, and its words are safe", () =
 	expect(parseReport(formatReport(good))).toEqual(good);
 	expect(parseReport('{"kind":"total","files":1,"bytes":2}')).toEqual({ kind: "total", files: 1, bytes: 2 });
 	expect(parseReport('{"kind":"failed","message":"a\\u001b[2J\\nb"}')).toEqual({ kind: "failed", message: "a�[2J�b" });
+	const taken = { kind: "failed", message: "a is there already", isTaken: true } as const;
+	expect(parseReport(formatReport(taken))).toEqual(taken);
+	expect(parseReport('{"kind":"failed","message":"a","isTaken":"rm -rf ~","remedy":"x"}')).toEqual({
+		...{ kind: "failed", message: "a" },
+	});
 	const many = { kind: "done", files: 0, bytes: 0, leftOut: Array(1000).fill("x\n") };
 	expect(parseReport(JSON.stringify(many))).toMatchObject({ leftOut: Array(leftOutMax).fill("x�") });
 	for (const line of ["", "x", "null", "7", "[]", "{}", '{"kind":"total","files":-1,"bytes":1}', '{"kind":"done"}'])

@@ -4,6 +4,7 @@ import type { Copy } from "../../copy/copy-operands.ts";
 import type { GuestReport } from "../../copy/guest-report.ts";
 import { QubesLiteError } from "../../errors.ts";
 import type { CommandEnd } from "../../protocol/session.ts";
+import { forceRemedy } from "../../trees/place.ts";
 import { oldImage } from "./guest-command.ts";
 import type { ReportSink } from "./report-sink.ts";
 import type { Tally } from "./tally.ts";
@@ -25,7 +26,10 @@ export interface Copying {
 export function checkEnd(end: CommandEnd, vm: string, last: GuestReport | undefined, reports: ReportSink): void {
 	const isGood = "code" in end && end.code === 0;
 	if (isGood && last?.kind === "done") return;
-	if (last?.kind === "failed") throw new QubesLiteError("BadRequest", `in ${vm}: ${last.message}`);
+	if (last?.kind === "failed") {
+		const remedy = last.isTaken === true ? forceRemedy : undefined;
+		throw new QubesLiteError("BadRequest", `in ${vm}: ${last.message}`, { remedy });
+	}
 	// It says how it is used to who asks what it does not know.
 	if ("code" in end && end.code === 2 && last === undefined) throw oldImage(vm);
 	const how = "code" in end ? `with status ${end.code}` : `by ${end.signal}`;

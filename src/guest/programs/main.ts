@@ -7,6 +7,7 @@ import { writeSync } from "node:fs";
 import { formatReport } from "../../copy/guest-report.ts";
 import { errnoOf, exitStatus, QubesLiteError } from "../../errors.ts";
 import { isProgramId, programLineMaxBytes, reportMaxBytes } from "../../protocol/programs.ts";
+import { AlreadyThere } from "../../trees/place.ts";
 import { dataDirectories, listApplications } from "./applications.ts";
 import { become } from "./become.ts";
 import { readIcon } from "./icons.ts";
@@ -52,7 +53,8 @@ async function copy(words: readonly string[]): Promise<void> {
 		else throw new QubesLiteError("BadRequest", usage);
 	} catch (cause) {
 		if (errnoOf(cause) === "EPIPE") return;
-		write(formatReport({ kind: "failed", message: QubesLiteError.from(cause).message }), 2);
+		const { message } = QubesLiteError.from(cause);
+		write(formatReport({ kind: "failed", message, ...(cause instanceof AlreadyThere && { isTaken: true }) }), 2);
 		process.exitCode = 1;
 	}
 }
