@@ -1,5 +1,6 @@
 /** qubes-lite for people and for programs: ls, status, start and stop, in every state a vm can be in. */
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { nothingLeft } from "../e2e/harness.ts";
 import { FakeUser } from "./fake-user.ts";
@@ -209,5 +210,39 @@ describe("kill and restart", () => {
 		expect(await waiting.done).toMatchObject({ status: 125 });
 		expect(await user.stateOf("vault")).toBe("idle");
 		await expectStopped("vault");
+	});
+});
+
+describe("clip paste", () => {
+	beforeAll(async () => {
+		expect(await user.sh("qubes-lite start shopping")).toMatchObject({ status: 0 });
+	});
+	afterAll(() => expectStopped("shopping"));
+
+	it.each([
+		["nothing", Buffer.alloc(0), /^qubes-lite: standard input is empty, .*\n {2}→ echo TEXT /],
+		["what is no text", Buffer.from([0x61, 0xff, 0xfe, 0x00]), /neither a PNG picture nor text in UTF-8\n {2}→ .* cp /],
+		[
+			"a picture of another kind",
+			Buffer.from("\xff\xd8\xff\xe0 JFIF", "latin1"),
+			/neither a PNG picture nor text in UTF-8\n/,
+		],
+	])("refuses %s on standard input", async (_, bytes, words) => {
+		expect(await user.sh("qubes-lite clip paste --stdin shopping", bytes)).toMatchObject({
+			...{ status: 1, stdout: "", stderr: expect.stringMatching(words) },
+		});
+	});
+
+	it("of a shell without a Wayland session says that, and not that something is to be copied", async () => {
+		const programs = join(user.directory, "no-wayland");
+		mkdirSync(programs);
+		const said =
+			"error: XDG_RUNTIME_DIR is invalid or not set in the environment.\nFailed to connect to a Wayland server";
+		writeFileSync(join(programs, "wl-paste"), `#!/bin/sh\necho '${said}' >&2\nexit 1\n`, { mode: 0o755 });
+		const { status, stderr } = await user.sh(`PATH=${programs}:$PATH qubes-lite clip paste shopping`);
+		expect([status, stderr]).toEqual([
+			1,
+			expect.stringMatching(/^qubes-lite: this shell has no Wayland session, .*\n {2}→ .*--stdin for clip paste/),
+		]);
 	});
 });

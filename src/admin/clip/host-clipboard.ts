@@ -1,4 +1,5 @@
 /** This desktop's clipboard, by wl-clipboard's two programs: a compositor gives it to nobody without a window, unless it knows how to ask. */
+import { isUtf8 } from "node:buffer";
 import { spawn } from "node:child_process";
 import { execa } from "execa";
 import { errnoOf, QubesLiteError } from "../../errors.ts";
@@ -42,7 +43,7 @@ export async function writeDesktop(kind: ClipKind, bytes: Buffer): Promise<void>
 	if (status !== 0) throw hasFailed("wl-copy", said);
 }
 
-/** A picture where it begins like one. */
+/** A picture where it begins like one. Throws BadRequest for what is neither that nor text, and for nothing. */
 export async function readStdin(): Promise<Clip> {
 	const chunks: Buffer[] = [];
 	let length = 0;
@@ -52,7 +53,16 @@ export async function readStdin(): Promise<Clip> {
 		if (length > clipboardMaxBytes) throw tooMuch();
 	}
 	const bytes = Buffer.concat(chunks);
-	return { kind: bytes.subarray(0, pngSignature.length).equals(pngSignature) ? "png" : "text", bytes };
+	if (length === 0) {
+		throw new QubesLiteError("BadRequest", "standard input is empty, and so there is nothing to paste", {
+			remedy: "echo TEXT | qubes-lite clip paste --stdin VM",
+		});
+	}
+	if (bytes.subarray(0, pngSignature.length).equals(pngSignature)) return { kind: "png", bytes };
+	if (isUtf8(bytes)) return { kind: "text", bytes };
+	throw new QubesLiteError("BadRequest", "standard input is neither a PNG picture nor text in UTF-8", {
+		remedy: "qubes-lite cp moves files as they are",
+	});
 }
 
 async function wlPaste(...words: readonly string[]): Promise<Buffer> {
@@ -88,6 +98,11 @@ const notThere = (program: string, cause: unknown): QubesLiteError =>
 	});
 
 function hasFailed(program: string, words: string): QubesLiteError {
+	if (words.includes("Failed to connect to a Wayland server")) {
+		return new QubesLiteError("Unsupported", "this shell has no Wayland session, whose clipboard that would be", {
+			remedy: "in a terminal of the session   # or --stdin for clip paste, --stdout for clip copy",
+		});
+	}
 	const [said = ""] = words.trim().split("\n");
 	return nothing(`${program} has failed${said === "" ? "" : `: ${said}`}`);
 }
