@@ -17,6 +17,8 @@ export const browserVm = {
 const picture = "demo-gui.png";
 /** Without KVM a browser takes minutes to start. */
 const startsWithinS = 600;
+/** Of a browser whose window has been closed. */
+const endsWithinS = 60;
 /** Of about:support. */
 const pageTitle = "Troubleshooting Information";
 /** What a page has more than an empty desktop and a window without content. */
@@ -53,7 +55,19 @@ export async function showWindows(demo: Demo, env: NodeJS.ProcessEnv): Promise<v
 
 		demo.say("The window is closed, and nothing needs the vm any more.");
 		for (const { id } of compositor.tree()) compositor.message(`[con_id=${id}]`, "kill");
-		demo.check("the browser has ended well", (await browser).status === 0);
+		let status: number | undefined;
+		void browser.then(
+			(outcome) => {
+				status = outcome.status;
+			},
+			() => {},
+		);
+		const hasEnded = await demo.waitFor("its end", () => status !== undefined, endsWithinS);
+		demo.check("the browser has ended well", hasEnded && status === 0);
+		if (!hasEnded) {
+			await demo.type("qubes-lite stop --force browser", "the vm is stopped", (o) => o.status === 0);
+			return;
+		}
 		const hasStopped = await demo.waitFor("5 s of idleness", () => demo.isStopped("browser"), 120);
 		demo.check("the vm has stopped by itself", hasStopped);
 	} finally {
