@@ -8,6 +8,7 @@ import { describeWish, toWishKey } from "../src/vmm/image-wish.ts";
 import { type BuildOptions, createImageBuilder } from "./build-image.ts";
 import { findHelper } from "./debian-helper.ts";
 import { planDebianRoot } from "./debian-root.ts";
+import { lockImages } from "./image-lock.ts";
 import { createImageStore } from "./image-store.ts";
 import { planBusyboxRoot } from "./root-image.ts";
 import { vhostDeviceVsock, virtiofsd } from "./vm-helpers.ts";
@@ -23,6 +24,7 @@ export async function buildImages(options: BuildOptions, vms: readonly string[])
 	const { cacheDirectory, force, progress, signal } = options;
 	// Before minutes of work, a name that there is not.
 	const wished = await findWished(vms, progress.say);
+	await using _lock = await lockImages(cacheDirectory, { signal, say: progress.say });
 	const store = createImageStore(cacheDirectory);
 	const builder = await createImageBuilder(options, store);
 	const { inputs } = builder;

@@ -9,6 +9,7 @@ import { QubesLiteError } from "../src/errors.ts";
 import { assembleImage } from "./assemble-image.ts";
 import { buildImages } from "./build-images.ts";
 import { explainStorageError } from "./disk-room.ts";
+import { lockImages } from "./image-lock.ts";
 import { createImageStore } from "./image-store.ts";
 import { printImages } from "./list-images.ts";
 import { createProgress } from "./progress.ts";
@@ -56,6 +57,13 @@ async function build(
 	} catch (error) {
 		throw explainStorageError(error, cacheDirectory);
 	}
+}
+
+/** While nobody else builds or removes images. */
+async function alone(cacheDirectory: string, signal: AbortSignal, work: () => Promise<void>): Promise<void> {
+	const say = (line: string): void => void process.stderr.write(`qubes-lite image: ${line}\n`);
+	await using _lock = await lockImages(cacheDirectory, { signal, say });
+	await work();
 }
 
 async function printPath(cacheDirectory: string): Promise<void> {
@@ -124,10 +132,11 @@ async function run(args: readonly string[], signal: AbortSignal): Promise<number
 			return 0;
 		case "rm":
 			if (rest.length === 0) return refuseUsage("which image? Its key is missing.");
-			await removeImages(cacheDirectory, rest, values.force ?? false);
+			await alone(cacheDirectory, signal, () => removeImages(cacheDirectory, rest, values.force ?? false));
 			return 0;
 		case "gc":
-			await collectGarbage(cacheDirectory, values["dry-run"] ?? false);
+			if (values["dry-run"]) await collectGarbage(cacheDirectory, true);
+			else await alone(cacheDirectory, signal, () => collectGarbage(cacheDirectory, false));
 			return 0;
 		case "path":
 			await printPath(cacheDirectory);

@@ -105,6 +105,37 @@ describe("a build", () => {
 		expect(existsSync(pointerOf(["foot"]))).toBe(false);
 	});
 
+	it("lets nothing be removed, and no other build begin, until it has ended in whatever way", async () => {
+		user = new PackageBuilder([desk]);
+		expect(await user.sh("qubes-lite image build")).toMatchObject({ status: 0 });
+		user.behave("hanging");
+		user.configure([{ ...desk, image: { packages: ["foot", "systemd"] } }]);
+		const build = user.start("qubes-lite", ["image", "build"]);
+		await user.until("mmdebstrap hangs", () => user.isHanging());
+		const before = user.madeImages();
+		expect(before).toHaveLength(2);
+
+		const others = ["gc", "rm --force nosuch", "build"].map((words) =>
+			user.start("/bin/sh", ["-c", `exec qubes-lite image ${words} 2>&1`]),
+		);
+		const waits = /^.*another qubes-lite image build, rm or gc is at work: waiting for it\n$/;
+		await user.until("they wait", () => others.every(({ stdout }) => waits.test(stdout())));
+		expect(await user.sh("qubes-lite image gc --dry-run")).toMatchObject({
+			...{ status: 0, stdout: expect.stringContaining("would go"), stderr: "" },
+		});
+		expect(user.madeImages()).toEqual(before);
+		const [gc, rm, second] = others;
+		second?.kill("SIGTERM");
+		expect(await second?.done).toMatchObject({ status: 143 });
+
+		const builder = user.processes().find(({ words }) => words.endsWith("image.mjs build"));
+		process.kill(builder?.pid ?? 0, "SIGKILL");
+		await build.done;
+		expect(await gc?.done).toMatchObject({ status: 0, stdout: expect.stringMatching(/^\w+: .* foot\n/m) });
+		expect(await rm?.done).toMatchObject({ status: 1, stdout: expect.stringContaining('there is no image "nosuch"') });
+		await user.until("all are gone", () => user.processes().length === 0);
+	});
+
 	it("ends with all that it has started, and mounted, when it is told to", async () => {
 		user = new PackageBuilder([desk]);
 		user.behave("hanging");
