@@ -27,12 +27,26 @@ beforeAll(async () => {
 	writeFileSync(join(user.directory, "a-file.json"), "{}");
 	mkdirSync(join(user.directory, "a-directory"));
 	mkdirSync(join(user.directory, "functions"));
+	user.env.XDG_CACHE_HOME = join(user.directory, "cache");
+	for (const root of ["abc", "def"]) plantImage(root);
 	for (const shell of shells) {
 		const { stdout, stderr, status } = await user.sh(`qubes-lite completion ${shell}`);
 		expect([stderr, status]).toEqual(["", 0]);
 		writeFileSync(join(user.directory, scripts[shell]), stdout);
 	}
 });
+
+/** In the user's cache, named by `root`'s digits; its files are nobody's to look at. */
+function plantImage(root: string): void {
+	const key = "0".repeat(32) + root.padEnd(16, "0");
+	const [kernel, initramfs, file] = ["vmlinux", "initrd.cpio", "root.erofs"].map((name) => ({
+		...{ name, size: 1, sha256: "0".repeat(64) },
+	}));
+	const directory = join(user.directory, "cache/qubes-lite/images", key);
+	mkdirSync(directory, { recursive: true });
+	const manifest = { schema: 1, key, kernelRelease: "6.1", kernel, initramfs, root: file, rootFormat: "erofs" };
+	writeFileSync(join(directory, "image.json"), JSON.stringify(manifest));
+}
 
 afterEach(() => {
 	terminal?.close();
@@ -102,6 +116,8 @@ const completed: readonly (readonly [string, string])[] = [
 	["qubes-lite image bu", "ild"],
 	["qubes-lite --ver", "sion"],
 	["qubes-lite image build --fo", "rce"],
+	["qubes-lite image rm --force abc", "000000000"],
+	["qubes-lite image rm abc000000000 de", "f000000000"],
 	["qubes-lite ho", "st"],
 	["qubes-lite host t", "ap"],
 	["qubes-lite host tap --pri", "nt"],
@@ -136,6 +152,7 @@ const left = [
 	"qubes-lite status shopping va",
 	"qubes-lite doctor sho",
 	"qubes-lite cp shopping:a-f",
+	"qubes-lite image rm KE",
 	"qubes-lite sho",
 	"qubes-lite logs -n sho",
 	"qubes-lite stop -- --fo",

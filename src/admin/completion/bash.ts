@@ -35,6 +35,13 @@ _qubes_lite_vms() {
 	_qubes_lite_offer "$1" "\${names[@]}"
 }
 
+# The images that have been built whose keys begin with $1.
+_qubes_lite_images() {
+	local -a lines
+	mapfile -t -s 1 lines < <(command qubes-lite image ls 2>/dev/null)
+	_qubes_lite_offer "$1" "\${lines[@]%% *}"
+}
+
 # Files that begin with $2; $1 is -f, or -d for directories only.
 _qubes_lite_files() {
 	compopt -o filenames 2>/dev/null
@@ -239,6 +246,7 @@ function formatSource(source: Source): string {
 	if (source === null) return "";
 	if ("words" in source) return `_qubes_lite_offer "$2" ${formatWords(source.words)}`;
 	if (source.completes === "vm") return '_qubes_lite_vms "$2"';
+	if (source.completes === "image") return '_qubes_lite_images "$2"';
 	if (source.completes === "place") return '_qubes_lite_places "$2"';
 	return `_qubes_lite_files ${source.completes === "directory" ? "-d" : "-f"} "$2"`;
 }

@@ -22,6 +22,11 @@ function __qubes_lite_vms
     type -q qubes-lite; and command qubes-lite completion --vms 2>/dev/null
 end
 
+# The images that have been built.
+function __qubes_lite_images
+    type -q qubes-lite; and command qubes-lite image ls 2>/dev/null | string replace -rf '^([0-9a-f]+) .*' '$1'
+end
+
 # Files, and vms with a colon; behind that colon is the guest's.
 function __qubes_lite_places
     set -l token (commandline -ct)
@@ -152,6 +157,7 @@ function formatSource(source: Source): string {
 	if (source === null) return "";
 	if ("words" in source) return `-f -a ${quote(source.words.join(" "))}`;
 	if (source.completes === "vm") return "-f -a '(__qubes_lite_vms)'";
+	if (source.completes === "image") return "-f -a '(__qubes_lite_images)'";
 	if (source.completes === "place") return "-f -a '(__qubes_lite_places)'";
 	return source.completes === "directory" ? "-f -a '(__fish_complete_directories)'" : "-F";
 }

@@ -24,6 +24,14 @@ _qubes_lite_vms() {
 	_wanted vms expl vm compadd -a names
 }
 
+# The images that have been built.
+_qubes_lite_images() {
+	local -a lines keys expl
+	lines=(\${(f)"$(command qubes-lite image ls 2>/dev/null)"})
+	keys=(\${lines[2,-1]%% *})
+	_wanted images expl image compadd -a keys
+}
+
 # Files, and vms with a colon; behind that colon is the guest's.
 _qubes_lite_places() {
 	local -a names expl
@@ -138,6 +146,7 @@ function formatSource(source: Source): string {
 	if (source === null) return " ";
 	if ("words" in source) return `(${source.words.join(" ")})`;
 	if (source.completes === "vm") return "_qubes_lite_vms";
+	if (source.completes === "image") return "_qubes_lite_images";
 	if (source.completes === "place") return "_qubes_lite_places";
 	return source.completes === "directory" ? "_directories" : "_files";
 }

@@ -5,7 +5,7 @@
 import type { Option, Pointers } from "../options.ts";
 
 /** What a shell offers in the place of a value; a place is a file here, or "VM:". */
-export type Completes = "vm" | "file" | "directory" | "command" | "place";
+export type Completes = "vm" | "image" | "file" | "directory" | "command" | "place";
 
 export interface DocumentedOption extends Option {
 	/** A phrase without a full stop. */

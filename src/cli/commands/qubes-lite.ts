@@ -145,7 +145,7 @@ export const commands = {
 		options: { force: { names: ["--force"], value: "none", help: "even if vms of the configuration boot it" }, help },
 		operand: {
 			...{ name: "KEY", least: 1, most: anyNumber, missing: "which image?" },
-			listedBy: "qubes-lite image ls",
+			...{ listedBy: "qubes-lite image ls", completes: "image" },
 		},
 	},
 	"image gc": {
