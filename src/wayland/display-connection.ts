@@ -9,6 +9,7 @@ import { Cursors } from "./cursors.ts";
 import { Drags } from "./drags.ts";
 import { Events } from "./events.ts";
 import { blameGuest, blameHost } from "./faults.ts";
+import { Frames } from "./frames.ts";
 import { GuestFiles } from "./guest-files.ts";
 import { GuestStream } from "./guest-stream.ts";
 import { HostStream } from "./host-stream.ts";
@@ -17,9 +18,11 @@ import { type Event, type Handlers, Objects } from "./objects.ts";
 import { OfferIds } from "./offer-ids.ts";
 import { Outlet } from "./outlet.ts";
 import { Pipes } from "./pipes.ts";
+import { type PopupAreas, Popups } from "./popups.ts";
 import { Registry } from "./registry.ts";
 import { Requests } from "./requests.ts";
 import { Selections } from "./selections.ts";
+import { SurfaceTree } from "./surface-tree.ts";
 import { WaypipeReader } from "./waypipe-reader.ts";
 import { messageTypes, tokenBytes } from "./waypipe-wire.ts";
 import type { WindowList } from "./windows.ts";
@@ -37,6 +40,7 @@ export interface VmParts extends WindowRules {
 	readonly list: WindowList;
 	readonly clipboard: VmClipboard;
 	readonly typePrefix: string;
+	readonly popupAreas: PopupAreas;
 }
 
 export class DisplayConnection {
@@ -61,6 +65,13 @@ export class DisplayConnection {
 		const registry = new Registry();
 		const windows = new ConnectionWindows(vm, objects, vm.list, budget);
 		const cursors = new Cursors(objects);
+		const tree = new SurfaceTree(objects);
+		const popups = new Popups(objects, vm.popupAreas, (messages) => this.#tell(this.#toGuest, messages));
+		const frames = new Frames(
+			tree,
+			(frame, extents) => popups.judge(frame, extents),
+			(messages) => this.#tell(this.#toHost, messages),
+		);
 		const shared = { objects, pipes, limits, offerIds: new OfferIds(), typePrefix: vm.typePrefix };
 		const selections = new Selections(
 			{ ...shared, tellGuest: (messages, rids) => this.#tell(this.#toGuest, messages, rids) },
@@ -81,20 +92,23 @@ export class DisplayConnection {
 		const requests = new Requests({
 			objects,
 			limits,
-			handlers: joinHandlers(windows.requests, cursors.requests, files.requests, selections.requests, drags.requests),
+			handlers: joinHandlers(
+				...[windows.requests, cursors.requests, files.requests, selections.requests, drags.requests],
+				...[tree.requests, popups.requests((object) => frames.of(object)), frames.requests],
+			),
 			bind: (values) => registry.bind(values),
 			offer: (id, request) => selections.request(id, request) ?? drags.request(id, request),
 		});
 		const events = new Events({
 			objects,
-			handlers: joinHandlers(registry.events, selections.events, drags.events, letGo),
+			handlers: joinHandlers(registry.events, popups.events, frames.events, selections.events, drags.events, letGo),
 			offer: (id, event) => drags.offerEvent(id, event),
 		});
 		this.#guest = new GuestStream({ files, pipes, requests, toHost: this.#toHost, limits });
 		this.#host = new HostStream({ pipes, events, toGuest: this.#toGuest });
 		this.#guestReader = new WaypipeReader(this.#guest, tokenBytes);
 		this.#hostReader = new WaypipeReader(this.#host);
-		this.#closing = [selections, pipes, windows, files];
+		this.#closing = [selections, pipes, windows, popups, files];
 	}
 
 	/** What the guest's waypipe has sent, cut anywhere. Throws a GuestFault: then the whole vm is to be cut, and this one closed. */
@@ -151,7 +165,8 @@ function joinHandlers<T>(...tables: readonly Handlers<T>[]): Handlers<T> {
 					? handler
 					: (message) => {
 							const first = before(message);
-							return first ?? handler(message);
+							const second = handler(message);
+							return first ?? second;
 						};
 		}
 	}

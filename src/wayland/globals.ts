@@ -9,12 +9,12 @@ import { interfaceOf } from "./interfaces.ts";
 /** With the reason: what a guest can do with it, at worst. */
 const allowed: Readonly<Record<string, string>> = {
 	wl_compositor: "surfaces: pixels, seen where a window is",
-	wl_subcompositor: "surfaces that move with their window",
+	wl_subcompositor: "surfaces that move with their window, whose frame is around them",
 	wl_shm: "pixels in memory, counted by us",
 	wl_seat: "keys, pointer and touch while one of its own windows has them",
 	wl_output: "how large and how fine the screens are; who made them is kept from it",
 	wl_data_device_manager: "a clipboard and drag and drop of the vm's own: see clipboard.ts and data-devices.ts",
-	xdg_wm_base: "windows, which have the vm's name before their title; popups, which belong to a window",
+	xdg_wm_base: "windows, which have the vm's name before their title; popups, which begin at a window and cover little",
 	zxdg_decoration_manager_v1:
 		"asks who draws the frame, and is told to leave it to the host, whose frame shows the title",
 	org_kde_kwin_server_decoration_manager: "the same, for GTK",

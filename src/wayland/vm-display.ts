@@ -37,6 +37,7 @@ export class VmDisplay {
 			budget,
 			list: new WindowList(options.windowsChanged ?? (() => {})),
 			clipboard: this.clipboard,
+			popupAreas: new Map(),
 			typePrefix: `x-qubes-lite-${options.token}/`,
 		};
 	}

@@ -1,0 +1,209 @@
+/**
+ * What a window says its frame is around (xdg_surface.set_window_geometry): compositors put title bars, borders and neighbours by it, and draw all that
+ * stands out over them. Programs use it for the shadows that they draw themselves; for more it is not to be had.
+ */
+import { Buffer } from "node:buffer";
+import { messageOf } from "./interfaces.ts";
+import type { Event, Handlers, Request, Verdict, WaylandObject } from "./objects.ts";
+import type { Box, Surface, SurfaceTree } from "./surface-tree.ts";
+import { encodeWayland } from "./wayland-wire.ts";
+
+/** Of a shadow, at each side, in pixels: those of GTK and Qt have 20 to 60. */
+const shadow = 64;
+const everywhere: Box = { left: shadow, top: shadow, right: shadow, bottom: shadow };
+/** xdg_toplevel.state, of windows that have no shadow there. */
+const states = { maximized: 1, fullscreen: 2, tiledLeft: 5, tiledRight: 6, tiledTop: 7, tiledBottom: 8 };
+
+/** Of one xdg_surface: a window's or a popup's. */
+export interface Frame {
+	readonly object: WaylandObject;
+	readonly surface: Surface;
+	/** As the program has it; all that there is to see if undefined. */
+	wanted: Box | undefined;
+	/** What the compositor was told; undefined until then, and again once it may have forgotten it. */
+	told: Box | undefined;
+	/** What the compositor goes by; undefined while nothing is to be seen. */
+	held: Box | undefined;
+	/** How far pixels may stand out at each side. */
+	margins: Box;
+}
+
+/** Says whether a frame may be seen with these extents, or is gone where they are undefined. */
+export type Judge = (frame: Frame, extents: Box | undefined) => boolean;
+
+export class Frames {
+	readonly #tree: SurfaceTree;
+	readonly #judge: Judge;
+	readonly #tellHost: (messages: readonly Buffer[]) => void;
+	/** By their xdg_toplevel. */
+	readonly #toplevels = new WeakMap<WaylandObject, Frame>();
+	/** By their xdg_surface. */
+	readonly #frames = new WeakMap<WaylandObject, Frame>();
+	readonly #frameOf = new WeakMap<Surface, Frame>();
+
+	constructor(tree: SurfaceTree, judge: Judge, tellHost: (messages: readonly Buffer[]) => void) {
+		this.#tree = tree;
+		this.#judge = judge;
+		this.#tellHost = tellHost;
+	}
+
+	/** Those of the tree are to come before them. */
+	readonly requests: Handlers<Request> = {
+		"xdg_wm_base.get_xdg_surface": ({ created, values: [, id] }) => {
+			const surface = this.#tree.find(id);
+			if (created === undefined || surface === undefined) return undefined;
+			const none = { wanted: undefined, told: undefined, held: undefined };
+			const frame: Frame = { object: created, surface, ...none, margins: everywhere };
+			this.#frames.set(created, frame);
+			this.#frameOf.set(surface, frame);
+			return undefined;
+		},
+		"xdg_surface.set_window_geometry": ({ object, values: [x, y, width, height] }) => {
+			const [left, top, across, down] = [Number(x), Number(y), Number(width), Number(height)];
+			const frame = this.#frames.get(object);
+			// No program means one without an inside.
+			if (frame !== undefined && across > 0 && down > 0)
+				frame.wanted = { left, top, right: left + across, bottom: top + down };
+			return [];
+		},
+		// A new one on the same surface begins without what was said of the one before.
+		"xdg_surface.get_toplevel": ({ object, created }) => {
+			const frame = this.#renew(object);
+			if (frame !== undefined && created !== undefined) this.#toplevels.set(created, frame);
+			return undefined;
+		},
+		"xdg_surface.get_popup": ({ object }) => {
+			this.#renew(object);
+			return undefined;
+		},
+		"xdg_surface.destroy": ({ object }) => {
+			const frame = this.#frames.get(object);
+			if (frame === undefined) return undefined;
+			this.#judge(frame, undefined);
+			this.#frames.delete(object);
+			this.#frameOf.delete(frame.surface);
+			return undefined;
+		},
+		"wl_surface.commit": ({ object, raw }) => {
+			const surface = this.#tree.of(object);
+			this.#tree.commit(surface);
+			const own = this.#frameOf.get(surface);
+			if (own !== undefined) return this.#commit(own, raw);
+			return this.#tree.waits(surface) ? undefined : this.#follow(surface, raw);
+		},
+		"wl_subsurface.set_desync": ({ object, raw }) => {
+			const surface = this.#tree.release(object);
+			return surface === undefined || this.#tree.waits(surface) ? undefined : this.#follow(surface, raw);
+		},
+	};
+
+	readonly events: Handlers<Event> = {
+		// Beside others a window has no shadow. It is held to that at once, since it may choose never to answer.
+		"xdg_toplevel.configure": ({ object, values: [, , words] }) => {
+			const frame = this.#toplevels.get(object);
+			if (frame === undefined || !Buffer.isBuffer(words)) return undefined;
+			frame.margins = toMargins(words);
+			const messages = this.#settle(frame);
+			if (messages.length > 0) this.#tellHost(messages);
+			return undefined;
+		},
+	};
+
+	of(object: WaylandObject): Frame | undefined {
+		return this.#frames.get(object);
+	}
+
+	#renew(object: WaylandObject): Frame | undefined {
+		const frame = this.#frames.get(object);
+		if (frame !== undefined) Object.assign(frame, { told: undefined, held: undefined, margins: everywhere });
+		return frame;
+	}
+
+	/** `raw` is its surface's commit. */
+	#commit(frame: Frame, raw: Buffer): Verdict {
+		const extents = this.#tree.extents(frame.surface);
+		if (!this.#judge(frame, extents)) return this.#hide(frame);
+		if (extents === undefined) {
+			frame.told = undefined;
+			frame.held = undefined;
+			return undefined;
+		}
+		if (frame.wanted === undefined) {
+			frame.held = extents;
+			return undefined;
+		}
+		const next = bound(frame.wanted, extents, frame.margins);
+		frame.held = next;
+		if (frame.told !== undefined && isSame(frame.told, next)) return undefined;
+		frame.told = next;
+		return [tell(frame, next), raw];
+	}
+
+	/** A part has changed by itself, by `raw`. */
+	#follow(part: Surface, raw: Buffer): Verdict {
+		let root = part;
+		while (root.parent !== undefined) root = root.parent;
+		const frame = this.#frameOf.get(root);
+		return frame === undefined ? undefined : [raw, ...this.#settle(frame)];
+	}
+
+	/** Where a window stands out now, its frame goes after it, by a commit that its program has not asked for. */
+	#settle(frame: Frame): readonly Buffer[] {
+		const extents = this.#tree.extents(frame.surface);
+		if (frame.held === undefined || extents === undefined) return [];
+		if (!this.#judge(frame, extents)) return this.#hide(frame);
+		if (!standsOut(extents, frame.held, frame.margins)) return [];
+		this.#tree.commit(frame.surface);
+		const commit = encodeWayland(frame.surface.object.id, messageOf("wl_surface.commit"), []);
+		return this.#commit(frame, commit) ?? [commit];
+	}
+
+	#hide(frame: Frame): readonly Buffer[] {
+		frame.told = undefined;
+		frame.held = undefined;
+		frame.surface.pending = { ...frame.surface.pending, buffer: undefined };
+		this.#tree.commit(frame.surface);
+		const { id } = frame.surface.object;
+		return [
+			encodeWayland(id, messageOf("wl_surface.attach"), [0, 0, 0]),
+			encodeWayland(id, messageOf("wl_surface.commit"), []),
+		];
+	}
+}
+
+/** As `wanted`, but that `extents` stand out of it by `margins` at most, and that some of it is within them. */
+function bound(wanted: Box, extents: Box, margins: Box): Box {
+	const [left, top] = [
+		Math.min(Math.max(wanted.left, extents.left), extents.left + margins.left, extents.right - 1),
+		Math.min(Math.max(wanted.top, extents.top), extents.top + margins.top, extents.bottom - 1),
+	];
+	return {
+		...{ left, top },
+		right: Math.max(Math.min(wanted.right, extents.right), extents.right - margins.right, extents.left + 1),
+		bottom: Math.max(Math.min(wanted.bottom, extents.bottom), extents.bottom - margins.bottom, extents.top + 1),
+	};
+}
+
+const standsOut = (extents: Box, held: Box, margins: Box): boolean =>
+	held.left - extents.left > margins.left ||
+	held.top - extents.top > margins.top ||
+	extents.right - held.right > margins.right ||
+	extents.bottom - held.bottom > margins.bottom;
+
+function toMargins(words: Buffer): Box {
+	const has = new Set(
+		Array.from({ length: Math.floor(words.length / 4) }, (_, index) => words.readUInt32LE(4 * index)),
+	);
+	const at = (state: number): number =>
+		has.has(state) || has.has(states.maximized) || has.has(states.fullscreen) ? 0 : shadow;
+	return {
+		...{ left: at(states.tiledLeft), top: at(states.tiledTop) },
+		...{ right: at(states.tiledRight), bottom: at(states.tiledBottom) },
+	};
+}
+
+const isSame = (one: Box, other: Box): boolean =>
+	one.left === other.left && one.top === other.top && one.right === other.right && one.bottom === other.bottom;
+
+const tell = ({ object }: Frame, { left, top, right, bottom }: Box): Buffer =>
+	encodeWayland(object.id, messageOf("xdg_surface.set_window_geometry"), [left, top, right - left, bottom - top]);

@@ -1,0 +1,201 @@
+import { beforeEach, expect, test } from "vitest";
+import { newDisplay, TestProgram } from "./test-program.ts";
+import { words } from "./wire.ts";
+
+let program: TestProgram;
+let bound: Record<string, number>;
+let surface: number;
+let xdgSurface: number;
+let toplevel: number;
+beforeEach(() => {
+	program = new TestProgram(newDisplay());
+	bound = program.bindAll();
+	({ surface, xdgSurface, toplevel } = program.window(bound));
+	program.host();
+});
+
+const geometry = (...box: readonly number[]) => program.request(xdgSurface, "xdg_surface.set_window_geometry", ...box);
+
+function attach(width: number, height: number, to = surface): void {
+	program.request(to, "wl_surface.attach", program.buffer(bound, width, height), 0, 0);
+}
+
+/** Commits, and what the compositor hears of frames and commits since it was last asked. */
+function commit(what = surface): string[] {
+	program.request(what, "wl_surface.commit");
+	return heard();
+}
+
+const heard = (): string[] =>
+	program.host().flatMap((line) => (/geometry|commit|position|destination/.test(line) ? [line] : []));
+
+const told = (...box: readonly number[]): string[] => [
+	`xdg_surface@${xdgSurface}.set_window_geometry ${box.join(" ")}`,
+	`wl_surface@${surface}.commit`,
+];
+const onlyCommit = (): string[] => [`wl_surface@${surface}.commit`];
+
+/** Of the window's, or of another part. */
+function part(of = surface, child = program.make(bound.wl_compositor ?? 0, "wl_compositor.create_surface")) {
+	const registry = program.make(1, "wl_display.get_registry");
+	program.event(registry, "wl_registry.global", 90, "wl_subcompositor", 1);
+	const subcompositor = program.make(registry, "wl_registry.bind", 90, "wl_subcompositor", 1);
+	const object = program.id();
+	program.request(subcompositor, "wl_subcompositor.get_subsurface", object, child, of);
+	return { object, child };
+}
+
+test("A frame within its shadow is as the program says, once, with the commit that it belongs to.", () => {
+	geometry(26, 23, 748, 548);
+	expect(commit()).toEqual(onlyCommit());
+	attach(800, 600);
+	expect(commit()).toEqual(told(26, 23, 748, 548));
+	expect(commit()).toEqual(onlyCommit());
+	attach(900, 700);
+	geometry(64, 64, 772, 572);
+	expect(commit()).toEqual(told(64, 64, 772, 572));
+});
+
+test("A window that says nothing of its frame has none said.", () => {
+	attach(800, 600);
+	expect(commit()).toEqual(onlyCommit());
+	attach(80, 60);
+	expect(commit()).toEqual(onlyCommit());
+});
+
+test.each([
+	["a small frame in the middle", [400, 300, 10, 10], [64, 64, 672, 472]],
+	["a frame at the left", [-400, 0, 10, 600], [0, 0, 736, 600]],
+	["a frame at the lower right", [790, 590, 10, 10], [64, 64, 736, 536]],
+	["a frame outside", [5000, 5000, 10, 10], [64, 64, 736, 536]],
+	["a frame far outside", [0x7fffffff, -0x80000000, 0x7fffffff, 1], [64, 0, 736, 536]],
+	["a frame around all", [-100, -100, 2000, 2000], [0, 0, 800, 600]],
+] as const)("Pixels stand out of %s by a shadow at most.", (_, said, expected) => {
+	geometry(...said);
+	attach(800, 600);
+	expect(commit()).toEqual(told(...expected));
+});
+
+test("A window that grows takes its frame along, whatever it said before.", () => {
+	geometry(0, 0, 10, 10);
+	attach(10, 10);
+	expect(commit()).toEqual(told(0, 0, 10, 10));
+	attach(800, 600);
+	expect(commit()).toEqual(told(0, 0, 736, 536));
+	program.request(surface, "wl_surface.attach", 0, 0, 0);
+	expect(commit()).toEqual(onlyCommit());
+	attach(800, 600);
+	expect(commit()).toEqual(told(0, 0, 736, 536));
+});
+
+test("A frame without an inside is not passed.", () => {
+	geometry(0, 0, 0, 10);
+	geometry(0, 0, 10, -1);
+	attach(800, 600);
+	expect(commit()).toEqual(onlyCommit());
+});
+
+test("How large a surface is depends on its buffer's scale and side, and on its viewport.", () => {
+	geometry(0, 0, 10, 10);
+	attach(400, 200);
+	program.request(surface, "wl_surface.set_buffer_scale", 2);
+	expect(commit()).toEqual(told(0, 0, 136, 36));
+	program.request(surface, "wl_surface.set_buffer_transform", 3);
+	expect(commit()).toEqual(told(0, 0, 36, 136));
+	const viewport = program.make(bound.wp_viewporter ?? 0, "wp_viewporter.get_viewport", surface);
+	// The id comes first on the wire.
+	program.host();
+	expect(commit()).toEqual(onlyCommit());
+	program.request(viewport, "wp_viewport.set_source", 0, 0, 90 * 256, 80 * 256);
+	expect(commit()).toEqual(told(0, 0, 26, 16));
+	program.request(viewport, "wp_viewport.set_destination", 1000, 500);
+	expect(commit().slice(1)).toEqual(told(0, 0, 936, 436));
+	program.request(viewport, "wp_viewport.destroy");
+	expect(commit()).toEqual(told(0, 0, 36, 136));
+});
+
+test("Parts that wait for their window count when they come.", () => {
+	geometry(0, 0, 100, 100);
+	attach(100, 100);
+	expect(commit()).toEqual(told(0, 0, 100, 100));
+	const { object, child } = part();
+	program.request(object, "wl_subsurface.set_position", -300, -200);
+	attach(800, 600, child);
+	expect(commit(child).at(-1)).toBe(`wl_surface@${child}.commit`);
+	expect(commit()).toEqual(told(-236, -136, 672, 472));
+	program.request(object, "wl_subsurface.destroy");
+	expect(commit()).toEqual(told(0, 0, 100, 100));
+});
+
+test("A part that grows by itself takes the frame along at once.", () => {
+	geometry(0, 0, 100, 100);
+	attach(100, 100);
+	commit();
+	const { object, child } = part();
+	program.request(object, "wl_subsurface.set_desync");
+	attach(164, 164, child);
+	expect(commit(child).at(-1)).toBe(`wl_surface@${child}.commit`);
+	attach(800, 600, child);
+	expect(commit(child)).toEqual([`wl_surface@${child}.commit`, ...told(0, 0, 736, 536)]);
+	attach(10, 10, child);
+	expect(commit(child)).toEqual([`wl_surface@${child}.commit`]);
+	expect(commit()).toEqual(told(0, 0, 100, 100));
+});
+
+test("A window beside others has no shadow there, at once, and again when it is alone.", () => {
+	geometry(26, 23, 748, 548);
+	attach(800, 600);
+	expect(commit()).toEqual(told(26, 23, 748, 548));
+	configure();
+	expect(heard()).toEqual([]);
+	configure(5, 7);
+	expect(heard()).toEqual(told(0, 0, 774, 571));
+	configure(1);
+	expect(heard()).toEqual(told(0, 0, 800, 600));
+	configure(4);
+	expect(heard()).toEqual([]);
+	expect(commit()).toEqual(told(26, 23, 748, 548));
+	configure(2);
+	expect(heard()).toEqual(told(0, 0, 800, 600));
+	attach(748, 548);
+	geometry(0, 0, 748, 548);
+	expect(commit()).toEqual(told(0, 0, 748, 548));
+	configure(1);
+	expect(heard()).toEqual([]);
+});
+
+const configure = (...states: readonly number[]) =>
+	program.event(toplevel, "xdg_toplevel.configure", 0, 0, words(...states));
+
+test("A part that waits for one which does not is not forgotten by what it says before it comes.", () => {
+	geometry(0, 0, 100, 100);
+	attach(100, 100);
+	commit();
+	const outer = part();
+	const inner = part(outer.child);
+	program.request(outer.object, "wl_subsurface.set_desync");
+	attach(10, 10, outer.child);
+	attach(800, 600, inner.child);
+	commit(inner.child);
+	expect(commit(outer.child).slice(-2)).toEqual(told(0, 0, 736, 536));
+	attach(1, 1, inner.child);
+	commit(inner.child);
+	expect(commit()).toEqual(onlyCommit());
+	commit(outer.child);
+	expect(commit()).toEqual(told(0, 0, 100, 100));
+});
+
+test("A surface is no part of itself.", () => {
+	const { child } = part();
+	expect(() => part(surface, surface)).toThrow("it made a surface a part of itself");
+	expect(() => part(child, surface)).toThrow("it made a surface a part of itself");
+});
+
+test("A window of a part at the end of the world is a fault.", () => {
+	const { object, child } = part();
+	attach(10, 10, child);
+	commit(child);
+	program.request(object, "wl_subsurface.set_position", 0x7fffffff, 0);
+	attach(10, 10);
+	expect(() => commit()).toThrow("it has a window that reaches over more than 1048576 pixels");
+});
