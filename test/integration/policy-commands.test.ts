@@ -43,7 +43,8 @@ describe("qubes-lite policy", () => {
 		mine.write(allowAll, other);
 		chmodSync(other, 0o664);
 		const [own, indent] = [mine.file, " ".repeat(6 + mine.file.length + 4)];
-		const services = "exec, attach, broker, list, sessions, status, console, start, stop, set, inhibit, events, open, clip";
+		const services =
+			"exec, attach, broker, list, sessions, status, console, start, stop, set, inhibit, events, open, clip";
 		const expected = [
 			`FAIL  ${other.padEnd(own.length + 2)}  may be written to by others than its owner (mode 0664); expected only its owner`,
 			`${indent}→ chmod go-w ${other}`,

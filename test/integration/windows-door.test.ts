@@ -39,7 +39,10 @@ test("starts nothing for a program that came just before, and has nothing to say
 	});
 	await door.listen(join(directory, "vsock_6000"));
 	const program = connect(join(directory, "vsock_6000"));
-	program.on("error", () => {}).resume().write("token");
+	program
+		.on("error", () => {})
+		.resume()
+		.write("token");
 	const gone = once(program, "close");
 	await asked.promise;
 	await door.close();
