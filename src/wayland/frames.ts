@@ -24,6 +24,8 @@ export interface Frame {
 	told: Box | undefined;
 	/** What the compositor goes by; undefined while nothing is to be seen. */
 	held: Box | undefined;
+	/** Than its program has it: it goes back when it can. */
+	isLarger: boolean;
 	/** How far pixels may stand out at each side. */
 	margins: Box;
 }
@@ -52,7 +54,7 @@ export class Frames {
 		"xdg_wm_base.get_xdg_surface": ({ created, values: [, id] }) => {
 			const surface = this.#tree.find(id);
 			if (created === undefined || surface === undefined) return undefined;
-			const none = { wanted: undefined, told: undefined, held: undefined };
+			const none = { wanted: undefined, told: undefined, held: undefined, isLarger: false };
 			const frame: Frame = { object: created, surface, ...none, margins: everywhere };
 			this.#frames.set(created, frame);
 			this.#frameOf.set(surface, frame);
@@ -134,6 +136,7 @@ export class Frames {
 		}
 		const next = bound(frame.wanted, extents, frame.margins);
 		frame.held = next;
+		frame.isLarger = !isSame(next, frame.wanted);
 		if (frame.told !== undefined && isSame(frame.told, next)) return undefined;
 		frame.told = next;
 		return [tell(frame, next), raw];
@@ -147,12 +150,14 @@ export class Frames {
 		return frame === undefined ? undefined : [raw, ...this.#settle(frame)];
 	}
 
-	/** Where a window stands out now, its frame goes after it, by a commit that its program has not asked for. */
+	/** Where a window stands out now, or does not any more, its frame goes after it, by a commit that its program has not asked for. */
 	#settle(frame: Frame): readonly Buffer[] {
 		const extents = this.#tree.extents(frame.surface);
 		if (frame.held === undefined || extents === undefined) return [];
 		if (!this.#judge(frame, extents)) return this.#hide(frame);
-		if (!standsOut(extents, frame.held, frame.margins)) return [];
+		const isTooLarge =
+			frame.isLarger && frame.wanted !== undefined && !isSame(bound(frame.wanted, extents, frame.margins), frame.held);
+		if (!isTooLarge && !standsOut(extents, frame.held, frame.margins)) return [];
 		this.#tree.commit(frame.surface);
 		const commit = encodeWayland(frame.surface.object.id, messageOf("wl_surface.commit"), []);
 		return this.#commit(frame, commit) ?? [commit];
