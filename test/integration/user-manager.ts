@@ -19,7 +19,13 @@ mkdir -p /run/systemd/system /run/systemd/user /run/systemd/journald.conf.d
 for unit in pulseaudio.service pulseaudio.socket; do ln -s /dev/null /run/systemd/user/$unit; done
 printf '[Journal]\\nStorage=volatile\\nReadKMsg=no\\nAudit=no\\nForwardToSyslog=no\\n' >/run/systemd/journald.conf.d/test.conf
 /lib/systemd/systemd-journald >/dev/null 2>&1 &
-for procs in $CGROUPS; do echo $$ >"$procs/cgroup.procs"; done
+for procs in $CGROUPS; do
+	tries=0
+	until (echo $$ >"$procs/cgroup.procs"); do
+		[ $((tries += 1)) -le 50 ]
+		sleep 0.1
+	done
+done
 unset CGROUPS
 exec "$@"
 `;
@@ -29,6 +35,7 @@ export class UserManager {
 	readonly #uid: number;
 	readonly #cgroups: readonly string[];
 	readonly #manager: ChildProcess;
+	#words = "";
 
 	private constructor(user: TestUser, uid: number) {
 		this.#user = user;
@@ -49,15 +56,19 @@ export class UserManager {
 				...["--mount", "--propagation", "private", "sh", "-c", script, "sh"],
 				...[...this.#become(), "/lib/systemd/systemd", "--user", "--log-target=journal"],
 			],
-			{ env: { ...user.env, CGROUPS: this.#cgroups.join(" ") }, stdio: "ignore" },
+			{ env: { ...user.env, CGROUPS: this.#cgroups.join(" ") }, stdio: ["ignore", "ignore", "pipe"] },
 		);
+		this.#manager.stderr?.on("data", (chunk: Buffer) => {
+			this.#words = `${this.#words}${chunk}`.slice(-2_000);
+		});
 	}
 
 	/** Resolves when its default target is up. `uid` is the user's. */
 	static async start(user: TestUser, uid = process.getuid?.() ?? 0): Promise<UserManager> {
 		const manager = new UserManager(user, uid);
 		await user.until("the user manager is up", async () => {
-			if (manager.#manager.exitCode !== null) throw new Error(`systemd --user ended: ${manager.#manager.exitCode}`);
+			if (manager.#manager.exitCode !== null)
+				throw new Error(`systemd --user ended: ${manager.#manager.exitCode}\n${manager.#words}`);
 			const { stdout } = await manager.run("systemctl", "--user", "is-system-running");
 			return /^(running|degraded)/.test(stdout);
 		});
