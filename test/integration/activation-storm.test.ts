@@ -36,7 +36,7 @@ const leaves = (): number => broker.log().match(/"why":"idle"/g)?.length ?? 0;
 describe("requests around the broker's idle exit", () => {
 	/** What the command line sends, without the 50 ms of its own start that would blur the moment. */
 	const list = () => callBroker(broker.user.env, encodeRequest({ method: "list" }));
-	const every = rounds(25, 1);
+	const every = rounds(40, 1);
 	const offsets = numbers(250 / every + 1).map((step) => -50 + every * step);
 
 	it(`are all answered, at every ${every} ms from 50 ms before to 200 ms after it`, { timeout: 600_000 }, async () => {

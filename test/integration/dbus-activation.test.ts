@@ -39,7 +39,7 @@ describe.each(managerUids)("the broker's name, uid %s", (uid) => {
 	it("calls at any moment around its idle exit are all answered", { timeout: 600_000 }, async () => {
 		await installed.settled();
 		const before = leaves();
-		const every = rounds(25, 1);
+		const every = rounds(40, 1);
 		const offsets = numbers(250 / every + 1).map((step) => -50 + every * step);
 		for (const offset of offsets) {
 			await delay(idleMs + offset);

@@ -38,7 +38,7 @@ it("says 127 for a command that is not there, 126 for one that can't be executed
 	expect(await user.run("shopping", "/etc")).toMatchObject({ status: 126 });
 });
 
-const each = rounds(15, 2_500);
+const each = rounds(8, 2_500);
 
 it(`gets the status and the whole output each time, ${4 * each} times, four at once`, async () => {
 	const command = `sh -c 'echo "$0"; exit $(($0 % 256))' $n`;

@@ -59,9 +59,9 @@ const signalled = (command: string, signal: string, nth: number) =>
 
 /** Calls `run` for every moment of a command, or for some of them, until it resolves with true: the command was done before. */
 async function atMoments(some: number, run: (nth: number) => Promise<boolean>): Promise<void> {
-	const step = rounds(some, 1);
+	const step = rounds(2 * some, 1);
 	// The first moments are those before anything is listed.
-	for (let nth = 1; ; nth += nth < 8 ? rounds(3, 1) : step) if (await run(nth)) return;
+	for (let nth = 1; ; nth += nth < 8 ? rounds(5, 1) : step) if (await run(nth)) return;
 }
 
 it("a killed install is taken away without a trace, whatever the moment", { timeout: 600_000 }, async () => {

@@ -67,7 +67,7 @@ async function withSession(act: () => Promise<void>): Promise<void> {
 
 it("a broker that is killed many times in a row serves each time, with the same vm", async () => {
 	await withSession(async () => {
-		for (let round = 0; round < rounds(4, 10); round++) {
+		for (let round = 0; round < rounds(2, 10); round++) {
 			await endBroker(place, "killed");
 			expect(await user.run("shopping", "echo", String(round))).toMatchObject({ status: 0, stdout: `${round}\n` });
 		}
@@ -90,7 +90,7 @@ it("a broker that is killed between the order to start a unit and the answer has
 
 it("a vm that starts while a broker comes up is seen by it, at whatever instant", async () => {
 	expect((await user.run("shopping", "true")).status).toBe(0);
-	for (let round = 0; round < rounds(4, 60); round++) {
+	for (let round = 0; round < rounds(2, 60); round++) {
 		await user.sh("qubes-lite stop --force shopping");
 		await endBroker(place, "killed");
 		await systemctl("--no-block", "start", unit);
@@ -116,7 +116,7 @@ it("a vmm that is killed at any point of its life takes nobody with it but who w
 	const countFds = () => readdirSync(`/proc/${broker}/fd`).length;
 	await user.sh("qubes-lite stop --force shopping");
 	const before = countFds();
-	const all = rounds(3, 20);
+	const all = rounds(2, 20);
 	for (let round = 0; round < all; round++) {
 		const starts = user.starts("shopping");
 		const running = user.start("run-in-vm", ["shopping", "sh", "-c", "echo up; sleep 100"]);
@@ -226,7 +226,7 @@ it("systemctl kill, restart and stop at any time end in a vm that is what system
 	expect(await waiting.done).toMatchObject({ status: 125, stderr: expect.stringContaining("stopped") });
 	user.order("shopping", {});
 
-	for (let round = 0; round < rounds(4, 40); round++) {
+	for (let round = 0; round < rounds(2, 40); round++) {
 		const runs = ["1", "2"].map((word) => user.run("shopping", "echo", word));
 		await delay(round * 60);
 		await systemctl("--no-block", round % 2 === 0 ? "stop" : "start", unit);
@@ -261,7 +261,7 @@ it("sessions go on through daemon-reload, daemon-reexec, and the death of the bu
 });
 
 it("a start is asked for again where systemd is away just then (daemon-reexec)", async () => {
-	for (let round = 0; round < rounds(3, 40); round++) {
+	for (let round = 0; round < rounds(2, 40); round++) {
 		const running = user.run("shopping", "echo", "hi");
 		await delay(30 + (round % 20) * 25);
 		await systemctl("daemon-reexec");
@@ -272,7 +272,7 @@ it("a start is asked for again where systemd is away just then (daemon-reexec)",
 
 it("a vm that systemctl restarts while it is booted has its logs kept", async () => {
 	const kept = join(user.state, "logs/shopping.console.log");
-	for (let round = 0; round < rounds(3, 40); round++) {
+	for (let round = 0; round < rounds(2, 40); round++) {
 		expect((await user.run("shopping", "true")).status).toBe(0);
 		const restart = place.manager?.run("systemctl", "--user", "restart", unit);
 		await delay(30 + (round % 10) * 8);
@@ -305,7 +305,7 @@ it("a broker that comes up without the bus does not call a vm stopped that it ca
 });
 
 it("the socket, systemctl and a client at the same instant have one broker", async () => {
-	for (let round = 0; round < rounds(3, 20); round++) {
+	for (let round = 0; round < rounds(2, 20); round++) {
 		await endBroker(place, "killed");
 		const lists = [1, 2, 3].map(() => user.sh("qubes-lite ls -q"));
 		// It fails where systemd hears of the death in the middle of the job; whoever waits in the socket is served all the same.
