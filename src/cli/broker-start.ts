@@ -66,7 +66,10 @@ export async function startBroker(
 			}, startWithinMs);
 			let said = "";
 			let end: string | undefined;
-			const ended = (): void => fail(`the broker ended at its start (${end})`, `look at ${logPath(env)}`);
+			const ended = (): void => {
+				if (said !== "") settle(said, resolve, reject);
+				else fail(`the broker ended at its start (${end})`, `look at ${logPath(env)}`);
+			};
 			ready?.on("data", (chunk: Buffer) => {
 				said += chunk.toString("utf8");
 			});
@@ -86,7 +89,8 @@ export async function startBroker(
 					/** It may have served, and have left before we came to hear of it. */
 					end = String(signal ?? code);
 					if (ready === undefined || ready.readableEnded) ended();
-					else lastWords = setTimeout(ended, lastWordsMs);
+					// Behind a look at the pipe: in a process that was not let run meanwhile, the timer is over before anything is read.
+					else lastWords = setTimeout(() => setImmediate(ended), lastWordsMs);
 				}
 			});
 		});

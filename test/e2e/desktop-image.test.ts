@@ -35,7 +35,8 @@ it("boots by what its vm asks for, and gives a command's exact status", async ()
 	expect(await user.run("desk", "sh", "-c", "kill -9 $$")).toMatchObject({ status: 137 });
 	const list = JSON.parse((await user.sh("qubes-lite image ls --json")).stdout).images;
 	expect(list.find(({ directory }: { directory: string }) => directory === image)).toMatchObject({
-		...{ packages: desktopPackages, running: ["desk"] },
+		// Other tests have vms with it, too.
+		...{ packages: desktopPackages, running: expect.arrayContaining(["desk"]) },
 	});
 }, 300_000);
 

@@ -60,7 +60,7 @@ describe("run-in-vm on a vm with a network", () => {
 		expect(await user.run("shopping", "no-such")).toMatchObject({
 			status: 127,
 			stderr: expect.stringMatching(
-				/^run-in-vm: no-such: not found in the guest\n {2}→ the image that qubes-lite builds holds BusyBox/,
+				/^run-in-vm: no-such: not found in the guest\n {2}→ the default image holds BusyBox only/,
 			),
 		});
 		expect(await user.run("shopping", "/etc")).toMatchObject({
