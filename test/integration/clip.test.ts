@@ -1,6 +1,6 @@
 /** `qubes-lite clip` and this desktop's clipboard, by the real wl-clipboard on a real compositor. */
 
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,14 +17,21 @@ import {
 import { FrameDecoder } from "../../src/protocol/frame.ts";
 import { Compositor } from "../e2e/compositor.ts";
 
+/** Of wl-copy, in /tmp whatever TMPDIR says (wl-clipboard 2.1). */
+const listBuffers = (): string[] => readdirSync("/tmp").filter((name) => name.startsWith("wl-copy-buffer-"));
+let buffers: string[] = [];
 let compositor: Compositor;
 const before = { ...process.env };
 beforeAll(async () => {
 	compositor = new Compositor();
 	await compositor.start();
+	buffers = listBuffers();
 	Object.assign(process.env, compositor.env);
 });
 afterAll(async () => {
+	// One that is killed leaves what it had copied.
+	compositor.run("wl-copy", ["--clear"]);
+	await compositor.until("wl-copy has ended", () => listBuffers().every((name) => buffers.includes(name)));
 	await compositor.stop();
 	process.env = before;
 });
