@@ -90,6 +90,10 @@ export function toOtherRelease(sources: readonly DebianSource[], codename: strin
 	return sources.map((source) => ({ ...source, suite: source.suite.replace(codename, suite) }));
 }
 
+/** Those that a guest can use as well: over the network, and without what lets this machine in. */
+export const toGuestSources = (sources: readonly DebianSource[]): DebianSource[] =>
+	sources.filter(({ uri }) => /^https?:\/\/[^/@]+\//.test(uri));
+
 /** Contents of a deb822 file for apt, with Debian's keyring as the only keys that count. */
 export function formatDebianSources(sources: readonly DebianSource[], keyring: string): string {
 	return sources

@@ -53,7 +53,7 @@ export async function planDebianRoot(wish: ImageWish, options: DebianRootOptions
 		return found;
 	});
 	const debian = await findDebianInputs(signal);
-	const layer = await listLayer(inputs, debian);
+	const layer = await listLayer(inputs, debian, source.aptSources);
 	const scripts = ["build-root.sh", "finish-root.sh"].map((name) => join(debian.directory, name));
 
 	return {
@@ -159,7 +159,7 @@ const shared = {
 	"/usr/lib/systemd/system-generators/qubes-lite-shares": ["share-generator.sh", "export PATH=/usr/bin\n"],
 } as const;
 
-async function listLayer(inputs: GuestInputs, debian: DebianInputs): Promise<LayerFile[]> {
+async function listLayer(inputs: GuestInputs, debian: DebianInputs, aptSources: string): Promise<LayerFile[]> {
 	const root = join(debian.directory, "root");
 	const entries = await readdir(root, { recursive: true, withFileTypes: true });
 	const own = entries
@@ -177,6 +177,7 @@ async function listLayer(inputs: GuestInputs, debian: DebianInputs): Promise<Lay
 	const files: LayerFile[] = [
 		...own,
 		...scripts,
+		{ path: "/etc/apt/sources.list.d/debian.sources", mode: 0o644, content: { text: aptSources } },
 		{
 			path: "/usr/bin/qubes-lite-guest",
 			mode: 0o755,

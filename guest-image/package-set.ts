@@ -7,7 +7,7 @@ import { join } from "node:path";
 import type { ImageWish } from "../src/config/image.ts";
 import { QubesLiteError } from "../src/errors.ts";
 import { toWishKey } from "../src/vmm/image-wish.ts";
-import { toOtherRelease } from "./apt-sources.ts";
+import { formatDebianSources, toGuestSources, toOtherRelease } from "./apt-sources.ts";
 import { parseStanza, type Stanza } from "./debian-control.ts";
 import { makeOwnedPath } from "./owned-directory.ts";
 import { lacksRelease, unknownRelease } from "./package-words.ts";
@@ -37,6 +37,9 @@ export const guestPackages = [
 /** With it none of the packages brings Perl along to merge /usr; later releases have it no more. */
 export const usrIsMerged = "usr-is-merged";
 
+/** In each Debian with apt (package debian-archive-keyring). */
+const guestKeyring = "/usr/share/keyrings/debian-archive-keyring.gpg";
+
 /** As of a kernel (debian-kernel.ts). */
 const answerMaxAgeMs = 24 * 60 * 60 * 1000;
 
@@ -51,6 +54,8 @@ export interface PackageSet {
 }
 
 export interface PackageSource {
+	/** Where its packages are from, as a deb822 file for the guest's own apt. */
+	readonly aptSources: string;
 	/** The newest packages: a fresh answer, else apt's, else (Debian can't be asked) the last answer whatever its age, told to `warn`. */
 	find(options: { refresh: boolean; warn: (sentence: string) => void }): Promise<PackageSet>;
 	/** Makes of `directory` an archive of the set's packages for apt; downloads those that are not in the cache. */
@@ -98,6 +103,8 @@ export async function createPackageSource(
 	};
 
 	return {
+		aptSources: formatDebianSources(toGuestSources(toOtherRelease(sources, codename, suite)), guestKeyring),
+
 		async find({ refresh, warn }) {
 			const last = await readAnswer(answer);
 			if (last !== undefined && last.ageMs >= 0 && last.ageMs < answerMaxAgeMs && !refresh)

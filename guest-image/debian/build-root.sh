@@ -41,7 +41,7 @@ else
 	fi
 fi
 
-sh "${0%/*}/finish-root.sh" "$tree" "$layer" "$suite"
+sh "${0%/*}/finish-root.sh" "$tree" "$layer"
 
 # Uncompressed, because the guest reads it through the host's page cache.
 exec mkfs.erofs --quiet "$out" "$tree"

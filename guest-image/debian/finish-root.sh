@@ -5,7 +5,6 @@ set -eu
 umask 022
 cd "$1"
 layer=$2 # our own files, as they are in the guest
-suite=$3
 
 # Of the host, or of the making.
 rm -rf etc/hostname etc/resolv.conf etc/apt/apt.conf.d/99mmdebstrap etc/dpkg/dpkg.cfg.d/99mmdebstrap etc/apt/sources.list etc/fstab \
@@ -13,18 +12,11 @@ rm -rf etc/hostname etc/resolv.conf etc/apt/apt.conf.d/99mmdebstrap etc/dpkg/dpk
 cp -R --preserve=mode,timestamps,links "$layer/." .
 : >etc/machine-id
 ln -sf ../run/systemd/resolve/stub-resolv.conf etc/resolv.conf
-mkdir -p etc/apt/sources.list.d etc/default usr/lib/environment.d var/lib/systemd/linger
+mkdir -p etc/default usr/lib/environment.d var/lib/systemd/linger
 ln -sf ../locale.conf etc/default/locale
 # What commands get, programs have as well that the user's manager or bus starts.
 ln -sf ../../../etc/qubes-lite/environment.user usr/lib/environment.d/50-qubes-lite.conf
 : >var/lib/systemd/linger/user
-cat >etc/apt/sources.list.d/debian.sources <<EOF
-Types: deb
-URIs: http://deb.debian.org/debian
-Suites: $suite
-Components: main
-Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
-EOF
 
 # enable TARGET UNIT…: as its [Install] says.
 units=etc/systemd/system

@@ -4,6 +4,7 @@ import {
 	parseDeb822Sources,
 	parseOneLineSources,
 	selectDebianSources,
+	toGuestSources,
 	toOtherSuite,
 } from "../../guest-image/apt-sources.ts";
 
@@ -109,4 +110,14 @@ describe("Debian's own sources", () => {
 			"Types: deb\nURIs: http://m.example/debian\nSuites: sid\nComponents: main\nSigned-By: /keys.gpg\n",
 		);
 	});
+});
+
+it("gives a guest the sources that it can use, and none with what lets this machine in", () => {
+	const suite = "bookworm";
+	const usable = [
+		{ uri: "http://mirror.example/debian", suite },
+		{ uri: "https://mirror.example/debian-security", suite: "bookworm-security" },
+	];
+	const others = ["file:/srv/debian", "https://me:secret@mirror.example/debian", "ftp://mirror.example/debian"];
+	expect(toGuestSources([...usable, ...others.map((uri) => ({ uri, suite }))])).toEqual(usable);
 });
