@@ -8,6 +8,7 @@ import { markUnit } from "../../src/activation/unit-file.ts";
 import { nothingLeft } from "../e2e/harness.ts";
 import { type Diagnosis, DoctorUser } from "./doctor-user.ts";
 import { isRoot } from "./fake-user.ts";
+import { OwnCgroups } from "./own-cgroups.ts";
 
 const systemd = "/lib/systemd/systemd";
 const dist = fileURLToPath(new URL("../../dist", import.meta.url));
@@ -16,15 +17,18 @@ const service = "qubes-lite-broker.service";
 
 let user: DoctorUser;
 let units: string;
+let cgroups: OwnCgroups;
 
 beforeEach(() => {
 	user = new DoctorUser({ vms: [{ id: 13, name: "vault", network: false }] });
 	units = join(user.directory, ".config/systemd/user");
+	cgroups = new OwnCgroups(user.directory, 0);
 	mkdirSync(units, { recursive: true });
 });
 
 afterEach(async () => {
 	expect(await user.leave(["vault"])).toEqual(nothingLeft);
+	cgroups.remove();
 });
 
 const write = (name: string, text: string): void => writeFileSync(join(units, name), text);
@@ -40,7 +44,8 @@ function install(directory = dist): void {
 }
 
 /** A user manager that ends with the shell. */
-const started = `mount -t tmpfs run /run && mkdir -p /run/systemd/system /run/user/0 && chmod 700 /run/user/0 || exit 99
+const started = () => `${cgroups.enter}
+mount -t tmpfs run /run && mkdir -p /run/systemd/system /run/user/0 && chmod 700 /run/user/0 || exit 99
 export XDG_RUNTIME_DIR=/run/user/0 XDG_CONFIG_HOME="$HOME/.config"
 ${systemd} --user >/dev/null 2>&1 &
 manager=$!
@@ -50,8 +55,8 @@ until systemctl --user show-environment >/dev/null 2>&1; do sleep 0.05; done
 const namespaces = "unshare -m --propagation private";
 const enable = `systemctl --user enable --now ${socket} 2>/dev/null`;
 
-const diagnose = (seed = ":"): Promise<Diagnosis> => user.diagnose(`${started}${seed}`, namespaces);
-const cure = (name: string, sick: Diagnosis, seed = ":") => user.cure(name, sick, `${started}${seed}`, namespaces);
+const diagnose = (seed = ":"): Promise<Diagnosis> => user.diagnose(`${started()}${seed}`, namespaces);
+const cure = (name: string, sick: Diagnosis, seed = ":") => user.cure(name, sick, `${started()}${seed}`, namespaces);
 
 describe.runIf(isRoot && existsSync(systemd))("the broker's units", () => {
 	it("are not installed", async () => {

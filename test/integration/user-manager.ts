@@ -4,13 +4,9 @@
  * directory, so that programs outside the namespace reach them. Needs root, as the tests' machines give it.
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
-import { join } from "node:path";
-import { errnoOf } from "../../src/errors.ts";
+import { readFileSync } from "node:fs";
 import type { Outcome, Running, TestUser } from "../e2e/harness.ts";
-
-/** In each of the hierarchies that are there: a manager that is not root needs a cgroup of its own. */
-const cgroupRoots = ["/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified", "/sys/fs/cgroup"];
+import { OwnCgroups } from "./own-cgroups.ts";
 
 const script = `
 set -e
@@ -19,35 +15,22 @@ mkdir -p /run/systemd/system /run/systemd/user /run/systemd/journald.conf.d
 for unit in pulseaudio.service pulseaudio.socket; do ln -s /dev/null /run/systemd/user/$unit; done
 printf '[Journal]\\nStorage=volatile\\nReadKMsg=no\\nAudit=no\\nForwardToSyslog=no\\n' >/run/systemd/journald.conf.d/test.conf
 /lib/systemd/systemd-journald >/dev/null 2>&1 &
-for procs in $CGROUPS; do
-	tries=0
-	until (echo $$ >"$procs/cgroup.procs"); do
-		[ $((tries += 1)) -le 50 ]
-		sleep 0.1
-	done
-done
-unset CGROUPS
+eval "$ENTER"
+unset ENTER
 exec "$@"
 `;
 
 export class UserManager {
 	readonly #user: TestUser;
 	readonly #uid: number;
-	readonly #cgroups: readonly string[];
+	readonly #cgroups: OwnCgroups;
 	readonly #manager: ChildProcess;
 	#words = "";
 
 	private constructor(user: TestUser, uid: number) {
 		this.#user = user;
 		this.#uid = uid;
-		const name = `ql-test-${process.pid}-${user.directory.slice(-6)}`;
-		this.#cgroups = cgroupRoots
-			.filter((root) => readdirSync(root).includes("cgroup.procs"))
-			.map((root) => join(root, name));
-		for (const cgroup of this.#cgroups) {
-			mkdirSync(cgroup, { recursive: true });
-			spawnSync("chown", ["-R", `${uid}:${uid}`, cgroup]);
-		}
+		this.#cgroups = new OwnCgroups(user.directory, uid);
 		const [program = "unshare", ...words] = [...user.within, "unshare"];
 		this.#manager = spawn(
 			program,
@@ -56,7 +39,7 @@ export class UserManager {
 				...["--mount", "--propagation", "private", "sh", "-c", script, "sh"],
 				...[...this.#become(), "/lib/systemd/systemd", "--user", "--log-target=journal"],
 			],
-			{ env: { ...user.env, CGROUPS: this.#cgroups.join(" ") }, stdio: ["ignore", "ignore", "pipe"] },
+			{ env: { ...user.env, ENTER: this.#cgroups.enter }, stdio: ["ignore", "ignore", "pipe"] },
 		);
 		this.#manager.stderr?.on("data", (chunk: Buffer) => {
 			this.#words = `${this.#words}${chunk}`.slice(-2_000);
@@ -120,7 +103,7 @@ export class UserManager {
 			clearTimeout(timer);
 			for (const pid of journald) process.kill(pid, "SIGKILL");
 		}
-		for (const cgroup of this.#cgroups) removeCgroup(cgroup);
+		this.#cgroups.remove();
 	}
 
 	#become(): string[] {
@@ -132,25 +115,4 @@ export class UserManager {
 function findChildren(pid: number, name: string): number[] {
 	const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ");
 	return children.filter((child) => readFileSync(`/proc/${child}/comm`, "utf8").trim() === name).map(Number);
-}
-
-/** From the leaves on; what a process is still in stays, and so fails the removal. */
-function removeCgroup(cgroup: string): void {
-	for (const entry of listCgroup(cgroup)) {
-		if (entry.isDirectory()) removeCgroup(join(cgroup, entry.name));
-	}
-	try {
-		rmdirSync(cgroup);
-	} catch (cause) {
-		/** systemd itself is at it, too. */
-		if (errnoOf(cause) !== "ENOENT") throw cause;
-	}
-}
-
-function listCgroup(cgroup: string) {
-	try {
-		return readdirSync(cgroup, { withFileTypes: true });
-	} catch {
-		return [];
-	}
 }
