@@ -252,8 +252,14 @@ function logConfig(log: Logger, { config, path, problem }: LiveConfig): void {
 	else log.info({ event: "config.read", config: path ?? "embedded default", vms: config.vms.length });
 }
 
+/** What a start waits for, as the end of what earlier vms have left, keeps no event loop alive: Node would leave in the middle of it, without a word. */
 async function main(): Promise<void> {
-	await serve(takeListenFds(fdName));
+	const starting = setInterval(() => {}, 60_000);
+	try {
+		await serve(takeListenFds(fdName));
+	} finally {
+		clearInterval(starting);
+	}
 }
 
 main().catch((cause: unknown) => {

@@ -1,5 +1,5 @@
 /** A broker that is started in odd ways: it says why it does not serve, and what can't hurt it does not. */
-import { existsSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -66,4 +66,14 @@ it("leaves when its socket is removed, and the next client starts another", asyn
 	await user.until("it has left", () => !user.brokerPids().includes(first ?? 0), 10_000);
 	expect(await user.run("shopping", "echo", "same vm")).toMatchObject({ status: 0, stdout: "same vm\n" });
 	expect(user.starts("shopping")).toBe(1);
+});
+
+it("serves also where what an earlier vm has left takes a second to end, and nothing else is to be done", async () => {
+	expect((await user.run("shopping", "true")).status).toBe(0);
+	const shim = user.processes().find(({ words }) => words.includes("vm-shim.sh direct"))?.pid ?? 0;
+	process.kill(shim, "SIGSTOP");
+	await user.endBrokers();
+	writeFileSync(join(user.runtime, "shopping/shim/exit"), "0 -\n");
+	expect(await user.sh("qubes-lite ls -q")).toMatchObject({ status: 0, stdout: "shopping\n", stderr: "" });
+	expect(user.processes().map(({ pid }) => pid)).not.toContain(shim);
 });
