@@ -29,7 +29,7 @@ afterAll(async () => {
 describe("a guest whose vm stood still", () => {
 	const pausedMs = 3_000;
 	/** Nothing may be on its way to the guest at a pause (vmm-control.ts): what was has arrived by then. */
-	const settledMs = 500;
+	const settledMs = 1_500;
 
 	const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
