@@ -1,5 +1,4 @@
 /** One running copy of a vm: its vmm, the link to its guest, and its console. Lives from launch to clean-up. */
-import { randomBytes } from "node:crypto";
 import type { RunningVmm, StartedPlan, Supervisor, VmmExit } from "../activation/supervisor.ts";
 import { QubesLiteError } from "../errors.ts";
 import type { GuestEvent } from "../guest/guest-link.ts";
@@ -8,7 +7,6 @@ import type { BootPhase } from "../protocol/boot-phases.ts";
 import type { AgentHello, Expect, SessionFacts } from "../protocol/control.ts";
 import { toBootTag } from "../protocol/session-id.ts";
 import type { Reason } from "../statemachines/vm-events.ts";
-import type { GuestMemory, VmmControl } from "../vmm-control/vmm-control.ts";
 import { AwaitedClients } from "./awaited-clients.ts";
 import { type Accelerator, acceleratorOf } from "./boot-history.ts";
 import { BootMarks } from "./boot-marks.ts";
@@ -17,14 +15,10 @@ import type { DisplayEvent } from "./display-link.ts";
 import type { Overrides } from "./effective-config.ts";
 import { GuestConsole } from "./guest-console.ts";
 import type { InstanceAdapters } from "./instance-adapters.ts";
+import { InstanceControl } from "./instance-control.ts";
 import { InstanceSessions } from "./instance-sessions.ts";
 import type { Client, SessionBook } from "./session-book.ts";
 import type { SessionNews } from "./session-news.ts";
-
-/** What a guest's random pool is mixed with: as much as seeds it. */
-const entropyBytes = 32;
-/** Somebody looks at a status meanwhile. */
-const memoryWithinMs = 500;
 
 type Link = ReturnType<InstanceAdapters["guestLink"]>;
 
@@ -59,11 +53,9 @@ export class Instance {
 	#nonce: string | null = null;
 	readonly #console: GuestConsole;
 	#accelerator: Accelerator | null = null;
-	/** It has been resumed, and has not spoken since. */
-	#isToBeHeard = false;
-	#vmmControl: VmmControl | undefined;
 	#display: ReturnType<InstanceAdapters["displayLink"]> | undefined;
 	readonly sessions: InstanceSessions;
+	readonly control: InstanceControl;
 	/** For a broker that comes later. */
 	readonly marks = new BootMarks();
 	/** Set by its vm when it has ended. */
@@ -80,6 +72,10 @@ export class Instance {
 			tell: (news) => events.session(news),
 			list: () => this.listSessions(),
 		});
+		this.control = new InstanceControl(
+			{ vm, marks: this.marks, plan: () => this.#plan, link: () => this.#link },
+			adapters,
+		);
 		this.#console = new GuestConsole(adapters, (phase) => events.progressed(phase));
 	}
 
@@ -160,7 +156,7 @@ export class Instance {
 		link.events.subscribe((event) => {
 			if (event.type === "settled") this.#records?.remove(event.session);
 			if (event.type === "hello") this.#greeted(event.hello);
-			if (event.type === "hello" || event.type === "heartbeat") this.#heard();
+			if (event.type === "hello" || event.type === "heartbeat") this.control.heard();
 			this.#events.guest(event);
 			this.sessions.heard(event);
 		});
@@ -203,54 +199,10 @@ export class Instance {
 		this.#link?.leave();
 	}
 
-	/** Resolves when its guest no longer runs; rejects where the vmm can't do it, or does not say. */
-	async pause(): Promise<void> {
-		this.marks.isPaused = true;
-		this.#isToBeHeard = false;
-		this.#link?.hush();
-		try {
-			await this.#control().pause();
-		} catch (cause) {
-			/** It may have been done all the same, only too late for an answer. */
-			await this.#run().catch(() => {});
-			throw cause;
-		}
-	}
-
-	/** Resolves when its guest runs, and has been told the time; rejects where the vmm does not say. One that ran goes on. */
-	async resume(): Promise<void> {
-		/** A host that is busy just now is no reason to lose it. */
-		await this.#run().catch(() => this.#run());
-	}
-
-	async #run(): Promise<void> {
-		await this.#control().resume();
-		await this.#adapters.settled();
-		this.#isToBeHeard = true;
-		this.#link?.resumed(Date.now(), randomBytes(entropyBytes));
-	}
-
-	/** A guest that speaks after a pause has its connection still: a broker that comes before that must look whether it has. */
-	#heard(): void {
-		if (!this.#isToBeHeard) return;
-		this.#isToBeHeard = false;
-		this.marks.isPaused = false;
-	}
-
-	/** From its guest, for the host; rejects where the vmm can't. */
-	async takeMemory(takenMiB: number): Promise<void> {
-		await this.#control().takeMemory(takenMiB * 2 ** 20);
-	}
-
-	/** What its guest has of memory, as far as the vmm can tell; null: it can't. Never rejects. */
-	async memory(): Promise<GuestMemory | null> {
-		return (async () => this.#control().memory(memoryWithinMs))().catch(() => null);
-	}
-
 	/** Who can't be told is ended all the same, by the next step. */
 	pressPowerButton(): void {
 		this.#wanted = "terminated";
-		void (async () => this.#control().pressPowerButton())().catch(() => {});
+		this.control.pressPowerButton();
 	}
 
 	powerOff(graceMs: number): void {
@@ -263,7 +215,7 @@ export class Instance {
 		this.#wanted = "terminated";
 		const vmm = this.#vmm;
 		if (vmm === undefined) this.#cancel.abort();
-		else void (async () => this.#control().stop())().catch(() => vmm.terminate());
+		else void this.control.stop().catch(() => vmm.terminate());
 	}
 
 	kill(): void {
@@ -283,13 +235,6 @@ export class Instance {
 		this.#awaited?.close();
 		this.#link?.close();
 		await this.#vmm?.cleanUp();
-	}
-
-	/** One for all commands, which come one after the other. */
-	#control(): VmmControl {
-		if (this.#plan === undefined) throw new QubesLiteError("NotRunning", `no vmm of ${this.#vm} is there yet`);
-		this.#vmmControl ??= this.#adapters.vmmControl(this.#plan);
-		return this.#vmmControl;
 	}
 
 	#connectedLink(): Link {

@@ -115,11 +115,11 @@ export class Instances {
 	}
 
 	pause(boot: number): void {
-		this.#report(boot, "vmm.paused", this.#current?.pause());
+		this.#report(boot, "vmm.paused", this.#current?.control.pause());
 	}
 
 	resume(boot: number): void {
-		this.#report(boot, "vmm.resumed", this.#current?.resume());
+		this.#report(boot, "vmm.resumed", this.#current?.control.resume());
 	}
 
 	#report(boot: number, done: "vmm.paused" | "vmm.resumed", work: Promise<void> = Promise.resolve()): void {

@@ -161,7 +161,10 @@ async function askOf(vm: Vm): Promise<Asked> {
 	const { context, instance } = vm.snapshot();
 	/** The figures are the guest's own, and a vmm may wait for them. */
 	const isHeard = context.linked && !context.paused && !context.unresponsive;
-	const [processes, memory] = await Promise.all([countProcesses(vm), isHeard ? (instance?.memory() ?? null) : null]);
+	const [processes, memory] = await Promise.all([
+		countProcesses(vm),
+		isHeard ? (instance?.control.memory() ?? null) : null,
+	]);
 	return { processes, memory };
 }
 

@@ -33,5 +33,5 @@ async function takeMemory({ configuration, config: { name } }: Vm, memoryMiB: nu
 			},
 		);
 	}
-	await instance.takeMemory(most - memoryMiB);
+	await instance.control.takeMemory(most - memoryMiB);
 }

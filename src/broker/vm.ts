@@ -167,7 +167,7 @@ export class Vm {
 
 	/** A paused guest would lose its connections with this broker. Never rejects. */
 	async wake(): Promise<void> {
-		if (this.snapshot().context.paused) await this.#instances.current?.resume().catch(() => {});
+		if (this.snapshot().context.paused) await this.#instances.current?.control.resume().catch(() => {});
 	}
 
 	/** Somebody asks for it now, which has been kept ready. */
