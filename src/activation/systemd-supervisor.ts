@@ -3,25 +3,18 @@
  * and learns from signals what has become of each unit; what a signal says is looked up, so that none that is lost or late misleads.
  */
 import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { concat, defer, from, NEVER, type Observable, Subject } from "rxjs";
 import { QubesLiteError } from "../errors.ts";
-import { type LaunchPlan, vmFiles } from "../launch-plan.ts";
+import type { LaunchPlan } from "../launch-plan.ts";
 import { endedOf, listEnded, readEnd, removeEnded } from "./ended-starts.ts";
 import { ManagerConnection } from "./manager-connection.ts";
-import type { Adoption, RunningVmm, StartedPlan, Supervisor } from "./supervisor.ts";
+import { PlacedUnits, type VmUnit } from "./placed-units.ts";
+import { toStartedPlan } from "./started-plan.ts";
+import type { Adoption, RunningVmm, Supervisor } from "./supervisor.ts";
 import { SystemdVmm } from "./systemd-vmm.ts";
-import { unitVariables } from "./unit-file.ts";
 import { parseUnitFileName, parseUnitName, toUnitFileName, unitPattern } from "./unit-names.ts";
-import { placeUnit, removeUnwanted, type UnitPlaces } from "./unit-store.ts";
+import type { UnitPlaces } from "./unit-store.ts";
 import { isAway, ManagerAway, toStartRefusal, toVariables, type UnitState, type UserManager } from "./user-manager.ts";
-
-/** A plan as systemd has it: the unit to start, and the file that must be there for that (of an instance, its template). */
-export interface VmUnit {
-	readonly unit: string;
-	readonly file: string;
-	readonly text: string;
-}
 
 export interface SystemdSupervisorOptions {
 	/** `$XDG_RUNTIME_DIR/qubes-lite`. */
@@ -54,13 +47,13 @@ export class SystemdSupervisor implements Supervisor {
 	#hasAdopted = false;
 	/** Units that we have asked to start: what appears there is the asker's. */
 	readonly #starting = new Set<string>();
-	/** Files are put in their places one after the other: instances of one base share theirs. */
-	#placed: Promise<void> = Promise.resolve();
+	readonly #units: PlacedUnits;
 	readonly #connection: ManagerConnection;
 
 	private constructor(options: SystemdSupervisorOptions, connection: ManagerConnection) {
 		this.#options = options;
 		this.#connection = connection;
+		this.#units = new PlacedUnits(options.places, () => this.#manager);
 		connection.changes.subscribe((unit) => {
 			if (parseUnitName(unit) !== undefined) void this.#look(unit);
 		});
@@ -109,16 +102,11 @@ export class SystemdSupervisor implements Supervisor {
 
 	/** A unit that is up needs its file for its end. */
 	async keepOnly(vms: ReadonlySet<string>): Promise<void> {
-		const placed = this.#placed.then(async () => {
+		await this.#units.removeUnwanted((file) => {
 			const files = [...this.#vmms.keys(), ...this.#starting].map(toUnitFileName);
-			const isWanted = (file: string): boolean => {
-				const vm = parseUnitFileName(file);
-				return vm === undefined || vms.has(vm) || files.includes(file);
-			};
-			if (await removeUnwanted(this.#options.places, isWanted)) await this.#manager.reload();
+			const vm = parseUnitFileName(file);
+			return vm === undefined || vms.has(vm) || files.includes(file);
 		});
-		this.#placed = placed.catch(() => undefined);
-		await this.#placed;
 	}
 
 	/**
@@ -150,23 +138,10 @@ export class SystemdSupervisor implements Supervisor {
 
 	async #startUnit(vm: string, vmUnit: VmUnit): Promise<RunningVmm> {
 		const { unit } = vmUnit;
-		const placed = this.#placed.then(() => this.#place(vmUnit));
-		this.#placed = placed.then(
-			() => undefined,
-			() => undefined,
-		);
-		const before = await placed;
+		const before = await this.#units.place(vmUnit);
 		const result = await this.#manager.start(unit);
 		await this.#look(unit);
 		return this.#vmms.get(unit) ?? (await this.#endedAtOnce(vm, unit, { before, result }));
-	}
-
-	/** Resolves with what the unit was before. */
-	async #place({ unit, file, text }: VmUnit): Promise<UnitState> {
-		const before = await this.#manager.state(unit);
-		const placed = await placeUnit(this.#options.places, file, text, before.file);
-		if (placed === "changed" || before.needsReload) await this.#manager.reload();
-		return before;
 	}
 
 	/** Its main process has come and gone: a vmm like any other, and its last words are its reason. Else rejects with why it was not started. */
@@ -282,30 +257,13 @@ export class SystemdSupervisor implements Supervisor {
 
 	async #toVmm(unit: string, state: UnitState): Promise<SystemdVmm> {
 		const { runtimeDirectory, uptimeMs } = this.#options;
-		const { vm, base } = parseUnitName(unit) ?? { vm: unit, base: null };
-		const environment = await this.#manager.environment(unit);
-		const directory = join(runtimeDirectory, vm);
-		const plan: StartedPlan = {
-			...{ vm, base },
-			id: base === null ? Number(environment.get(unitVariables.id) ?? 0) : Number.parseInt(vm.slice(-4), 16),
-			hypervisor: environment.get(unitVariables.hypervisor) === "crosvm" ? "crosvm" : "qemu",
-			directory,
-			vsock: join(directory, vmFiles.vsock),
-			control:
-				environment.get(unitVariables.hypervisor) === "crosvm"
-					? {
-							kind: "crosvm",
-							path: join(directory, vmFiles.crosvmControl),
-							program: environment.get(unitVariables.control) ?? "crosvm",
-						}
-					: { kind: "qmp", path: join(directory, vmFiles.qmp) },
-		};
+		const plan = toStartedPlan(unit, await this.#manager.environment(unit), runtimeDirectory);
 		return new SystemdVmm({
 			unit,
 			boot: state.invocation,
 			plan,
 			startedAtUptimeMs: uptimeMs() - state.ageMs,
-			ended: this.#endedOf(vm, state.invocation),
+			ended: this.#endedOf(plan.vm, state.invocation),
 			manager: () => this.#manager,
 		});
 	}

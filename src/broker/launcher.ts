@@ -1,6 +1,7 @@
 /** What to start for a vm, by the configuration and the host as they are now. */
+
+import type { VmUnit } from "../activation/placed-units.ts";
 import { shimPath } from "../activation/shim-script.ts";
-import type { VmUnit } from "../activation/systemd-supervisor.ts";
 import type { Config, VmConfig } from "../config/schema.ts";
 import { QubesLiteError } from "../errors.ts";
 import { gatherHostFacts, type HostPlaces } from "../host/gather-host-facts.ts";
