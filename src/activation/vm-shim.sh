@@ -14,13 +14,17 @@
 #                                        removes DIRECTORY
 #
 # PLAN is the number of helpers, for each of them `SOCKET COUNT WORD…`, then the vmm's words. A helper whose SOCKET begins with ? is not
-# waited for, and the vmm goes on without it. DIRECTORY is the vm's runtime directory.
+# waited for; one that ends is started again, and the vmm goes on meanwhile, and without it in the end. DIRECTORY is the vm's runtime directory.
 
 # From a helper's start to its socket; from SIGTERM to SIGKILL, and as long for the last log lines; from a helper's own end to
 # the conclusion that the vmm is not ending too. In steps of 10 ms (shim-script.ts has the reasons).
 helper_ready=500
 end_bound=200
 follow=20
+
+# So often a helper that the vmm can do without is started again: at once, and from then on after so many seconds.
+lives=9
+rest=1
 
 # A file of a ring is full at a half of its bytes; what is read at once may fill the other half.
 ring_half=262144
@@ -61,17 +65,30 @@ born() { read -r stat <"/proc/$1/stat" && set -- ${stat##*) } && pid=${stat%% *}
 alive() { read -r id start <"$1.pid" && born "$id" && [ "$born" = "$start" ] && [ "$state" != Z ]; } 2>/dev/null
 
 # run NAME COMMAND…: in the background, with 3 as its standard input (of what runs in the background sh makes that /dev/null);
-# it writes NAME.pid before it becomes COMMAND, its end is the line "NAME STATUS PROGRAM" on 6. Most shells leave INT and QUIT ignored there; nobody sends them.
+# it writes NAME.pid before it becomes COMMAND, its end is the line "NAME STATUS PROGRAM" on 6: of a spare helper the end that it does not come
+# back from. Most shells leave INT and QUIT ignored there; nobody sends them.
 run() {
 	name=$1
 	shift
 	(
-		(
-			trap - HUP INT TERM
-			exec <&3 2>&5 3<&- 4>&- 5>&- 6>&-
-			born self && note "$name.pid" "$pid $born" && exec "$@"
-		)
-		printf '%s\n' "$name $? ${1##*/}" >&6
+		again=
+		while :; do
+			(
+				trap - HUP INT TERM
+				exec <&3 2>&5 3<&- 4>&- 5>&- 6>&-
+				born self && note "$name.pid" "$pid $born" || exit
+				# Who ends the helpers when the vmm has ended finds this one, or this one finds no vmm.
+				[ -z "$again" ] || alive vmm || exit
+				exec "$@"
+			)
+			code=$?
+			[ "${spare#* "$name" }" != "$spare" ] && [ $((lives -= 1)) -ge 0 ] || break
+			[ -z "$again" ] || { alive vmm && sleep $rest; }
+			alive vmm || break
+			again=yes
+			say "helper $name ended with status $code (${1##*/}), and is started again" 2>&5
+		done
+		printf '%s\n' "$name $code ${1##*/}" >&6
 	) 2>/dev/null &
 	watcher=$!
 }
@@ -110,8 +127,9 @@ helper() {
 	socket=$2
 	helpers="$1 $helpers"
 	shift 2
+	[ "${socket#\?}" = "$socket" ] || spare="$spare $index "
 	run "$index" "$@" 3</dev/null >&5
-	[ "${socket#\?}" = "$socket" ] || { spare="$spare $index "; return; }
+	[ "${socket#\?}" = "$socket" ] || return 0
 	tries=0
 	until [ -S "$socket" ]; do
 		problem=

@@ -16,7 +16,7 @@ import {
 import { FrameDecoder } from "../protocol/frame.ts";
 
 export type DisplayEvent =
-	| ({ readonly type: "state" } & DisplayState)
+	| ({ readonly type: "state" } & Windows)
 	| ({ readonly type: "notice" } & DisplayNotice)
 	| ({ readonly type: "moved" } & ClipMove);
 
@@ -26,7 +26,9 @@ const againAfterMs = 200;
 /** From then on one that does not answer is gone, and so is not its vm: of a vm that ends, nobody asks so late. */
 const goneAfterMs = 5_000;
 
-const nothing: DisplayState = { windows: [], cut: null };
+type Windows = Pick<DisplayState, "windows" | "cut">;
+
+const nothing: Windows = { windows: [], cut: null };
 
 export class DisplayLink {
 	readonly #directory: string;
@@ -36,6 +38,8 @@ export class DisplayLink {
 	#again: NodeJS.Timeout | undefined;
 	/** Since when one that was there does not answer. */
 	#lostAt: number | undefined;
+	/** Who told the state. */
+	#helper: number | undefined;
 	#state = nothing;
 
 	/** `wayland`: WAYLAND_DISPLAY as the broker has it. */
@@ -46,7 +50,7 @@ export class DisplayLink {
 	}
 
 	/** As last told; of one that is not there: no windows. */
-	get state(): DisplayState {
+	get state(): Windows {
 		return this.#state;
 	}
 
@@ -66,7 +70,7 @@ export class DisplayLink {
 		socket.on("data", (chunk: Buffer) => {
 			try {
 				decoder.push(chunk, ({ type, payload }) => {
-					if (type === displayFrame.state) this.#changed(parseState(payload));
+					if (type === displayFrame.state) this.#heard(parseState(payload));
 					else if (type === displayFrame.moved) this.#tell({ type: "moved", ...parseMoved(payload) });
 					else if (type === displayFrame.notice) this.#tell({ type: "notice", ...parseNotice(payload) });
 				});
@@ -90,15 +94,26 @@ export class DisplayLink {
 		this.#socket?.write(encodeWatch({ wayland: this.#wayland() }));
 	}
 
+	#heard({ helper, windows, cut }: DisplayState): void {
+		if (this.#helper !== undefined && this.#helper !== helper) {
+			this.#changed(nothing);
+			const message = `${this.#ended}, and it has another one: programs with windows are to be run again`;
+			this.#tell({ type: "notice", message, remedy: null });
+		}
+		this.#helper = helper;
+		this.#changed({ windows, cut });
+	}
+
 	#gone(): void {
 		this.#lostAt = undefined;
-		const cut = `the display of ${basename(this.#directory)} was cut: its helper vm-display has ended`;
-		this.#changed({ windows: [], cut });
-		this.#tell({
-			type: "notice",
-			message: cut,
-			remedy: `qubes-lite restart ${basename(this.#directory)}   # gives it another one`,
-		});
+		this.#helper = undefined;
+		this.#changed({ windows: [], cut: this.#ended });
+		const remedy = `qubes-lite restart ${basename(this.#directory)}   # gives it another one`;
+		this.#tell({ type: "notice", message: this.#ended, remedy });
+	}
+
+	get #ended(): string {
+		return `the display of ${basename(this.#directory)} was cut: its helper vm-display has ended`;
 	}
 
 	/** Tells nothing any more. */
@@ -108,7 +123,7 @@ export class DisplayLink {
 		this.#socket = undefined;
 	}
 
-	#changed(state: DisplayState): void {
+	#changed(state: Windows): void {
 		this.#state = state;
 		this.#tell({ type: "state", ...state });
 	}

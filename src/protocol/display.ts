@@ -43,18 +43,22 @@ export const fromDisplayLimits: FrameLimits = new Map([
 	[displayFrame.moved, messageMaxBytes],
 ]);
 
+/** PID_MAX_LIMIT of <linux/threads.h>. */
+const pidMax = 4 * 1024 * 1024;
 /** PATH_MAX of <linux/limits.h>. */
 const pathMax = 4096;
 
 /** A window of the guest's on the host's screen. Its words are the guest's, made harmless. */
 export interface DisplayedWindow {
-	/** Not used again as long as the vm runs. */
+	/** Not used again as long as its helper runs. */
 	readonly id: number;
 	readonly title: string;
 	readonly app: string;
 }
 
 export interface DisplayState {
+	/** The process that keeps them: another one knows nothing of this one's. */
+	readonly helper: number;
 	readonly windows: readonly DisplayedWindow[];
 	/** Why it has no display any more in this boot, as a sentence; null: it has. */
 	readonly cut: string | null;
@@ -101,6 +105,7 @@ export function parseWatch(payload: Uint8Array): DisplayWatch {
 export function parseState(payload: Uint8Array): DisplayState {
 	const fields = Fields.parse("state", payload);
 	return {
+		helper: fields.integer("helper", 1, pidMax),
 		windows: fields.list("windows", windowsMax, (item) => {
 			const window = Fields.of("window", item);
 			return {

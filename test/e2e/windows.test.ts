@@ -96,6 +96,45 @@ it("lets its programs be heard, and not hear", async () => {
 	}
 });
 
+/** It draws without an end. */
+const busy = (title: string) =>
+	user.start("run-in-vm", ["shopping", ...green(title, "sh", "-c", "while :; do seq 9999; done")]);
+
+it("ends a program that draws when its helper is killed, and has another helper for the next", async () => {
+	const drawing = busy("drawing");
+	await isThere("[shopping] drawing");
+	const helper = (): number | undefined =>
+		user.processes().find(({ words }) => /^\S*node .*vm-display\.cjs/.test(words))?.pid;
+	const before = helper();
+	process.kill(before ?? 0, "SIGKILL");
+	expect((await drawing.done).status).not.toBe(0);
+	await areGone();
+	await user.until("its windows are lost, and it is not cut", async () => (await user.leases("shopping")).length === 0);
+	await user.until("there is another", () => helper() !== undefined && helper() !== before);
+	await user.until("it serves", () => user.log().includes("its helper vm-display has ended, and it has another one"));
+	const again = busy("again");
+	await isThere("[shopping] again");
+	again.kill("SIGTERM");
+	await again.done;
+	await areGone();
+});
+
+it("ends a program that draws when the compositor ends, and shows the next one on the next", async () => {
+	const drawing = busy("drawing");
+	await isThere("[shopping] drawing");
+	await compositor.stop();
+	expect((await drawing.done).status).not.toBe(0);
+	expect(await user.run("shopping", "echo", "still there")).toMatchObject({ status: 0, stdout: "still there\n" });
+	compositor = new Compositor();
+	await compositor.start();
+	user.env.WAYLAND_DISPLAY = compositor.socket;
+	const again = busy("again");
+	await isThere("[shopping] again");
+	again.kill("SIGTERM");
+	await again.done;
+	await areGone();
+});
+
 it("moves what is copied by clip alone, both ways", async () => {
 	expect(await user.sh("printf 'from the host' | qubes-lite clip paste --stdin shopping")).toMatchObject({ status: 0 });
 	expect(await user.sh("qubes-lite clip copy --stdout shopping")).toMatchObject({ status: 0, stdout: "from the host" });

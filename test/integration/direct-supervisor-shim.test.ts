@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { appendFileSync, mkdirSync, readFileSync, readlinkSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { readRingTail } from "../../src/activation/log-ring.ts";
 import { ringFileBytes, vmFiles } from "../../src/launch-plan.ts";
@@ -56,15 +57,44 @@ describe("helpers", () => {
 		await running.cleanUp();
 	});
 
-	it("that are not vital end, and the vmm goes on without them", async () => {
+	it("that are not vital are started again, with the same words, and end with the vmm", async () => {
 		const running = await start(["wait"], ["serve", "?serve", "?serve"]);
-		await until("they serve", () => host.file(vmFiles.log).match(/helper: serve/g)?.length === 3);
-		for (const index of ["1", "2"]) process.kill(host.pid(index), "SIGKILL");
-		await until("it is told", () => host.file(vmFiles.log).match(/goes on without it/g)?.length === 2);
-		expect(host.file(vmFiles.log)).toContain("helper 1 ended with status 137 (node), and the vmm goes on without it");
+		const served = (times: number) =>
+			until("they serve", () => host.file(vmFiles.log).match(/helper: serve/g)?.length === times);
+		await served(3);
+		const before = ["1", "2"].map((index) => host.pid(index));
+		for (const pid of before) process.kill(pid, "SIGKILL");
+		await served(5);
+		expect(host.file(vmFiles.log)).toContain("helper 1 ended with status 137 (node), and is started again");
+		const pids = ["1", "2"].map((index) => host.pid(index));
+		for (const pid of pids) expect(before).not.toContain(pid);
+		await host.release();
+		expect(await running.exited).toMatchObject({ code: 0, lostHelper: null });
+		for (const pid of pids) expect(() => process.kill(pid, 0)).toThrow("ESRCH");
+		await running.cleanUp();
+	});
+
+	it("that are not vital and end again and again are let go of, and the vmm goes on without them", async () => {
+		const running = await start(["wait"], ["?fail"]);
+		await until("it is told", () => host.file(vmFiles.log).includes("goes on without it"), 30_000);
+		expect(host.file(vmFiles.log).match(/is started again/g)).toHaveLength(9);
 		await host.release();
 		expect(await running.exited).toMatchObject({ code: 0, lostHelper: null });
 		await running.cleanUp();
+	});
+
+	it("that are not vital and come again just when the vmm ends do not stay", async () => {
+		for (let round = 0; round < 6; round++) {
+			const running = await start(["wait"], ["?serve"]);
+			await until("it serves", () => host.file(vmFiles.log).includes("helper: serve"));
+			process.kill(host.pid("0"), "SIGKILL");
+			await delay(5 * round);
+			await host.release();
+			expect(await running.exited).toMatchObject({ code: 0, lostHelper: null });
+			// The last one whose pid was written, and the census at the test's end knows of all others.
+			expect(() => process.kill(host.pid("0"), 0)).toThrow("ESRCH");
+			await running.cleanUp();
+		}
 	});
 
 	it("that are not vital are not waited for, and end with the vmm", async () => {
@@ -75,9 +105,9 @@ describe("helpers", () => {
 		await running.cleanUp();
 	});
 
-	it("take the vmm with them also where one that is not vital has ended before", async () => {
+	it("take the vmm with them also where one that is not vital ends meanwhile", async () => {
 		const running = await start(["wait"], ["serve", "?fail"]);
-		await until("it is told", () => host.file(vmFiles.log).includes("goes on without it"));
+		await until("it is told", () => host.file(vmFiles.log).includes("is started again"));
 		process.kill(host.pid("0"), "SIGUSR2");
 		expect(await running.exited).toMatchObject({ signal: "SIGTERM", lostHelper: "helper0" });
 		await running.cleanUp();

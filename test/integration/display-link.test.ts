@@ -30,7 +30,7 @@ beforeEach(async () => {
 	);
 	link.open();
 	await until("it is connected", () => connections.length === 1);
-	connections[0]?.write(encodeState({ windows: [firefox], cut: null }));
+	connections[0]?.write(encodeState({ helper: 70, windows: [firefox], cut: null }));
 	await until("it knows the window", () => events.length === 1);
 });
 
@@ -53,9 +53,25 @@ test.each([
 	await until("it is connected again", () => connections.length === 2);
 	expect(link.state.windows).toEqual([firefox]);
 	expect(events).toHaveLength(1);
-	connections[1]?.write(encodeState({ windows: [foot], cut: null }));
+	connections[1]?.write(encodeState({ helper: 70, windows: [foot], cut: null }));
 	await until("it knows the other window", () => events.length === 2);
 	expect(link.state.windows).toEqual([foot]);
+});
+
+test("says that the windows are lost when another display is in its place, and knows that one's", async () => {
+	connections[0]?.destroy();
+	await until("it is connected again", () => connections.length === 2);
+	connections[1]?.write(encodeState({ helper: 71, windows: [{ ...foot, id: firefox.id }], cut: null }));
+	await until("it knows the other window", () => events.length === 4);
+	expect(events.slice(1)).toEqual([
+		{ type: "state", windows: [], cut: null },
+		{
+			type: "notice",
+			message: expect.stringContaining("its helper vm-display has ended, and it has another one"),
+			remedy: null,
+		},
+		{ type: "state", windows: [{ ...foot, id: firefox.id }], cut: null },
+	]);
 });
 
 test("knows of no windows any more when the display is gone", async () => {

@@ -91,7 +91,7 @@ interface Heard {
 }
 
 function watch(wayland: string | null): Heard {
-	const heard: Heard = { state: { windows: [], cut: null }, notices: [], moves: [] };
+	const heard: Heard = { state: { helper: 0, windows: [], cut: null }, notices: [], moves: [] };
 	const decoder = new FrameDecoder(fromDisplayLimits);
 	watcher = connect(join(directory, "display.sock"));
 	watcher.on("data", (chunk: Buffer) =>

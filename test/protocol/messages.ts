@@ -647,8 +647,12 @@ const ofDisplay: Message[] = [
 		parse: display.parseState,
 		encode: display.encodeState,
 		values: [
-			{ windows: [{ id: 1, title: "Maps", app: "firefox" }], cut: null },
-			{ windows: Array(windowsMax).fill({ id: huge, title: longTitle, app: longTitle }), cut: longNotice },
+			{ helper: 1, windows: [{ id: 1, title: "Maps", app: "firefox" }], cut: null },
+			{
+				helper: 4_194_304,
+				windows: Array(windowsMax).fill({ id: huge, title: longTitle, app: longTitle }),
+				cut: longNotice,
+			},
 		],
 	}),
 	messageOf({
