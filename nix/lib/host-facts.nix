@@ -21,6 +21,9 @@ in
   images = lib.listToAttrs (map ({ name, image, ... }: { inherit name; value = "${image}"; }) images);
   shim = "${cfg.package}/lib/qubes-lite/dist/vm-shim.sh";
   remedy = "sudo nixos-rebuild switch";
+} // lib.optionalAttrs (cfg.package ? nodejs) {
+  # Somebody's own package may not say what it runs on: its vms have no windows by waypipe.
+  displayProgram = [ "${cfg.package.nodejs}/bin/node" "${cfg.package}/lib/qubes-lite/dist/vm-display.cjs" ];
 } // lib.optionalAttrs (cfg.nameServer != null) {
   inherit (cfg) nameServer;
 }
