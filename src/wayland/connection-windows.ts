@@ -1,4 +1,4 @@
-/** The windows of one connection: each has its vm's name before it is seen, and a frame that shows it. */
+/** The windows of one connection: each has its vm's name before it is seen, and does not cover the screen that shows it. */
 import type { Budget } from "./budget.ts";
 import { GuestFault } from "./faults.ts";
 import { messageOf } from "./interfaces.ts";
@@ -12,9 +12,6 @@ interface Surface {
 	pending: boolean | undefined;
 	toplevel: Toplevel | undefined;
 }
-
-/** zxdg_toplevel_decoration_v1.mode and org_kde_kwin_server_decoration.mode: the host draws the frame. */
-const serverSide = 2;
 
 export interface WindowRules {
 	readonly vm: string;
@@ -96,10 +93,6 @@ export class ConnectionWindows {
 		// The compositor answers either; with the one its frame stays.
 		"xdg_toplevel.set_fullscreen": ({ object }) => this.#instead(object, "xdg_toplevel.set_maximized"),
 		"xdg_toplevel.unset_fullscreen": ({ object }) => this.#instead(object, "xdg_toplevel.unset_maximized"),
-		"zxdg_toplevel_decoration_v1.set_mode": ({ object, message }) => [encodeWayland(object.id, message, [serverSide])],
-		"org_kde_kwin_server_decoration.request_mode": ({ object, message }) => [
-			encodeWayland(object.id, message, [serverSide]),
-		],
 	};
 
 	close(): void {

@@ -6,6 +6,7 @@ import type { Budget } from "./budget.ts";
 import type { VmClipboard } from "./clipboard.ts";
 import { ConnectionWindows, type WindowRules } from "./connection-windows.ts";
 import { Cursors } from "./cursors.ts";
+import { Decorations } from "./decorations.ts";
 import { Drags } from "./drags.ts";
 import { Events } from "./events.ts";
 import { blameGuest, blameHost } from "./faults.ts";
@@ -67,8 +68,10 @@ export class DisplayConnection {
 		const cursors = new Cursors(objects);
 		const tree = new SurfaceTree(objects);
 		const popups = new Popups(objects, vm.popupAreas, (messages) => this.#tell(this.#toGuest, messages));
+		const decorations = new Decorations(objects, tree);
 		const frames = new Frames(
 			tree,
+			decorations,
 			(frame, extents) => popups.judge(frame, extents),
 			(messages) => this.#tell(this.#toHost, messages),
 		);
@@ -94,14 +97,17 @@ export class DisplayConnection {
 			limits,
 			handlers: joinHandlers(
 				...[windows.requests, cursors.requests, files.requests, selections.requests, drags.requests],
-				...[tree.requests, popups.requests((object) => frames.of(object)), frames.requests],
+				...[tree.requests, decorations.requests, popups.requests((object) => frames.of(object)), frames.requests],
 			),
 			bind: (values) => registry.bind(values),
 			offer: (id, request) => selections.request(id, request) ?? drags.request(id, request),
 		});
 		const events = new Events({
 			objects,
-			handlers: joinHandlers(registry.events, popups.events, frames.events, selections.events, drags.events, letGo),
+			handlers: joinHandlers(
+				...[registry.events, popups.events, frames.events, decorations.events((surface) => frames.titled(surface))],
+				...[selections.events, drags.events, letGo],
+			),
 			offer: (id, event) => drags.offerEvent(id, event),
 		});
 		this.#guest = new GuestStream({ files, pipes, requests, toHost: this.#toHost, limits });

@@ -3,9 +3,11 @@
  * stands out over them. Programs use it for the shadows that they draw themselves; for more it is not to be had.
  */
 import { Buffer } from "node:buffer";
+import type { Decorations } from "./decorations.ts";
+import { FrameSize } from "./frame-size.ts";
 import { messageOf } from "./interfaces.ts";
 import type { Event, Handlers, Request, Verdict, WaylandObject } from "./objects.ts";
-import type { Box, Surface, SurfaceTree } from "./surface-tree.ts";
+import { type Box, isSame, type Surface, type SurfaceTree } from "./surface-tree.ts";
 import { encodeWayland } from "./wayland-wire.ts";
 
 /** Of a shadow, at each side, in pixels: those of GTK and Qt have 20 to 60. */
@@ -26,8 +28,20 @@ export interface Frame {
 	held: Box | undefined;
 	/** Than its program has it: it goes back when it can. */
 	isLarger: boolean;
-	/** How far pixels may stand out at each side. */
+	/** How far pixels may stand out at each side, by the state of its window. */
 	margins: Box;
+	/** Of a window. */
+	size: FrameSize | undefined;
+}
+
+/**
+ * From the corner that the compositor measures from to the program's, in pixels: what is relative to a frame differs by it. Of a corner outside of
+ * all that is seen it is none: nothing is to be found by it.
+ */
+export function toShift({ wanted, held, isLarger }: Frame): { readonly x: number; readonly y: number } {
+	if (!isLarger || wanted === undefined || held === undefined) return { x: 0, y: 0 };
+	const isWithin = wanted.left < held.right && wanted.top < held.bottom;
+	return isWithin ? { x: Math.max(0, wanted.left - held.left), y: Math.max(0, wanted.top - held.top) } : { x: 0, y: 0 };
 }
 
 /** Says whether a frame may be seen with these extents, or is gone where they are undefined. */
@@ -35,6 +49,7 @@ export type Judge = (frame: Frame, extents: Box | undefined) => boolean;
 
 export class Frames {
 	readonly #tree: SurfaceTree;
+	readonly #decorations: Decorations;
 	readonly #judge: Judge;
 	readonly #tellHost: (messages: readonly Buffer[]) => void;
 	/** By their xdg_toplevel. */
@@ -43,8 +58,14 @@ export class Frames {
 	readonly #frames = new WeakMap<WaylandObject, Frame>();
 	readonly #frameOf = new WeakMap<Surface, Frame>();
 
-	constructor(tree: SurfaceTree, judge: Judge, tellHost: (messages: readonly Buffer[]) => void) {
+	constructor(
+		tree: SurfaceTree,
+		decorations: Decorations,
+		judge: Judge,
+		tellHost: (messages: readonly Buffer[]) => void,
+	) {
 		this.#tree = tree;
+		this.#decorations = decorations;
 		this.#judge = judge;
 		this.#tellHost = tellHost;
 	}
@@ -55,7 +76,7 @@ export class Frames {
 			const surface = this.#tree.find(id);
 			if (created === undefined || surface === undefined) return undefined;
 			const none = { wanted: undefined, told: undefined, held: undefined, isLarger: false };
-			const frame: Frame = { object: created, surface, ...none, margins: everywhere };
+			const frame: Frame = { object: created, surface, ...none, margins: everywhere, size: undefined };
 			this.#frames.set(created, frame);
 			this.#frameOf.set(surface, frame);
 			return undefined;
@@ -71,7 +92,9 @@ export class Frames {
 		// A new one on the same surface begins without what was said of the one before.
 		"xdg_surface.get_toplevel": ({ object, created }) => {
 			const frame = this.#renew(object);
-			if (frame !== undefined && created !== undefined) this.#toplevels.set(created, frame);
+			if (frame === undefined || created === undefined) return undefined;
+			frame.size = new FrameSize(created);
+			this.#toplevels.set(created, frame);
 			return undefined;
 		},
 		"xdg_surface.get_popup": ({ object }) => {
@@ -101,28 +124,45 @@ export class Frames {
 
 	readonly events: Handlers<Event> = {
 		// Beside others a window has no shadow. It is held to that at once, since it may choose never to answer.
-		"xdg_toplevel.configure": ({ object, values: [, , words] }) => {
+		"xdg_toplevel.configure": (event) => {
+			const {
+				object,
+				values: [, , words],
+			} = event;
 			const frame = this.#toplevels.get(object);
 			if (frame === undefined || !Buffer.isBuffer(words)) return undefined;
 			frame.margins = toMargins(words);
 			const messages = this.#settle(frame);
 			if (messages.length > 0) this.#tellHost(messages);
-			return undefined;
+			return frame.size?.configured(event, { margins: frame.margins, coversScreen: coversScreen(words) });
 		},
 	};
+
+	/** The compositor draws, or draws no more, the title of a window of this surface. */
+	titled(surface: Surface): void {
+		const frame = this.#frameOf.get(surface);
+		const messages = frame === undefined ? [] : this.#settle(frame);
+		if (messages.length > 0) this.#tellHost(messages);
+	}
 
 	of(object: WaylandObject): Frame | undefined {
 		return this.#frames.get(object);
 	}
 
+	/** What the compositor draws above a window says whose it is. */
+	#marginsOf({ surface, margins }: Frame): Box {
+		return this.#decorations.hasTitle(surface) ? { ...margins, top: 0 } : margins;
+	}
+
 	#renew(object: WaylandObject): Frame | undefined {
 		const frame = this.#frames.get(object);
-		if (frame !== undefined) Object.assign(frame, { told: undefined, held: undefined, margins: everywhere });
+		if (frame === undefined) return undefined;
+		Object.assign(frame, { told: undefined, held: undefined, margins: everywhere, size: undefined });
 		return frame;
 	}
 
-	/** `raw` is its surface's commit. */
-	#commit(frame: Frame, raw: Buffer): Verdict {
+	/** `raw` is its surface's commit; without it, it is ours. */
+	#commit(frame: Frame, raw?: Buffer): Verdict {
 		const extents = this.#tree.extents(frame.surface);
 		if (!this.#judge(frame, extents)) return this.#hide(frame);
 		if (extents === undefined) {
@@ -134,12 +174,14 @@ export class Frames {
 			frame.held = extents;
 			return undefined;
 		}
-		const next = bound(frame.wanted, extents, frame.margins);
+		const next = bound(frame.wanted, extents, this.#marginsOf(frame));
 		frame.held = next;
 		frame.isLarger = !isSame(next, frame.wanted);
-		if (frame.told !== undefined && isSame(frame.told, next)) return undefined;
+		const again = raw && frame.size?.committed(frame.wanted, next);
+		const messages = [raw ?? commitOf(frame), ...(again ?? [])];
+		if (frame.told !== undefined && isSame(frame.told, next)) return messages.length === 1 ? undefined : messages;
 		frame.told = next;
-		return [tell(frame, next), raw];
+		return [tell(frame, next), ...messages];
 	}
 
 	/** A part has changed by itself, by `raw`. */
@@ -156,11 +198,12 @@ export class Frames {
 		if (frame.held === undefined || extents === undefined) return [];
 		if (!this.#judge(frame, extents)) return this.#hide(frame);
 		const isTooLarge =
-			frame.isLarger && frame.wanted !== undefined && !isSame(bound(frame.wanted, extents, frame.margins), frame.held);
-		if (!isTooLarge && !standsOut(extents, frame.held, frame.margins)) return [];
+			frame.isLarger &&
+			frame.wanted !== undefined &&
+			!isSame(bound(frame.wanted, extents, this.#marginsOf(frame)), frame.held);
+		if (!isTooLarge && !standsOut(extents, frame.held, this.#marginsOf(frame))) return [];
 		this.#tree.commit(frame.surface);
-		const commit = encodeWayland(frame.surface.object.id, messageOf("wl_surface.commit"), []);
-		return this.#commit(frame, commit) ?? [commit];
+		return this.#commit(frame) ?? [commitOf(frame)];
 	}
 
 	#hide(frame: Frame): readonly Buffer[] {
@@ -169,10 +212,7 @@ export class Frames {
 		frame.surface.pending = { ...frame.surface.pending, buffer: undefined };
 		this.#tree.commit(frame.surface);
 		const { id } = frame.surface.object;
-		return [
-			encodeWayland(id, messageOf("wl_surface.attach"), [0, 0, 0]),
-			encodeWayland(id, messageOf("wl_surface.commit"), []),
-		];
+		return [encodeWayland(id, messageOf("wl_surface.attach"), [0, 0, 0]), commitOf(frame)];
 	}
 }
 
@@ -195,20 +235,24 @@ const standsOut = (extents: Box, held: Box, margins: Box): boolean =>
 	extents.right - held.right > margins.right ||
 	extents.bottom - held.bottom > margins.bottom;
 
+const toStates = (words: Buffer): ReadonlySet<number> =>
+	new Set(Array.from({ length: Math.floor(words.length / 4) }, (_, index) => words.readUInt32LE(4 * index)));
+
+function coversScreen(words: Buffer): boolean {
+	const has = toStates(words);
+	return has.has(states.maximized) || has.has(states.fullscreen);
+}
+
 function toMargins(words: Buffer): Box {
-	const has = new Set(
-		Array.from({ length: Math.floor(words.length / 4) }, (_, index) => words.readUInt32LE(4 * index)),
-	);
-	const at = (state: number): number =>
-		has.has(state) || has.has(states.maximized) || has.has(states.fullscreen) ? 0 : shadow;
+	const has = toStates(words);
+	const at = (state: number): number => (has.has(state) || coversScreen(words) ? 0 : shadow);
 	return {
 		...{ left: at(states.tiledLeft), top: at(states.tiledTop) },
 		...{ right: at(states.tiledRight), bottom: at(states.tiledBottom) },
 	};
 }
 
-const isSame = (one: Box, other: Box): boolean =>
-	one.left === other.left && one.top === other.top && one.right === other.right && one.bottom === other.bottom;
+const commitOf = ({ surface }: Frame): Buffer => encodeWayland(surface.object.id, messageOf("wl_surface.commit"), []);
 
 const tell = ({ object }: Frame, { left, top, right, bottom }: Box): Buffer =>
 	encodeWayland(object.id, messageOf("xdg_surface.set_window_geometry"), [left, top, right - left, bottom - top]);

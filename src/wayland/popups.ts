@@ -2,7 +2,7 @@
  * Menus and the like: windows without a frame, which the compositor draws over all others. They begin at their window, and all of a vm's together cover a
  * part of a screen at most: one that would be too much is not shown, and its program is told that it was dismissed.
  */
-import type { Frame } from "./frames.ts";
+import { type Frame, toShift } from "./frames.ts";
 import { messageOf } from "./interfaces.ts";
 import type { Event, Handlers, Objects, Request, Verdict, WaylandObject } from "./objects.ts";
 import type { Box } from "./surface-tree.ts";
@@ -94,6 +94,13 @@ export class Popups {
 	}
 
 	readonly events: Handlers<Event> = {
+		"xdg_popup.configure": ({ object, message, values: [x, y, ...size] }) => {
+			const frame = this.#frameOf.get(object);
+			const parent = frame === undefined ? undefined : this.#popups.get(frame)?.parent;
+			const shift = parent === undefined ? { x: 0, y: 0 } : toShift(parent);
+			if (shift.x === 0 && shift.y === 0) return undefined;
+			return [encodeWayland(object.id, message, [Number(x) - shift.x, Number(y) - shift.y, ...size.map(Number)])];
+		},
 		"wl_output.mode": ({ object, values: [flags, width, height] }) => {
 			if ((Number(flags) & isCurrent) === 0) return undefined;
 			const scale = this.#screens.get(object)?.scale ?? 1;
@@ -139,8 +146,9 @@ export class Popups {
 		if (object === undefined) return undefined;
 		const { size, rectangle, offset } = this.#positioner(object);
 		const { left, top, right, bottom } = parent?.held ?? { left: 0, top: 0, right: 1, bottom: 1 };
-		const [x, width] = within(rectangle[0], rectangle[2], right - left);
-		const [y, height] = within(rectangle[1], rectangle[3], bottom - top);
+		const shift = parent === undefined ? { x: 0, y: 0 } : toShift(parent);
+		const [x, width] = within(rectangle[0] + shift.x, rectangle[2], right - left);
+		const [y, height] = within(rectangle[1] + shift.y, rectangle[3], bottom - top);
 		const nearer = [near(offset[0], size[0]), near(offset[1], size[1])];
 		return [
 			encodeWayland(object.id, messageOf("xdg_positioner.set_anchor_rect"), [x, y, width, height]),

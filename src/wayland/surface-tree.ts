@@ -15,6 +15,9 @@ export interface Box {
 	readonly bottom: number;
 }
 
+export const isSame = (one: Box, other: Box): boolean =>
+	one.left === other.left && one.top === other.top && one.right === other.right && one.bottom === other.bottom;
+
 /** What a commit makes true; it stays so until another changes it. */
 interface State {
 	readonly buffer?: Size | undefined;

@@ -1,4 +1,4 @@
-import { beforeEach, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { newDisplay, TestProgram } from "./test-program.ts";
 import { words } from "./wire.ts";
 
@@ -165,6 +165,110 @@ test("A window beside others has no shadow there, at once, and again when it is 
 
 const configure = (...states: readonly number[]) =>
 	program.event(toplevel, "xdg_toplevel.configure", 0, 0, words(...states));
+
+describe.each([
+	["zxdg_decoration_manager_v1.get_toplevel_decoration", "zxdg_toplevel_decoration_v1.configure", "destroy"],
+	["org_kde_kwin_server_decoration_manager.create", "org_kde_kwin_server_decoration.mode", "release"],
+])("Below a title of the compositor's, as %s has it,", (create, mode, end) => {
+	let decoration: number;
+	const say = (...modes: readonly number[]): void => {
+		for (const each of modes) program.event(decoration, mode, each);
+	};
+	beforeEach(() => {
+		const manager = create.slice(0, create.indexOf("."));
+		decoration = program.make(bound[manager] ?? 0, create, create.startsWith("org") ? surface : toplevel);
+		program.host();
+	});
+
+	test("no pixels of the window cover it, from the moment on that it is there.", () => {
+		geometry(26, 23, 748, 548);
+		attach(800, 600);
+		expect(commit()).toEqual(told(26, 23, 748, 548));
+		say(2);
+		expect(heard()).toEqual(told(26, 0, 748, 571));
+		say(2);
+		expect(heard()).toEqual([]);
+		geometry(300, 300, 10, 10);
+		expect(commit()).toEqual(told(64, 0, 672, 536));
+		say(1);
+		expect(heard()).toEqual(told(64, 64, 672, 472));
+	});
+
+	test("nothing covers it until its program wants none any more.", () => {
+		say(2);
+		geometry(26, 23, 748, 548);
+		attach(800, 600);
+		expect(commit()).toEqual(told(26, 0, 748, 571));
+		program.request(decoration, `${mode.slice(0, mode.indexOf("."))}.${end}`);
+		program.host();
+		expect(commit()).toEqual(told(26, 23, 748, 548));
+	});
+
+	test("a window is told its own size, not the one with what stands out.", () => {
+		say(2);
+		sized(0, 0);
+		geometry(26, 23, 748, 548);
+		attach(800, 600);
+		commit();
+		expect(sized(748, 571)).toEqual([748, 548]);
+		expect(sized(900, 700)).toEqual([900, 677]);
+		expect(sized(0, 0)).toEqual([0, 0]);
+		expect(sized(900, 10)).toEqual([900, 1]);
+		// Its shadow is gone with the next size.
+		expect(sized(900, 700, 1)).toEqual([900, 700]);
+	});
+});
+
+/** What the program hears of a size. */
+function sized(width: number, height: number, ...states: readonly number[]): readonly number[] {
+	program.guest();
+	program.event(toplevel, "xdg_toplevel.configure", width, height, words(...states));
+	return program.guest().flatMap((line) => /configure (\d+) (\d+)/.exec(line)?.slice(1, 3).map(Number) ?? []);
+}
+
+test("A window that draws more than its tile is asked its size once, and told as much less.", () => {
+	const asked = () => program.host().filter((line) => line.includes("maximized"));
+	const draw = (width: number, height: number) => {
+		geometry(14, 12, width, height);
+		attach(width + 28, height + 28);
+		program.request(surface, "wl_surface.commit");
+	};
+	const tiled = [5, 6, 7, 8];
+	expect(sized(512, 700, ...tiled)).toEqual([512, 700]);
+	draw(512, 700);
+	expect(asked()).toEqual([`xdg_toplevel@${toplevel}.unset_maximized`]);
+	draw(512, 700);
+	expect(asked()).toEqual([]);
+	expect(sized(512, 700, ...tiled)).toEqual([484, 672]);
+	draw(484, 672);
+	expect(asked()).toEqual([]);
+	expect(sized(512, 700, ...tiled)).toEqual([484, 672]);
+	// Nothing is to be asked of one that covers the screen.
+	expect(sized(800, 600, 1)).toEqual([800, 600]);
+	draw(800, 600);
+	expect(asked()).toEqual([]);
+	expect(sized(800, 600, 1)).toEqual([772, 572]);
+});
+
+test("A window that is gone is not asked for its size.", () => {
+	sized(512, 700, 5, 6, 7, 8);
+	geometry(14, 12, 512, 700);
+	attach(540, 728);
+	program.request(toplevel, "xdg_toplevel.destroy");
+	program.request(surface, "wl_surface.commit");
+	expect(program.host().join()).not.toContain("maximized");
+});
+
+test("A window that has less than there is to see of it is told its own size, and one that has more is told what there is.", () => {
+	sized(0, 0);
+	geometry(300, 300, 10, 10);
+	attach(800, 600);
+	commit();
+	expect(sized(672, 472)).toEqual([10, 10]);
+	geometry(-0x80000000, 0, 0x7fffffff, 0x7fffffff);
+	commit();
+	expect(sized(0x7fffffff, 0x7fffffff)).toEqual([0x7fffffff, 0x7fffffff]);
+});
 
 test("A frame that had to be larger goes back when its part is smaller, without the window's own commit.", () => {
 	geometry(26, 23, 748, 548);

@@ -7,12 +7,14 @@ class Menus {
 	readonly program: TestProgram;
 	readonly bound: Record<string, number>;
 	readonly window: number;
+	readonly surface: number;
 
 	constructor(display: VmDisplay, screen?: { width: number; height: number }) {
 		this.program = new TestProgram(display);
 		this.bound = this.program.bindAll();
 		const { surface, xdgSurface } = this.program.window(this.bound);
 		this.window = xdgSurface;
+		this.surface = surface;
 		this.attach(surface, 300, 200);
 		if (screen !== undefined) {
 			this.program.event(this.bound.wl_output ?? 0, "wl_output.mode", 1, screen.width, screen.height, 60);
@@ -67,6 +69,23 @@ test.each([
 	menus.placed();
 	menus.program.request(popup, "xdg_popup.reposition", other, 1);
 	expect(menus.placed()).toEqual(expected);
+});
+
+test("A popup is where its program means it, at a window that stands further out than it says.", () => {
+	const menus = new Menus(newDisplay());
+	const { program } = menus;
+	program.request(menus.window, "xdg_surface.set_window_geometry", 100, 80, 150, 100);
+	menus.attach(menus.surface, 300, 200);
+	menus.placed();
+	const { popup } = menus.popup(menus.positioner([10, 20, 30, 40]));
+	expect(menus.placed().slice(-2)).toEqual(["anchor_rect 46 36 30 40", "offset 0 0"]);
+	program.guest();
+	program.event(popup, "xdg_popup.configure", 46, 76, 100, 50);
+	expect(program.guest()).toEqual([`xdg_popup@${popup}.configure 10 60 100 50`]);
+	program.request(menus.window, "xdg_surface.set_window_geometry", 0x7fffffff, 0x7fffffff, 1, 1);
+	menus.attach(menus.surface, 300, 200);
+	program.event(popup, "xdg_popup.configure", -0x80000000, 0x7fffffff, 100, 50);
+	expect(program.guest().at(-1)).toBe(`xdg_popup@${popup}.configure -2147483648 2147483647 100 50`);
 });
 
 test("A popup of a window that is not to be seen begins at its corner.", () => {
