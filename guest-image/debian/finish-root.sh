@@ -26,6 +26,11 @@ enable() {
 }
 enable multi-user.target qubes-lite-agent.service qubes-lite-windows.service systemd-networkd.service
 enable sockets.target qubes-lite-display-windows.socket qubes-lite-display-sound.socket
+# X11 programs find a display where there is a server for it.
+if [ -x usr/bin/Xwayland ]; then
+	enable sockets.target qubes-lite-x11.socket
+	echo DISPLAY=:0 >>etc/qubes-lite/environment.user
+fi
 enable systemd-resolved.service qubes-lite-name-server.service
 enable sysinit.target systemd-network-generator.service systemd-resolved.service
 # Users and indexes are made with the image, not at its boots.

@@ -14,13 +14,14 @@ export const desktopPackages = ["foot", "pulseaudio-utils"] as const;
 /** A slow mirror and a slow machine; for tests as a hook's time-out, too. */
 export const desktopImageWithinMs = 900_000;
 
-/** Returns the image's directory. What a build says goes to standard error; one at a time makes images, so that two tests don't make the same. */
-export function makeDesktopImage(packages: readonly string[] = desktopPackages): string {
+/** Of `suite`, or of this machine's Debian. Returns the image's directory. What a build says goes to standard error; one at a time makes images, so that two tests don't make the same. */
+export function makeDesktopImage(packages: readonly string[] = desktopPackages, suite?: string): string {
 	const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "qubes-lite");
 	const directory = mkdtempSync(join(tmpdir(), "ql-desktop-"));
+	const wish = { packages, ...(suite !== undefined && { suite }) };
 	try {
 		const config = join(directory, "config.json");
-		writeFileSync(config, JSON.stringify({ version: 1, vms: [{ id: 3, name: "desktop", image: { packages } }] }));
+		writeFileSync(config, JSON.stringify({ version: 1, vms: [{ id: 3, name: "desktop", image: wish }] }));
 		mkdirSync(cache, { recursive: true, mode: 0o700 });
 		const words = ["--no-fork", join(cache, "desktop-image.lock"), program, "image", "build", "desktop"];
 		const env = { ...process.env, QUBES_LITE_CONFIG: config };
@@ -31,7 +32,7 @@ export function makeDesktopImage(packages: readonly string[] = desktopPackages):
 		});
 		if (status !== 0)
 			throw new Error(`no image with ${packages.join(" ")}: qubes-lite image build ended with ${status}`);
-		return realpathSync(join(cache, wishPath({ packages })));
+		return realpathSync(join(cache, wishPath(wish)));
 	} finally {
 		rmSync(directory, { recursive: true });
 	}
