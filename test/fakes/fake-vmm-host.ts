@@ -8,7 +8,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { createDirectSupervisor, type DirectSupervisorOptions } from "../../src/activation/direct-supervisor.ts";
 import type { VmmExit } from "../../src/activation/supervisor.ts";
-import type { ErrorFacts } from "../../src/errors.ts";
+import { type ErrorFacts, errnoOf } from "../../src/errors.ts";
 import type { LaunchPlan } from "../../src/launch-plan.ts";
 
 const fake = (name: string) => fileURLToPath(new URL(name, import.meta.url));
@@ -20,14 +20,23 @@ export function createBootToken(): string {
 	return randomBytes(16).toString("hex");
 }
 
-/** Asks every 10 ms until there is an answer; fails after `boundMs`. */
+/** Asks every 10 ms until there is an answer, of a file that is not there yet, too; fails after `boundMs`. */
 export async function until<T>(what: string, look: () => T | undefined | false, boundMs = 20_000): Promise<T> {
 	for (const end = Date.now() + boundMs; Date.now() < end; ) {
-		const value = look();
+		const value = orNotYet(look);
 		if (value !== undefined && value !== false) return value;
 		await new Promise((resolve) => setTimeout(resolve, 10));
 	}
 	throw new Error(`Waited ${boundMs} ms in vain: ${what}`);
+}
+
+function orNotYet<T>(look: () => T): T | undefined {
+	try {
+		return look();
+	} catch (cause) {
+		if (errnoOf(cause) !== "ENOENT") throw cause;
+		return undefined;
+	}
 }
 
 /** The arguments of fake-vmm.ts, and of one fake-vmm-helper.ts for each of `helpers`; one that begins with ? is not vital. */
