@@ -113,6 +113,8 @@ function converse(
 		} else if (answer.id !== id || waitsFor === "greeting") {
 			/** QEMU gives the next client what one that went away would have been told. */
 			if (!("event" in answer || "return" in answer || "error" in answer)) throw strange(path);
+		} else if (waitsFor === "qmp_capabilities" && isAgreedOn(answer.error)) {
+			say(command);
 		} else if ("error" in answer) {
 			throw refused(waitsFor, answer.error);
 		} else if (!("return" in answer)) {
@@ -149,6 +151,13 @@ function parseLine(path: string, line: string): Answer {
 	if (typeof value !== "object" || value === null) throw strange(path);
 	return value as Answer;
 }
+
+/**
+ * What one that went away has still asked for is done after the next one's greeting: then that has agreed on capabilities already, and there
+ * is no such command any more (QEMU's monitor/qmp.c).
+ */
+const isAgreedOn = (error: unknown): boolean =>
+	typeof error === "object" && error !== null && "class" in error && error.class === "CommandNotFound";
 
 const noBalloon = (): QubesLiteError =>
 	new QubesLiteError("Unsupported", "QEMU's vms keep their memory while they run", {

@@ -102,6 +102,15 @@ describe("a QEMU that answers", () => {
 		expect(await control.isPaused()).toBe(false);
 	});
 
+	it("may have heard one that went away agree on capabilities, after it had greeted us", async () => {
+		const ordinary = answer;
+		answer = (command, id, socket) =>
+			command === "qmp_capabilities"
+				? `{"id": "${id}", "error": {"class": "CommandNotFound", "desc": "Capabilities negotiation is already complete, command ignored"}}\r\n`
+				: ordinary(command, id, socket);
+		expect(await control.isPaused()).toBe(false);
+	});
+
 	it("hears one command at a time, and leaves no socket open", async () => {
 		let most = 0;
 		let clients = 0;
