@@ -181,7 +181,7 @@ export function describeVmm({ hypervisor, start }: VmmUnderTest): void {
 		});
 
 		it("is a failure by a panic, in the guest's own words", async () => {
-			expect(await stateOf("plain")).toBe("idle");
+			await until("plain", "idle");
 			await place.panic("plain");
 			await until("plain", "failed");
 			expect(await why("plain")).toMatch(/^failed at \d\d:\d\d: its guest's kernel panicked: .*sysrq triggered crash/);

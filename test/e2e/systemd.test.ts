@@ -63,6 +63,7 @@ describe("an installation in a user manager, with real guests", () => {
 			ActiveState: "inactive",
 			Result: "success",
 		});
+		await user.until("it is told", async () => (await user.status("resting")).state === "stopped");
 		expect(await user.status("resting")).toMatchObject({
 			state: "stopped",
 			reason: expect.stringMatching(/^stopped by systemd /),
@@ -118,6 +119,7 @@ describe("an installation in a user manager, with real guests", () => {
 
 	it("asks a guest to end when systemctl stops its vm", async () => {
 		expect(await systemctl("stop", "qubes-lite-banking")).toMatchObject({ status: 0 });
+		await user.until("it is told", async () => (await user.status("banking")).state === "stopped");
 		expect((await user.status("banking")).reason).toBe("stopped by systemd (systemctl stop, or the end of the login)");
 		/** The guest powered off: QEMU was not killed. */
 		expect(await manager.show("qubes-lite-banking.service", "Result", "ExecMainStatus")).toEqual({

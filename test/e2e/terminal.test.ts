@@ -1,4 +1,5 @@
 /** What a person sees and types: a real terminal, a real guest. */
+import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { nothingLeft, TestUser } from "./harness.ts";
@@ -167,6 +168,10 @@ describe("a client that is stopped and goes on", () => {
 		terminal.resize(81, 25);
 		terminal.type("fg");
 		await user.until("it goes on", () => clients().every((pid) => stateOf(pid) !== "T"));
+		const line = terminal.fact("#{pane_tty}");
+		await user.until("it is raw", () =>
+			spawnSync("stty", ["-F", line, "-a"], { encoding: "utf8" }).stdout.includes("-isig"),
+		);
 		terminal.type('echo "now $(stty size)"');
 		await terminal.shows(/^now 25 81$/m);
 		/** In a terminal that is only half raw it is typed twice. */

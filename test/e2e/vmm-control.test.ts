@@ -107,9 +107,13 @@ it("a paused guest does nothing, and goes on where it was when it is resumed", a
 	await control.pause();
 	await control.pause();
 	expect(await control.isPaused()).toBe(true);
-	/** What was on its way to us has come. */
-	await new Promise((resolve) => setTimeout(resolve, 500));
-	const paused = lines();
+	let paused = -1;
+	await user.until("what was on its way to us has come", async () => {
+		const before = paused;
+		paused = lines();
+		await new Promise((resolve) => setTimeout(resolve, 500));
+		return paused === before;
+	});
 	await new Promise((resolve) => setTimeout(resolve, 500));
 	expect(lines()).toBe(paused);
 	await control.resume();

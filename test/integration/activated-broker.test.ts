@@ -40,7 +40,7 @@ describe.each(managerUids)("the broker of a user manager, uid %s", (uid) => {
 	])("that speaks through %s", (_, lines) => {
 		beforeAll(async () => {
 			await broker.dropIn("notify", ...lines);
-			await broker.dropIn("watchdog", "WatchdogSec=1");
+			await broker.dropIn("watchdog", "WatchdogSec=4");
 		});
 
 		afterAll(async () => {
@@ -70,7 +70,7 @@ describe.each(managerUids)("the broker of a user manager, uid %s", (uid) => {
 			const pid = await broker.property("MainPID");
 			const fedAt = async () => Number(await broker.property("WatchdogTimestampMonotonic"));
 			const first = await fedAt();
-			await broker.user.until("it was fed for 3 s", async () => (await fedAt()) > first + 3_000_000);
+			await broker.user.until("it was fed for 6 s", async () => (await fedAt()) > first + 6_000_000);
 			expect(await broker.property("MainPID")).toBe(pid);
 			await rest();
 		});
@@ -177,7 +177,7 @@ describe.each(managerUids)("the broker of a user manager, uid %s", (uid) => {
 			const reads = () => broker.log().match(/"config.read".*"vms":3/g)?.length ?? 0;
 			const before = reads();
 			change();
-			await broker.user.until("it is read", () => reads() === before + 1, 10_000);
+			await broker.user.until("it is read", () => reads() > before);
 			expect((await ls()).stdout).toMatch(/^shopping\nbanking\n(added|other)\n$/);
 			expect(await broker.property("ActiveState")).toBe("active");
 		});
@@ -188,7 +188,7 @@ describe.each(managerUids)("the broker of a user manager, uid %s", (uid) => {
 			const reads = () => broker.log().match(/"config.read"/g)?.length ?? 0;
 			const before = reads();
 			await broker.systemctl("reload", service);
-			await broker.user.until("it is read", () => reads() === before + 1, 10_000);
+			await broker.user.until("it is read", () => reads() > before);
 			expect(await broker.property("ActiveState")).toBe("active");
 		});
 
@@ -207,6 +207,7 @@ describe.each(managerUids)("the broker of a user manager, uid %s", (uid) => {
 			const says = (pattern: RegExp) =>
 				broker.user.until(String(pattern), async () => pattern.test(await broker.property("StatusText")), 10_000);
 			await says(/^1 vm: 1 idle; .*config.json has a problem: vms\[0\].id is 4; expected an odd whole number/);
+			await broker.user.until("it is logged", () => broker.log().includes('"config.refused"'));
 			expect(broker.log().match(/"config.refused"/g)).toHaveLength(1);
 			broker.writeConfig(good);
 			await ls();
@@ -283,7 +284,7 @@ describe.each(managerUids)("the broker of a user manager, uid %s", (uid) => {
 				expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringContaining("not JSON at line 1") });
 			}
 			expect((await broker.user.run("shopping", "true")).status).toBe(125);
-			expect(await broker.property("ActiveState")).toBe("active");
+			expect(await broker.property("ActiveState")).not.toBe("failed");
 			broker.writeConfig(good);
 			expect(await broker.user.run("shopping", "echo", "good")).toMatchObject({ status: 0, stdout: "good\n" });
 			rmSync(config());

@@ -66,7 +66,7 @@ describe.each(places)("with $who", ({ start, ends }) => {
 
 		user.order("silent", { silent: true });
 		user.order("late", { hello: "never" });
-		user.order("asked", { powerOffDelayMs: 5_000 });
+		user.order("asked", { powerOffDelayMs: 12_000 });
 		user.order("ending", { hello: "never", ignoresSigterm: true });
 		user.order("failed", { hello: "never" });
 		const silent = note("silent", "--timeout", "5");

@@ -71,8 +71,10 @@ describe("an output that can't be written", () => {
 	});
 
 	it("keeps the status of a command that has ended when its reader leaves", async () => {
+		const ended = join(user.directory, "has-ended");
+		const command = `head -c 300000 /dev/zero; : >${ended}; exit 7`;
 		const outcome = await user.sh(
-			"{ run-in-vm shopping sh -c 'head -c 300000 /dev/zero; exit 7'; echo $? >&2; } | sleep 1",
+			`{ run-in-vm shopping sh -c '${command}'; echo $? >&2; } | { until [ -e ${ended} ]; do sleep 0.05; done; sleep 1; }`,
 		);
 		expect(outcome.stderr).toBe("7\n");
 	});
@@ -145,10 +147,12 @@ describe("a signal", () => {
 		for (const signal of ["HUP", "INT"] as const) {
 			const running = user.start("sh", [
 				"-c",
-				`trap '' ${signal}; exec run-in-vm shopping sh -c 'sleep 1.5; echo ${signal}'`,
+				`trap '' ${signal}; exec run-in-vm shopping sh -c 'read line; echo ${signal}'`,
 			]);
 			await user.until("it runs", async () => (await sessions()).some((one) => one.client === running.pid));
 			running.kill(`SIG${signal}`);
+			await new Promise((resolve) => setTimeout(resolve, 300));
+			running.stdin.end("on\n");
 			expect(await running.done).toMatchObject({ status: 0, stdout: `${signal}\n` });
 		}
 	});

@@ -70,7 +70,8 @@ afterEach(() => {
 test("what a vm has copied is this desktop's, without what terminals do more with than show, and the command comes back", async () => {
 	copied = Buffer.from("two\r\nlines\x1b[31m");
 	expect(await clipCopy([directory, "shopping"])).toBe(0);
-	expect(compositor.run("wl-paste", ["--no-newline"]).stdout.toString()).toBe("two\nlines\uFFFD[31m");
+	const here = () => compositor.run("wl-paste", ["--no-newline"]).stdout;
+	await compositor.until("this desktop has it", () => here() === "two\nlines\uFFFD[31m");
 	// Which goes to the vm as text.
 	expect(await clipPaste([directory, "shopping"])).toBe(0);
 	expect(pasted).toEqual([{ kind: "text", bytes: "two\nlines\uFFFD[31m" }]);

@@ -1,6 +1,6 @@
 /** `qubes-lite console` and the FIFO behind it, against a guest that writes back what is typed on its console. */
 import { execFileSync } from "node:child_process";
-import { readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { nothingLeft } from "../e2e/harness.ts";
@@ -93,7 +93,8 @@ describe("without a terminal", () => {
 	it("shows the console of a vm that does not become ready", async () => {
 		user.order("shopping", { hello: "never", console: "cannot mount the root disk\n" });
 		const waiting = user.start("run-in-vm", ["--timeout", "20", "shopping", "true"]);
-		await user.until("it boots", async () => (await user.stateOf("shopping")) === "booting");
+		const log = join(user.runtime, "shopping/console.log");
+		await user.until("it speaks", () => existsSync(log) && readFileSync(log, "utf8").includes("cannot mount"));
 		const outcome = await user.sh("qubes-lite console shopping", "why?\n");
 		expect(outcome).toMatchObject({ status: 0, stderr: "" });
 		expect(outcome.stdout).toContain("cannot mount the root disk\n");

@@ -105,6 +105,7 @@ describe.each(managerUids)("the broker on the bus, uid %s", (uid) => {
 			monitor
 				.stdout()
 				.split("\n")
+				.slice(0, -1)
 				.filter((line) => line.startsWith("{"))
 				.map((line) => JSON.parse(line))
 				.filter(({ type, path }) => type === "signal" && path === shopping);
@@ -235,7 +236,7 @@ describe.each(managerUids)("the broker on the bus, uid %s", (uid) => {
 			});
 			const waiting = onBroker("Wait", "sa{sv}", id, "0");
 			/** It is told that the session is another's, and waits. */
-			await delay(500);
+			await delay(2_000);
 			expect(await on(bank, "Kill", "a{sv}", "0")).toMatchObject({ status: 0 });
 			const { stdout } = await waiting;
 			expect(stdout).toContain('isa{sv} -1 "" ');
@@ -315,7 +316,7 @@ describe.each(managerUids)("the broker on the bus, uid %s", (uid) => {
 
 	it("runs nothing for a caller that has left before its vm was there", { timeout: 60_000 }, async () => {
 		expect(await on(shopping, "Kill", "a{sv}", "0")).toMatchObject({ status: 0 });
-		installed.user.order("shopping", { helloDelayMs: 1500 });
+		installed.user.order("shopping", { helloDelayMs: 5_000 });
 		const caller = new BusCaller(installed);
 		const marker = `${installed.user.directory}/was-run`;
 		await caller.send(shopping, vm, "Run", `(['touch', '${marker}'], @a{sv} {})`);

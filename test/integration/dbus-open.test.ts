@@ -32,6 +32,7 @@ const writePolicy = (text: string): void => writeFileSync(at(".config/qubes-lite
 beforeAll(async () => {
 	installed = await InstalledBroker.start({ vms: [] });
 	new FakeGuestPrograms(installed.user);
+	writeFileSync(at("opened"), "");
 	const handler = (name: string) => [at("fakes/handler"), name];
 	/** What it was called with, a line for each; of a file also what is in it. */
 	const script = `#!/bin/sh\necho "$@" >>'${at("opened")}'\nfor last; do :; done\n[ ! -f "$last" ] || { cat "$last" >>'${at("opened")}'; rm -r "\${last%/*}"; }\n`;

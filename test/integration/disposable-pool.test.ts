@@ -112,7 +112,7 @@ describe.runIf(canMakeTaps).each(supervisors)("a pool of two TAPs, with instance
 
 	it("makes who comes while an instance ends wait for its TAP, no longer than they want, and not if they leave", async () => {
 		user.configure(vms, pool(103));
-		user.order(anyVm, { powerOffDelayMs: 4_000 });
+		user.order(anyVm, { powerOffDelayMs: 10_000 });
 		const made = user.log().split('"event":"instance.created"').length;
 		const first = await begin("disp");
 		first.running.stdin.end("\n");
@@ -126,9 +126,9 @@ describe.runIf(canMakeTaps).each(supervisors)("a pool of two TAPs, with instance
 		leaves.kill("SIGTERM");
 		expect(await leaves.done).toMatchObject({ stdout: "" });
 		expect(directories()).toEqual([first.name]);
+		user.order(anyVm, {});
 		expect(await user.run("--disposable", "echo", "hi")).toMatchObject({ status: 0, stdout: "hi\n", stderr: "" });
 		expect(user.log().split('"event":"instance.created"').length - made).toBe(2);
-		user.order(anyVm, {});
 	});
 
 	it("never gives one to two of many who ask at once", async () => {

@@ -80,11 +80,11 @@ it("tells of a boot, of a stop before it comes, that a run averts it, and why it
 	]);
 	expect(told(watcher).at(-1)).toMatchObject({ vm: "shopping", flags: [], reason: "idle for 4 s", remedy: null });
 	expect(told(watcher).find(({ type }) => type === "boot")).toMatchObject({ vm: "shopping", ms: expect.any(Number) });
+	await user.until("people have it, too", () => / shopping {2}idle → shutdown: idle for 4 s\n/.test(people.stdout()));
 	expect(people.stdout()).toMatch(/^\d\d:\d\d:\d\d shopping {2}is stopped$/m);
 	expect(people.stdout()).toMatch(/^\d\d:\d\d:\d\d banking {3}is stopped$/m);
 	expect(people.stdout()).toMatch(/ shopping {2}has booted in \d\.\d s/);
 	expect(people.stdout()).toMatch(/ shopping {2}stops at \d\d:\d\d:\d\d: idle for 4 s\n/);
-	expect(people.stdout()).toMatch(/ shopping {2}idle → shutdown: idle for 4 s\n/);
 	await interrupt(people);
 	await interrupt(watcher);
 });

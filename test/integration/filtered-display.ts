@@ -77,6 +77,10 @@ export class FilteredDisplay {
 	}
 
 	#take(guest: Socket): void {
+		if (this.fault !== undefined) {
+			guest.destroy();
+			return;
+		}
 		const host = connect(this.#hostSocket);
 		let close = (): void => {};
 		const end = (): void => {

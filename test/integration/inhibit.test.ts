@@ -37,8 +37,14 @@ async function start(vm: string, ...words: string[]) {
 
 it("keeps an idle vm up for as long as the command runs, and says who does", { timeout: 60_000 }, async () => {
 	expect((await user.sh("qubes-lite start shopping")).status).toBe(0);
+	/** So that it is not idle before somebody keeps it. */
+	const session = user.start("run-in-vm", ["shopping", "cat"]);
+	await user.until("it is used", async () => (await user.status("shopping")).sessions === 1);
 	const running = await start("shopping", "--why", "a long\tcopy");
-	const since = Date.parse((await user.status("shopping")).since);
+	session.stdin.end();
+	await session.done;
+	await user.until("it is used no more", async () => (await user.leases("shopping")).length === 1);
+	const since = Date.now();
 	await user.until("its idleTimeout is over twice", () => Date.now() - since > 2_500);
 	expect(await user.status("shopping")).toMatchObject({ state: "ready", stopsAt: null });
 	expect(await user.leases("shopping")).toEqual([kept("a long\uFFFDcopy")]);

@@ -169,9 +169,8 @@ describe.each(managerUids)("an installation, uid %s", (uid) => {
 		await manager.run("systemctl", "--user", "stop", "qubes-lite-disp@1a2b");
 		for (const tag of ["0001", "xyz", "1A2B"]) {
 			expect((await start(tag)).status, tag).toBe(1);
-			expect(manager.journal(`qubes-lite-disp-${tag}`)).toContain(
-				`an instance is named by four hexadecimal digits, from 03e8 on, and not by '${tag}'`,
-			);
+			const sentence = `an instance is named by four hexadecimal digits, from 03e8 on, and not by '${tag}'`;
+			await user.until("it is told", () => manager.journal(`qubes-lite-disp-${tag}`).includes(sentence));
 		}
 		await manager.run("systemctl", "--user", "reset-failed", "qubes-lite-disp@*");
 	});

@@ -104,8 +104,14 @@ describe("--console", () => {
 			const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
 			return Number(fields[11]) + Number(fields[12]);
 		};
-		await new Promise((resolve) => setTimeout(resolve, 1000));
-		const before = cpuTicks();
+		let before = -1;
+		await user.until("it has started", async () => {
+			const last = before;
+			before = cpuTicks();
+			await new Promise((resolve) => setTimeout(resolve, 500));
+			return last > 0 && before === last;
+		});
+		before = cpuTicks();
 		await new Promise((resolve) => setTimeout(resolve, 2000));
 		expect(cpuTicks() - before).toBeLessThan(20);
 		await user.sh("qubes-lite start vault");
@@ -142,7 +148,8 @@ describe("without --console", () => {
 	});
 
 	it("-f follows both", async () => {
-		const running = user.start("qubes-lite", ["logs", "-f", "-n", "0", "shopping"]);
+		const running = user.start("qubes-lite", ["logs", "-f", "-n", "1", "shopping"]);
+		await user.until("it follows", () => running.stdout() !== "");
 		await boot();
 		await user.until("it is told", () => /vm\.state state=idle/.test(running.stdout()));
 		await user.sh("qubes-lite stop shopping");

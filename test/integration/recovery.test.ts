@@ -83,7 +83,7 @@ it.each([900, 1_500, 3_000])(
 		user.order("shopping", { powerOffDelayMs });
 		expect((await user.run("shopping", "true")).status).toBe(0);
 		const stop = user.start("qubes-lite", ["stop", "shopping"]);
-		await user.until("it shuts down", async () => (await user.stateOf("shopping")) === "shutdown");
+		await user.until("it shuts down", async () => ["shutdown", "stopped"].includes(await user.stateOf("shopping")));
 		/** It would ask the next broker for the same, maybe after one of the runs has, and so refuse that. */
 		stop.kill("SIGKILL");
 		await stop.done;
@@ -137,7 +137,8 @@ it("retries a boot whose vmm is killed, once, and says why after the second time
 	}
 	const killedAt = performance.now();
 	const { status, stderr } = await unlucky.done;
-	expect(performance.now() - killedAt).toBeLessThan(1000);
+	/** Not by its bootTimeout. */
+	expect(performance.now() - killedAt).toBeLessThan(10_000);
 	expect(status).toBe(125);
 	expect(stderr).toMatch(/^run-in-vm: shopping did not become ready: its vmm was ended by SIGKILL\n/);
 
@@ -168,7 +169,7 @@ it("leaves nothing of a disposable whose client is killed while it boots", async
 	await user.until("it boots", async () => (await user.stateOf("disp")) === "booting");
 	running.kill("SIGKILL");
 	await running.done;
-	await user.until("it has stopped", async () => (await user.stateOf("disp")) === "stopped", 10_000);
+	await user.until("it has stopped", async () => (await user.stateOf("disp")) === "stopped");
 	user.order("disp", {});
 });
 
@@ -189,7 +190,7 @@ it("ends the command when its client is killed", async () => {
 	await user.until("the session is there", async () => (await user.status("shopping")).sessions === 1);
 	running.kill("SIGKILL");
 	await running.done;
-	await user.until("it is idle", async () => (await user.stateOf("shopping")) === "idle", 10_000);
+	await user.until("it is idle", async () => (await user.stateOf("shopping")) === "idle");
 	expect(user.processes().filter(({ words }) => words === "sleep 12345")).toEqual([]);
 	await stopAll();
 });
@@ -239,7 +240,7 @@ it("says on SIGTERM goodbye to nobody: vms stay up, and the next broker has them
 
 it("lets a vm that has left the configuration end, and starts it no more", async () => {
 	const other = new FakeUser({ vms: [{ id: 9, name: "old" }] });
-	other.order("old", { powerOffDelayMs: 1_000 });
+	other.order("old", { powerOffDelayMs: 5_000 });
 	expect((await other.run("old", "true")).status).toBe(0);
 	for (const pid of other.brokerPids()) process.kill(pid, "SIGKILL");
 	writeFileSync(other.env.QUBES_LITE_CONFIG ?? "", JSON.stringify({ version: 1, vms: [{ id: 5, name: "shopping" }] }));

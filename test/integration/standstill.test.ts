@@ -39,7 +39,7 @@ it("a broker that stood still longer than an idleTimeout ends no vm in use, and 
 });
 
 it("a vm that stood still is not called idle, and is well when it goes on", async () => {
-	const running = user.start("run-in-vm", ["busy", "sh", "-c", "sleep 2; echo done"]);
+	const running = user.start("run-in-vm", ["busy", "sh", "-c", "sleep 6; echo done"]);
 	await user.until("it runs", async () => (await user.status("busy")).sessions === 1);
 	const starts = user.starts("busy");
 	const pid = user.vmmPid("busy");

@@ -257,6 +257,7 @@ it("sessions go on through daemon-reload, daemon-reexec, and the death of the bu
 	});
 	expect(user.brokerPids()).toEqual([broker]);
 	await place.broker?.systemctl("stop", unit);
+	await user.until("it is told", async () => (await user.stateOf("shopping")) === "stopped");
 	expect((await user.status("shopping")).reason).toContain("stopped by systemd");
 });
 

@@ -1,5 +1,6 @@
 /** Many starts and stops under systemd: the broker, the bus and systemd keep nothing of them. */
 import { readdirSync, readFileSync } from "node:fs";
+import { isDeepStrictEqual } from "node:util";
 import { expect, it } from "vitest";
 import { callBroker } from "../../src/cli/broker-client.ts";
 import { type BrokerRequest, encodeRequest } from "../../src/protocol/broker.ts";
@@ -46,7 +47,9 @@ it("file descriptors, memory, match rules and units stay as they are", async () 
 	const before = await measure();
 	expect(before.flat.rules).toBeGreaterThan(0);
 	for (let round = 0; round < rounds(12, 200); round++) await cycle(round);
-	const after = await measure();
+	let after = await measure();
+	/** What the last round has used goes a little later. */
+	for (let looks = 0; looks < 20 && !isDeepStrictEqual(after.flat, before.flat); looks++) after = await measure();
 	expect(after.flat).toEqual(before.flat);
 	expect(after.rssMiB - before.rssMiB).toBeLessThan(32);
 	expect(await place.leave()).toEqual(nothingLeft);

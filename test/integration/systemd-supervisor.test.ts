@@ -80,6 +80,7 @@ describe.each(managerUids)("a vm as a unit, uid %s", (uid) => {
 			status: 0,
 			stderr: "",
 		});
+		await user.until("it is told", async () => (await user.stateOf("banking")) === "stopped");
 		expect(await user.status("banking")).toMatchObject({
 			state: "stopped",
 			reason: "stopped by systemd (systemctl stop, or the end of the login)",

@@ -60,7 +60,9 @@ describe("the command port refuses", () => {
 
 	it("all that with one line on the guest's console, and with nothing run", async () => {
 		const console = readFileSync(join(user.runtime, "shopping/console.log"), "utf8");
-		expect(console.match(/agent: refused a connection to port 5000 whose ticket is not valid/g)).toHaveLength(1);
+		/** It says so at most once a minute. */
+		const said = console.match(/agent: refused a connection to port 5000 whose ticket is not valid/g);
+		expect([1, 2]).toContain(said?.length);
 		expect((await user.run("shopping", "sh", "-c", `ls ${mark}*`)).stdout).toBe("");
 		await user.until("no lease is left", async () => (await user.leases("shopping")).length === 0);
 	});

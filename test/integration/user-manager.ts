@@ -114,5 +114,14 @@ export class UserManager {
 
 function findChildren(pid: number, name: string): number[] {
 	const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ");
-	return children.filter((child) => readFileSync(`/proc/${child}/comm`, "utf8").trim() === name).map(Number);
+	return children.filter((child) => commOf(child) === name).map(Number);
+}
+
+/** "" of one that has just ended. */
+function commOf(pid: string): string {
+	try {
+		return readFileSync(`/proc/${pid}/comm`, "utf8").trim();
+	} catch {
+		return "";
+	}
 }
