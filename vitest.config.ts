@@ -6,7 +6,7 @@ import { isSoak } from "./test/rounds.ts";
 const patience = isSoak ? 30 : 1;
 
 /** Such tests wait more than they work: on two cores three at once take three quarters of the time of two, and fake guests cost less than real ones. */
-const waitingWorkers = { fake: 4, real: 3 };
+const waitingWorkers = { fake: 6, real: 3 };
 
 const rooms =
 	"test/{admin,config,copy,dbus,desktop,open,host,policy,protocol,statemachines,vmm,vmm-control,wayland,activation,launch,guest,broker,cli,guest-image,session-client,sound,structure,tar,terminal,trees}/**/*.test.ts";
