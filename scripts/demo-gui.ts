@@ -31,19 +31,26 @@ export async function showWindows(demo: Demo, env: NodeJS.ProcessEnv): Promise<v
 		await compositor.start();
 		env.WAYLAND_DISPLAY = compositor.socket;
 		demo.say("A guest image with a browser. The first time this takes minutes; the next time it is there.");
-		await demo.type("qubes-lite image build browser", "it is built, or there", (o) => o.status === 0);
+		if (!(await demo.type("qubes-lite image build browser", "it is built, or there", (o) => o.status === 0))) return;
 
 		demo.say("The browser runs in a vm of its own, which boots for it.");
 		const browser = demo.begin("run-in-vm browser firefox-esr about:support");
+		let status: number | undefined;
+		void browser.then(
+			(outcome) => {
+				status = outcome.status;
+			},
+			() => {},
+		);
+		const hasEnded = (): boolean => status !== undefined;
 		const isThere = (): boolean =>
 			compositor.tree().some(({ appId }) => appId?.startsWith("qubes-lite.browser.") === true);
-		demo.check(
-			"its window is on the host, under its vm's name",
-			await demo.waitFor("the window", isThere, startsWithinS),
-		);
+		await demo.waitFor("the window", () => isThere() || hasEnded(), startsWithinS);
+		demo.check("its window is on the host, under its vm's name", isThere());
 		const hasLoaded = (): boolean => compositor.tree().some(({ name }) => name?.includes(pageTitle) === true);
 		const hasContent = (): boolean => hasLoaded() && compositor.colours().size > fewColours;
-		demo.check("and its page is to be seen", await demo.waitFor("its page", hasContent, startsWithinS));
+		await demo.waitFor("its page", () => hasContent() || hasEnded(), startsWithinS);
+		demo.check("and its page is to be seen", hasContent());
 		for (const { name, appId } of compositor.tree()) process.stdout.write(`  ${name}   (${appId})\n`);
 		const path = resolve(picture);
 		compositor.screenshot(path);
@@ -55,16 +62,9 @@ export async function showWindows(demo: Demo, env: NodeJS.ProcessEnv): Promise<v
 
 		demo.say("The window is closed, and nothing needs the vm any more.");
 		for (const { id } of compositor.tree()) compositor.message(`[con_id=${id}]`, "kill");
-		let status: number | undefined;
-		void browser.then(
-			(outcome) => {
-				status = outcome.status;
-			},
-			() => {},
-		);
-		const hasEnded = await demo.waitFor("its end", () => status !== undefined, endsWithinS);
-		demo.check("the browser has ended well", hasEnded && status === 0);
-		if (!hasEnded) {
+		await demo.waitFor("its end", hasEnded, endsWithinS);
+		demo.check("the browser has ended well", status === 0);
+		if (!hasEnded()) {
 			await demo.type("qubes-lite stop --force browser", "the vm is stopped", (o) => o.status === 0);
 			return;
 		}

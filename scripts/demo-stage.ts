@@ -27,8 +27,8 @@ export class Demo {
 		process.stdout.write(`\n${text}\n`);
 	}
 
-	/** Types `line`, shows what it prints, and holds its outcome against `expected`. */
-	async type(line: string, expected: string, isExpected: (outcome: Outcome) => boolean): Promise<void> {
+	/** Types `line`, shows what it prints, and holds its outcome against `expected`; resolves with whether that is so. */
+	async type(line: string, expected: string, isExpected: (outcome: Outcome) => boolean): Promise<boolean> {
 		process.stdout.write(`${bold(`$ ${line}`)}\n`);
 		const beganAt = performance.now();
 		const outcome = await this.#run(line);
@@ -37,6 +37,7 @@ export class Demo {
 		if (!isGood) this.#failures += 1;
 		const verdict = isGood ? "as it should be" : `NOT as it should be (status ${outcome.status})`;
 		process.stdout.write(`  # ${expected}: ${verdict}, ${seconds} s\n`);
+		return isGood;
 	}
 
 	/** The same command's output, unseen. */
