@@ -4,7 +4,7 @@ import type { QubesLiteError } from "../errors.ts";
 import { GuestGoingDown } from "../guest/guest-link.ts";
 import type { Expect } from "../protocol/control.ts";
 import type { Reason, VmEvent } from "../statemachines/vm-events.ts";
-import { poweredOff } from "../statemachines/vm-reasons.ts";
+import { isPoweredOff } from "../statemachines/vm-reasons.ts";
 import { type Clock, waitFor } from "./clock.ts";
 import type { Instance } from "./instance.ts";
 import { TicketGate, type TicketHolder } from "./ticket-gate.ts";
@@ -50,7 +50,7 @@ export class VmGrants {
 	gone(instance: Instance | undefined): QubesLiteError {
 		const vm = this.#granting.vm();
 		const reason = instance === undefined ? this.#granting.lastReason() : instance.endReason;
-		if (reason === poweredOff) return new GuestGoingDown(vm.name);
+		if (isPoweredOff(reason)) return new GuestGoingDown(vm.name);
 		return instance === undefined ? justStopped(vm) : endedError(vm, reason, "starting");
 	}
 

@@ -74,6 +74,7 @@ export const forNobodyReason = keepReason((_, event) =>
 
 /** By itself, or because an earlier broker had asked for it. */
 export const poweredOff: Reason = { code: "Stopped", sentence: "the guest powered off" };
+export const isPoweredOff = (reason: Reason | null): boolean => reason?.sentence === poweredOff.sentence;
 
 const toEndWords = (event: VmEvent): string =>
 	event.type === "vmm.exited" && event.rebooted === true ? "the guest rebooted" : poweredOff.sentence;
