@@ -122,3 +122,69 @@ it("An offline vm that systemd keeps shows its window.", { timeout: 2 * withinMs
 	await manager.stop();
 	expect((await user.leave([])).processes).toEqual([]);
 });
+
+/** For the guest's Node: a program that opens so many windows by the protocol itself, and says how it ended. */
+const opener = (count: number): string => `
+const socket = require("net").connect("/run/user/1000/wayland-0");
+const message = (object, opcode, ...words) => {
+	const bytes = Buffer.alloc(8 + 4 * words.length);
+	[object, (bytes.length << 16) | opcode, ...words].forEach((word, index) => bytes.writeUInt32LE(word >>> 0, 4 * index));
+	return bytes;
+};
+const bind = (number, name, id) => {
+	const text = Buffer.alloc(4 * Math.ceil((name.length + 1) / 4));
+	text.write(name);
+	const words = [number, name.length + 1];
+	for (let at = 0; at < text.length; at += 4) words.push(text.readUInt32LE(at));
+	return message(2, 0, ...words, 1, id);
+};
+const numbers = {};
+let rest = Buffer.alloc(0);
+socket.on("data", (chunk) => {
+	rest = Buffer.concat([rest, chunk]);
+	while (rest.length >= 8 && rest.length >= rest.readUInt16LE(6)) {
+		const size = rest.readUInt16LE(6);
+		if (rest.readUInt32LE(0) === 2) numbers[rest.toString("latin1", 16, 15 + rest.readUInt32LE(12))] = rest.readUInt32LE(8);
+		if (rest.readUInt32LE(0) === 3) open();
+		rest = rest.subarray(size);
+	}
+});
+const open = () => {
+	socket.write(bind(numbers.wl_compositor, "wl_compositor", 4));
+	socket.write(bind(numbers.xdg_wm_base, "xdg_wm_base", 5));
+	for (let id = 6; id < 6 + 3 * ${count}; id += 3)
+		socket.write(Buffer.concat([message(4, 0, id), message(5, 2, id + 1, id), message(id + 1, 1, id + 2), message(id, 6)]));
+};
+socket.on("error", () => {}).on("close", () => process.exit(7));
+socket.write(Buffer.concat([message(1, 1, 2), message(1, 0, 3)]));
+`;
+
+it("10,000 windows cut the display of their vm, and of no other.", { timeout: 2 * withinMs }, async () => {
+	makeDesktopImage();
+	const common = { memory: 768, bootTimeout: 300, image: windows };
+	const user = new TestUser({
+		vms: [
+			{ ...common, id: 5, name: "shopping" },
+			{ ...common, id: 9, name: "work" },
+		],
+		env: { WAYLAND_DISPLAY: compositor.socket },
+	});
+	const neighbour = user.start("run-in-vm", ["work", "foot", "-o", "colors.background=00ff00", "sleep", "1000"]);
+	await isThere(/^\[work\] /);
+	/** So many are allowed. */
+	const few = user.start("run-in-vm", ["shopping", "/usr/lib/qubes-lite/node", "-e", opener(200)]);
+	await user.until("it runs", async () => (await user.status("shopping")).sessions === 1, withinMs);
+	await new Promise((resolve) => setTimeout(resolve, 5_000));
+	few.kill("SIGTERM");
+	expect((await few.done).status).toBe(143);
+	expect(await user.run("shopping", "/usr/lib/qubes-lite/node", "-e", opener(10_000))).toMatchObject({
+		...{ status: 7, stdout: "" },
+		stderr: expect.stringContaining("the display of shopping was cut: it opened more than 200 windows"),
+	});
+	expect(titles()).toHaveLength(1);
+	await isGreen();
+	expect(await user.run("shopping", "echo", "still there")).toMatchObject({ status: 0, stdout: "still there\n" });
+	neighbour.kill("SIGTERM");
+	await neighbour.done;
+	expect(await user.leave(["shopping", "work"])).toEqual(nothingLeft);
+});
