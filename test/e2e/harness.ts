@@ -15,6 +15,7 @@ import {
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { errnoOf } from "../../src/errors.ts";
 import type { VmStatus } from "../../src/protocol/broker-replies.ts";
 
 const bin = fileURLToPath(new URL("../../bin", import.meta.url));
@@ -231,7 +232,12 @@ export class TestUser {
 export function chownAll(path: string, uid: number): void {
 	lchownSync(path, uid, uid);
 	for (const entry of readdirSync(path, { withFileTypes: true, recursive: true })) {
-		lchownSync(join(entry.parentPath, entry.name), uid, uid);
+		try {
+			lchownSync(join(entry.parentPath, entry.name), uid, uid);
+		} catch (cause) {
+			/** A broker that runs may have removed it meanwhile. */
+			if (errnoOf(cause) !== "ENOENT") throw cause;
+		}
 	}
 }
 
