@@ -43,7 +43,11 @@ describe("requests around the broker's idle exit", () => {
 		await broker.settled();
 		const before = leaves();
 		let slowest = 0;
-		for (const offset of offsets) {
+		const hasLeft = () => leaves() - before > offsets.length / 2;
+		/** On a busy machine not every pause is long enough: then there are more. */
+		const most = 6 * offsets.length;
+		for (let round = 0; round < offsets.length || (round < most && !hasLeft()); round++) {
+			const offset = offsets[round % offsets.length] ?? 0;
 			// The moment is what is tested: the broker counts from its last client's end.
 			await delay(idleMs + offset);
 			const beganAt = performance.now();
@@ -51,8 +55,8 @@ describe("requests around the broker's idle exit", () => {
 			slowest = Math.max(slowest, performance.now() - beganAt);
 		}
 		expect(slowest).toBeLessThan(10_000);
-		/** One comes behind the last round; on a busy machine not every pause before is long enough. */
-		await broker.user.until("it has left in between, too", () => leaves() - before >= 2);
+		/** One comes behind the last round. */
+		await broker.user.until("it has left in between, too", hasLeft);
 	});
 
 	it("run each command exactly once", { timeout: 600_000 }, async () => {

@@ -41,12 +41,16 @@ describe.each(managerUids)("the broker's name, uid %s", (uid) => {
 		const before = leaves();
 		const every = rounds(40, 1);
 		const offsets = numbers(250 / every + 1).map((step) => -50 + every * step);
-		for (const offset of offsets) {
+		const hasLeft = () => leaves() - before > offsets.length / 2;
+		/** On a busy machine not every pause is long enough: then there are more. */
+		const most = 6 * offsets.length;
+		for (let round = 0; round < offsets.length || (round < most && !hasLeft()); round++) {
+			const offset = offsets[round % offsets.length] ?? 0;
 			await delay(idleMs + offset);
 			expect(await list(), `${offset} ms`).toMatchObject(listed);
 		}
-		/** One comes behind the last round; on a busy machine not every pause before is long enough. */
-		await installed.user.until("it has left in between, too", () => leaves() - before >= 2);
+		/** One comes behind the last round. */
+		await installed.user.until("it has left in between, too", hasLeft);
 	});
 
 	it("calls and clients that come at the same instant start one broker", { timeout: 120_000 }, async () => {

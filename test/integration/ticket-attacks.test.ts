@@ -62,7 +62,8 @@ describe("the command port refuses", () => {
 		const console = readFileSync(join(user.runtime, "shopping/console.log"), "utf8");
 		/** It says so at most once a minute. */
 		const said = console.match(/agent: refused a connection to port 5000 whose ticket is not valid/g);
-		expect([1, 2]).toContain(said?.length);
+		expect(said?.length).toBeGreaterThan(0);
+		expect(said?.length).toBeLessThanOrEqual(1 + Math.floor(performance.now() / 60_000));
 		expect((await user.run("shopping", "sh", "-c", `ls ${mark}*`)).stdout).toBe("");
 		await user.until("no lease is left", async () => (await user.leases("shopping")).length === 0);
 	});
