@@ -11,7 +11,7 @@ const bundle = fileURLToPath(new URL("../../dist/broker.cjs", import.meta.url));
 let user: FakeUser;
 
 beforeAll(() => {
-	user = new FakeUser({ vms: [{ id: 5, name: "shopping" }] });
+	user = new FakeUser({ vms: [{ id: 5, name: "shopping" }], env: { QUBES_LITE_BROKER_IDLE_MS: "5000" } });
 });
 
 afterAll(async () => {
@@ -43,6 +43,8 @@ it.each([
 	]);
 	await user.until("it serves", () => existsSync(join(user.runtime, "broker.sock")));
 	expect(await user.sh("qubes-lite ls -q")).toMatchObject({ status: 0, stdout: "shopping\n" });
+	expect(user.brokerPids()).toEqual([running.pid]);
+	await user.endBrokers("SIGTERM");
 	const { status, stderr } = await running.done;
 	expect(status).toBe(0);
 	expect(stderr.match(/"event":"notify.failed"/g)).toHaveLength(1);
