@@ -499,7 +499,17 @@ describe("a slow reader", () => {
 	it("that is stopped does not hold up the end of its vm", async () => {
 		const client = user.start("sh", ["-c", "exec run-in-vm shopping yes >/dev/null"]);
 		await user.until("it runs", async () => (await user.status("shopping")).sessions === 1);
+		/** Bytes that it has read, of proc_pid_io(5). */
+		const readBy = (pid: number) => Number(/^rchar: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, "utf8"))?.[1]);
+		const began = readBy(client.pid);
+		await user.until("its output comes", () => readBy(client.pid) > began + 4 * 1024 * 1024);
 		client.kill("SIGSTOP");
+		const [broker = 0] = user.brokerPids();
+		await user.until("its command is held back", async () => {
+			const before = readBy(broker);
+			await new Promise((resolve) => setTimeout(resolve, 300));
+			return readBy(broker) - before < 64 * 1024;
+		});
 		const stopped = await user.sh("qubes-lite stop shopping");
 		expect(stopped).toMatchObject({ status: 0, stderr: "" });
 		/** The grace for commands that do not end is 20 s. */

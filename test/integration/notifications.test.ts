@@ -263,6 +263,14 @@ it("a configuration without notifications has none, from the moment on in which 
 });
 
 it("without a server nothing is different, and the log says so once", async () => {
+	/** The broker of the first may have left before the second: each says it for itself. */
+	const sayers = (): number[] =>
+		user
+			.log()
+			.split("\n")
+			.filter((line) => line.includes("notifications.absent"))
+			.map((line) => JSON.parse(line).pid);
+	const before = sayers().length;
 	for (const vm of ["g", "h"]) {
 		user.order(vm, { exitAtBoot: { words: "no\n", status: 1 } });
 		const { status, stderr } = await user.run(vm, "true");
@@ -271,14 +279,8 @@ it("without a server nothing is different, and the log says so once", async () =
 			expect.stringMatching(new RegExp(`^run-in-vm: ${vm} did not become ready`)),
 		]);
 	}
-	const [pid = 0] = user.brokerPids();
-	const said = () =>
-		user
-			.log()
-			.split("\n")
-			.filter((line) => line.includes("notifications.absent") && line.includes(`"pid":${pid},`));
-	await user.until("it is said", () => said().length > 0);
-	expect(said()).toHaveLength(1);
+	await user.until("it is said", () => sayers().length > before);
+	expect(sayers()).toEqual([...new Set(sayers())]);
 });
 
 it("a server that never answers costs nobody anything", async () => {
