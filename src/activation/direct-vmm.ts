@@ -8,12 +8,12 @@ import { readRingTail } from "./log-ring.ts";
 import { isAlive, isPidTaken, killBootProcesses, signalProcess } from "./process-identity.ts";
 import { type BootRecord, type ExitRecord, readBootRecord, readExitRecord, readVmmIdentity } from "./shim-records.ts";
 import { shimBounds, shimDirectories } from "./shim-script.ts";
-import type { RunningVmm, VmmExit } from "./supervisor.ts";
+import { outOfMemory, type RunningVmm, type VmmExit } from "./supervisor.ts";
 
 /** Enough for the reason of an end; a longer look at the logs is the reader's own business. */
 const exitLogBytes = 4096;
 
-const neverSeen: ExitRecord = { status: null, lostHelper: null, lostProgram: null };
+const neverSeen: ExitRecord = { status: null, lostHelper: null, lostProgram: null, isOutOfMemory: false };
 
 /** Whether the shim of `record` is there, on this boot of the host. Throws when that can't be found out now. */
 export function isShimAlive(record: BootRecord, hostBootId: string): boolean {
@@ -94,13 +94,14 @@ async function waitForExit(record: BootRecord, hostBootId: string): Promise<VmmE
 		return readExitRecord(directory, "direct") ?? (alive ? undefined : neverSeen);
 	};
 	const isGone = (): boolean => !isPidTaken(record.shim.pid);
-	const { status, lostHelper } = await waitForChange(join(directory, shimDirectories.direct), look, undefined, isGone);
+	const own = join(directory, shimDirectories.direct);
+	const { status, lostHelper, isOutOfMemory } = await waitForChange(own, look, undefined, isGone);
 	await endRemains(record, hostBootId);
 	const log = await readRingTail(directory, vmFiles.log, exitLogBytes).catch(() => Buffer.of());
 	return {
 		...toCodeOrSignal(status),
 		lostHelper: lostHelper === null ? null : (helpers[lostHelper]?.name ?? null),
-		cause: null,
+		cause: isOutOfMemory ? outOfMemory : null,
 		log: log.toString(),
 	};
 }

@@ -6,7 +6,7 @@ import { statusMax, toCodeOrSignal, toSignalName } from "./exit-status.ts";
 import { readRingTail } from "./log-ring.ts";
 import { type ExitRecord, parseExitRecord, readRecord } from "./shim-records.ts";
 import { shimFiles } from "./shim-script.ts";
-import type { EndedVmm, VmmExit } from "./supervisor.ts";
+import { type EndedVmm, outOfMemory, type VmmExit } from "./supervisor.ts";
 import type { ServiceEnd } from "./user-manager.ts";
 
 /** No vm has such a name. */
@@ -47,10 +47,11 @@ export async function removeEnded(ended: string): Promise<void> {
 export async function readEnd(ended: string, end: ServiceEnd): Promise<VmmExit> {
 	const log = (await readRingTail(ended, vmFiles.log, exitLogBytes).catch(() => Buffer.of())).toString();
 	const record = tryRead(() => readRecord(join(ended, shimFiles.exit), parseExitRecord));
+	const result = record?.isOutOfMemory === true ? "oom-kill" : end.result;
 	return {
 		...toStatus(record?.status ?? null, end),
 		lostHelper: record === undefined ? null : toLostHelper(record),
-		cause: causes[end.result] ?? (record === undefined ? notStarted(end) : null),
+		cause: causes[result] ?? (record === undefined ? notStarted(end) : null),
 		log,
 	};
 }
@@ -64,7 +65,7 @@ const notStarted = ({ result, code, signal }: ServiceEnd): string | null =>
 
 /** Results of systemd.service(5) that say more than the status does. */
 const causes: Readonly<Record<string, string>> = {
-	"oom-kill": "used more memory than it may (MemoryMax of its unit, or the host's)",
+	"oom-kill": outOfMemory,
 	timeout: "was killed by systemd, since it did not end in time",
 	resources: "could not be started by systemd for lack of resources",
 	protocol: "could not be started by systemd",

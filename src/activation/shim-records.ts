@@ -30,6 +30,8 @@ export interface ExitRecord {
 	readonly lostHelper: number | null;
 	/** File name of its program; null without a lost helper, and from a shim of an earlier version. */
 	readonly lostProgram: string | null;
+	/** The kernel ended the vmm for lack of memory. */
+	readonly isOutOfMemory: boolean;
 }
 
 /** A kernel takes no longer argv than a quarter of the stack, 2 MiB; ours have a few KiB. */
@@ -90,15 +92,16 @@ export function parseBootRecord(text: string): BootRecord | undefined {
 	}
 }
 
-/** "143 0 PROGRAM": status 143 because helper 0 was lost, which was PROGRAM; "-" stands for null. */
+/** "143 0 PROGRAM": status 143 because helper 0 was lost, which was PROGRAM; "-" stands for null; "137 - oom-kill": for lack of memory. */
 export function parseExitRecord(text: string): ExitRecord | undefined {
-	const match = /^(\d{1,3}|-) (?:-|(\d{1,3})(?: (\S.{0,254}?))?) *\n$/.exec(text);
+	const match = /^(\d{1,3}|-) (?:-( oom-kill)?|(\d{1,3})(?: (\S.{0,254}?))?) *\n$/.exec(text);
 	if (match === null) return undefined;
-	const [, status, lostHelper, lostProgram] = match;
+	const [, status, outOfMemory, lostHelper, lostProgram] = match;
 	return {
 		status: status === "-" ? null : Number(status),
 		lostHelper: lostHelper === undefined ? null : Number(lostHelper),
 		lostProgram: lostProgram ?? null,
+		isOutOfMemory: outOfMemory !== undefined,
 	};
 }
 

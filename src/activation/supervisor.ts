@@ -18,6 +18,9 @@ export interface VmmExit {
 	readonly log: string;
 }
 
+/** A `cause`. */
+export const outOfMemory = "used more memory than it may (MemoryMax of its unit, or the host's)";
+
 /** What a broker needs to know of a vm that runs. */
 export type StartedPlan = Pick<LaunchPlan, "vm" | "base" | "id" | "hypervisor" | "directory" | "vsock" | "control">;
 

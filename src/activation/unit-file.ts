@@ -106,8 +106,8 @@ function renderBody(plan: LaunchPlan, options: UnitOptions): string {
 		// What the broker reads of an end, before the runtime directory goes.
 		`ExecStopPost=-${run("end", directory, `${runtimeDirectory}/.ended/${plan.vm}`)}`,
 		"KillMode=control-group",
-		// Which end of a helper is the vm's, the shim knows.
-		"OOMPolicy=continue",
+		// Which end of a helper is the vm's, the shim knows; where each is, systemd's word for it says more.
+		...(plan.helpers.every(({ isVital }) => isVital) ? [] : ["OOMPolicy=continue"]),
 		`TimeoutStopSec=${stopWithinS + stopMarginS}`,
 		// Its guest has rebooted, which is no failure (vmm/crosvm-end.ts).
 		...(plan.hypervisor === "crosvm" ? ["SuccessExitStatus=32"] : []),

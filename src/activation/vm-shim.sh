@@ -64,6 +64,13 @@ born() { read -r stat <"/proc/$1/stat" && set -- ${stat##*) } && pid=${stat%% *}
 # alive NAME: the process that wrote NAME.pid still runs, as $pid.
 alive() { read -r id start <"$1.pid" && born "$id" && [ "$born" = "$start" ] && [ "$state" != Z ]; } 2>/dev/null
 
+# count_kills: how many processes of our cgroup the kernel has ended for lack of memory (memory.events of cgroups v2), as $kills.
+count_kills() {
+	own= kills=0
+	while IFS=: read -r hierarchy controllers path; do [ "$hierarchy" != 0 ] || own=$path; done </proc/self/cgroup
+	while read -r word number; do [ "$word" != oom_kill ] || kills=$number; done <"/sys/fs/cgroup$own/memory.events"
+} 2>/dev/null
+
 # run NAME COMMAND…: in the background, with 3 as its standard input (of what runs in the background sh makes that /dev/null);
 # it writes NAME.pid before it becomes COMMAND, its end is the line "NAME STATUS PROGRAM" on 6: of a spare helper the end that it does not come
 # back from. Most shells leave INT and QUIT ignored there; nobody sends them.
@@ -106,6 +113,11 @@ end() {
 # Ends as the vmm has ended, for whoever reaps us.
 finish() {
 	for name in $helpers; do end "$name"; done
+	if [ "$status $lost" = "137 -" ]; then
+		before=$kills
+		count_kills
+		[ "$kills" -le "$before" ] || lost_program=oom-kill
+	fi
 	exec 2>/dev/null 4>&- 5>&-
 	tries=0
 	while kill -0 "$console" || kill -0 "$log"; do
@@ -168,6 +180,7 @@ keep() {
 	directory=$1 count=$2
 	shift 2
 	status=- lost=- lost_program= helpers= spare= index=0
+	count_kills
 	reserve exit vmm.pid
 	while [ "$index" -lt "$count" ]; do
 		reserve "$index.pid"

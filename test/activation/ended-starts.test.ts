@@ -23,9 +23,12 @@ describe("an end of a unit", () => {
 		expect(await readEnd(directory, success)).toMatchObject({ lostHelper, cause: null });
 	});
 
-	it("by the kernel for want of memory says so, also where the shim saw a signal", async () => {
-		writeFileSync(join(directory, "exit"), "137 -\n");
-		expect(await readEnd(directory, { result: "oom-kill", code: null, signal: 9 })).toMatchObject({
+	it.each([
+		["where the shim saw a signal", "137 -", "oom-kill"],
+		["where only the shim has seen it, since its unit goes on after such ends", "137 - oom-kill", "signal"],
+	])("by the kernel for want of memory says so, also %s", async (_, record, result) => {
+		writeFileSync(join(directory, "exit"), `${record}\n`);
+		expect(await readEnd(directory, { result, code: null, signal: 9 })).toMatchObject({
 			signal: "SIGKILL",
 			cause: "used more memory than it may (MemoryMax of its unit, or the host's)",
 		});

@@ -82,8 +82,14 @@ describe("the exit file", () => {
 		["- 12 an odd name", null, 12, "an odd name"],
 		["- -", null, null, null],
 	])("'%s' is status %s, lost helper %s, its program %s", (text, status, lostHelper, lostProgram) => {
-		expect(parseExitRecord(`${text}\n`)).toEqual({ status, lostHelper, lostProgram });
-		expect(parseExitRecord(`${text.padEnd(31)}\n`)).toEqual({ status, lostHelper, lostProgram });
+		const record = { status, lostHelper, lostProgram, isOutOfMemory: false };
+		expect(parseExitRecord(`${text}\n`)).toEqual(record);
+		expect(parseExitRecord(`${text.padEnd(31)}\n`)).toEqual(record);
+	});
+
+	it("tells of a kernel that was short of memory", () => {
+		const record = { status: 137, lostHelper: null, lostProgram: null, isOutOfMemory: true };
+		expect(parseExitRecord(`${"137 - oom-kill".padEnd(31)}\n`)).toEqual(record);
 	});
 
 	it.each(["", "0", "0 -", "0  -\n", "0 - program\n", "0 -\n\n", "1000 -\n", "-1 -\n", " 0 -\n"])(
