@@ -1,6 +1,6 @@
 /** What a run and an attachment have in common: from the question to the ticket, and on until the client is gone. The broker carries none of their bytes. */
 import { randomBytes } from "node:crypto";
-import { GuestGoingDown } from "../guest/guest-link.ts";
+import { AgentAway, GuestGoingDown } from "../guest/guest-link.ts";
 import { encodeGranted, encodeNotice, encodeReady } from "../protocol/broker.ts";
 import { sha256Hex } from "../protocol/exec.ts";
 import { ticketBytes, ticketLifeMs } from "../protocol/limits.ts";
@@ -49,27 +49,35 @@ export async function serveSession(client: SessionClient, opening: Opening): Pro
 	const withdraw = (vm: Vm): void => vm.withdraw(request);
 	const race = new ClaimRace({ first: opening.vm, ...(fresh && { fresh }), ask, withdraw, clock, now });
 	const beganAt = now();
-	let stopProgress = reportProgress(client, opening.vm, now, beganAt);
+	let stopProgress = (): void => {};
+	const begun = (): void => {
+		stopProgress();
+		stopProgress = reportProgress(client, race.current, now, beganAt);
+	};
+	begun();
 	try {
-		const begun = (): void => {
-			stopProgress();
-			stopProgress = reportProgress(client, race.current, now, beganAt);
-		};
 		await bounded(client, opening, race.run(begun), () => race.current);
 		if (client.gone.aborted) return;
 		stopProgress();
 		const vm = race.current;
+		const grantedAt = now();
 		await grant(client, vm, opening).catch(async (cause: unknown) => {
-			if (!(cause instanceof GuestGoingDown) || !opening.mayBoot) throw cause;
+			const isGoingDown = cause instanceof GuestGoingDown;
+			if (!(isGoingDown || cause instanceof AgentAway) || !opening.mayBoot) throw cause;
+			const isInstance = vm.config.instanceOf !== undefined;
 			/** What has ended for good is known to nobody any more, and an instance's TAP may be another one's. */
-			if (vm.isForgotten || (vm.config.instanceOf !== undefined && !vm.isUp))
+			if (isGoingDown && (vm.isForgotten || (isInstance && !vm.isUp)))
 				throw endedError(vm.config, poweredOff, "starting");
-			/** A broker before us may have asked for it, and we learn of it here: the request waits, and boots it anew. */
+			/** An instance ends when nobody waits for it, be it for a moment. */
+			if (!isGoingDown && isInstance) throw cause;
+			/** A broker before us may have asked it to power off, and we learn of it here: the request waits, for the next hello or the next boot. */
 			withdraw(vm);
 			const { state } = vm.snapshot();
 			/** Once is enough: a second stop would refuse those who wait for the next boot already. */
-			if (state === "ready" || state === "idle") vm.stop(false, now());
+			if (isGoingDown && (state === "ready" || state === "idle")) vm.goesDown(grantedAt);
+			begun();
 			await bounded(client, opening, ask(vm), () => vm);
+			stopProgress();
 			if (!client.gone.aborted) await grant(client, vm, opening);
 		});
 	} finally {

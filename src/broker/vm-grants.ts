@@ -4,7 +4,7 @@ import type { QubesLiteError } from "../errors.ts";
 import { GuestGoingDown } from "../guest/guest-link.ts";
 import type { Expect } from "../protocol/control.ts";
 import type { Reason, VmEvent } from "../statemachines/vm-events.ts";
-import { isPoweredOff } from "../statemachines/vm-reasons.ts";
+import { isGuestsOwnEnd } from "../statemachines/vm-reasons.ts";
 import { type Clock, waitFor } from "./clock.ts";
 import type { Instance } from "./instance.ts";
 import { TicketGate, type TicketHolder } from "./ticket-gate.ts";
@@ -30,7 +30,7 @@ export class VmGrants {
 		this.#tickets = new TicketGate(granting);
 	}
 
-	/** Resolves with the session's number once the agent holds the ticket; rejects with GuestGoingDown, or with why there is none. */
+	/** Resolves with the session's number once the agent holds the ticket; rejects with GuestGoingDown, AgentAway, or with why there is none. */
 	async grant(request: number, label: string, ticket: Omit<Expect, "session">): Promise<number> {
 		const instance = this.#granting.current();
 		return this.#tickets.pass(request, async () => {
@@ -50,7 +50,7 @@ export class VmGrants {
 	gone(instance: Instance | undefined): QubesLiteError {
 		const vm = this.#granting.vm();
 		const reason = instance === undefined ? this.#granting.lastReason() : instance.endReason;
-		if (isPoweredOff(reason)) return new GuestGoingDown(vm.name);
+		if (isGuestsOwnEnd(reason)) return new GuestGoingDown(vm.name);
 		return instance === undefined ? justStopped(vm) : endedError(vm, reason, "starting");
 	}
 

@@ -254,7 +254,7 @@ export class Vm {
 
 	/**
 	 * Announces a ticket to the agent; resolves with the session's number once the agent holds it. Rejects with GuestGoingDown
-	 * where the guest powers off by itself: nothing has been run, and the next boot can serve.
+	 * where the guest powers off by itself, and with AgentAway: nothing has been run, and the next boot, or hello, can serve.
 	 */
 	grant(request: number, label: string, ticket: Omit<Expect, "session">): Promise<number> {
 		return this.#grants.grant(request, label, ticket);
@@ -268,6 +268,11 @@ export class Vm {
 	stop(force: boolean, askedAt: number): void {
 		this.#requests.stopped(askedAt);
 		this.#actor.send({ type: "stop.requested", force, askedAt });
+	}
+
+	/** Its guest powers off by itself, as somebody had to hear who asked it at `askedAt`. Nobody wanted that: who waits goes on waiting, and what boots since then stays. */
+	goesDown(askedAt: number): void {
+		this.#actor.send({ type: "stop.requested", force: false, askedAt });
 	}
 
 	async #awaitDependencies({ boot, dependsOn }: VmContext): Promise<void> {

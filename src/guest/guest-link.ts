@@ -56,6 +56,13 @@ export class GuestGoingDown extends QubesLiteError {
 	}
 }
 
+/** It is not there, and nobody has been promised anything: it comes back, or its vm ends. */
+export class AgentAway extends QubesLiteError {
+	constructor(vm: string, what: string) {
+		super("Unresponsive", `the agent in ${vm} ${what}`, { remedy: `qubes-lite status ${vm}` });
+	}
+}
+
 export class GuestLink {
 	readonly #options: GuestLinkOptions;
 	readonly #door: GuestDoor;
@@ -99,14 +106,14 @@ export class GuestLink {
 		}, knockAfterMs);
 	}
 
-	/** Resolves when the agent holds the ticket; rejects with Unresponsive, Limit or GuestGoingDown. */
+	/** Resolves when the agent holds the ticket; rejects with AgentAway, Unresponsive, Limit or GuestGoingDown. */
 	async expect(expect: Expect): Promise<void> {
 		const agent = this.#agent;
-		if (agent === undefined) throw this.#unresponsive("is not connected");
+		if (agent === undefined) throw new AgentAway(this.#options.vm, "is not connected");
 		let timer: NodeJS.Timeout | undefined;
 		try {
 			await new Promise<void>((resolve, reject) => {
-				timer = setTimeout(() => reject(this.#unresponsive("does not answer")), expectWithinMs);
+				timer = setTimeout(() => reject(this.#unresponsive()), expectWithinMs);
 				this.#expected.set(expect.session, { resolve, reject });
 				agent.write(encodeExpect(expect));
 			});
@@ -119,7 +126,7 @@ export class GuestLink {
 	/** The sessions as the agent sees them; rejects with Unresponsive. */
 	async list(): Promise<SessionFacts[]> {
 		const sessions = await this.#listing.ask();
-		if (sessions === null) throw this.#unresponsive("does not answer");
+		if (sessions === null) throw this.#unresponsive();
 		return sessions;
 	}
 
@@ -215,7 +222,7 @@ export class GuestLink {
 	#left(): void {
 		this.#agent = undefined;
 		this.#listing.disconnected();
-		for (const waiting of this.#expected.values()) waiting.reject(this.#unresponsive("went away"));
+		for (const waiting of this.#expected.values()) waiting.reject(new AgentAway(this.#options.vm, "went away"));
 		this.#events.next({ type: "disconnected" });
 	}
 
@@ -225,8 +232,8 @@ export class GuestLink {
 		});
 	}
 
-	#unresponsive(what: string): QubesLiteError {
-		return new QubesLiteError("Unresponsive", `the agent in ${this.#options.vm} ${what}`, {
+	#unresponsive(): QubesLiteError {
+		return new QubesLiteError("Unresponsive", `the agent in ${this.#options.vm} does not answer`, {
 			remedy: `qubes-lite status ${this.#options.vm}`,
 		});
 	}

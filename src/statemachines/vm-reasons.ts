@@ -74,18 +74,21 @@ export const forNobodyReason = keepReason((_, event) =>
 
 /** By itself, or because an earlier broker had asked for it. */
 export const poweredOff: Reason = { code: "Stopped", sentence: "the guest powered off" };
-export const isPoweredOff = (reason: Reason | null): boolean => reason?.sentence === poweredOff.sentence;
+/** Some vmms end with a reboot of their guest, and say so. */
+const rebooted: Reason = { code: "Stopped", sentence: "the guest rebooted" };
+export const isGuestsOwnEnd = (reason: Reason | null): boolean =>
+	reason?.sentence === poweredOff.sentence || reason?.sentence === rebooted.sentence;
 
-const toEndWords = (event: VmEvent): string =>
-	event.type === "vmm.exited" && event.rebooted === true ? "the guest rebooted" : poweredOff.sentence;
+const toOwnEnd = (event: VmEvent): Reason =>
+	event.type === "vmm.exited" && event.rebooted === true ? rebooted : poweredOff;
 
-export const poweredOffReason = keepReason((_, event) => ({ code: "Stopped", sentence: toEndWords(event) }));
+export const poweredOffReason = keepReason((_, event) => toOwnEnd(event));
 
 export const bootPowerOffReason = keepReason(
 	(context, event) =>
 		context.firstFault ?? {
 			code: "BootFailed",
-			sentence: `${toEndWords(event)} while booting; reached ${phaseWords[context.phase]}`,
+			sentence: `${toOwnEnd(event).sentence} while booting; reached ${phaseWords[context.phase]}`,
 		},
 );
 

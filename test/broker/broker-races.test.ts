@@ -212,17 +212,54 @@ test("a broker that leaves boots nothing beside a kept instance that says nothin
 	expect(world.vmms.length).toBe(before);
 });
 
+const isTicket = (name: string): boolean => name.startsWith("ticket ");
+
+/** Of all that is about to happen, what is no ticket on its way to an agent. */
+async function endAllButTickets(turns: NamedTurns): Promise<void> {
+	await drained();
+	for (let name = turns.names.find((one) => !isTicket(one)); name !== undefined; await drained()) {
+		await turns.next(name);
+		name = turns.names.find((one) => !isTicket(one));
+	}
+}
+
+test("a run whose agent goes away before it has its ticket is served when that is back", async () => {
+	const { world, turns } = await open(shopping);
+	const client = world.ask({ vm: "shopping" });
+	await endAllButTickets(turns);
+	expect(turns.names.filter(isTicket)).toHaveLength(1);
+	liveVmm(world, "shopping")?.guest.cut();
+	await world.pass(3_000, () => world.endAll());
+	expect([client.outcome, client.isGranted]).toEqual(["waits", true]);
+	expect(world.vmms).toHaveLength(1);
+	await world.settle();
+	world.rules.checkSettled();
+});
+
+test("a run that waits for what its vm needs goes on to the next boot when the guest powers off by itself", async () => {
+	const { world, turns } = await open(web, net);
+	world.start("web");
+	await world.endAll();
+	const first = world.ask({ vm: "web" });
+	await drained();
+	liveVmm(world, "net")?.crash(1);
+	await turns.next("the end of net is seen");
+	const second = world.ask({ vm: "web" });
+	const guest = liveVmm(world, "web")?.guest;
+	if (guest !== undefined) guest.isGoingDown = true;
+	await drained();
+	await turns.next(turns.names.find(isTicket));
+	await world.pass(20_000, () => world.endAll());
+	for (const client of [first, second]) expect([client.outcome, client.isGranted]).toEqual(["waits", true]);
+	expect(world.vmms.filter(({ vm }) => vm === "web")).toHaveLength(2);
+	await world.settle();
+	world.rules.checkSettled();
+});
+
 test("an instance that powers off before it has its ticket is not booted again by its run", async () => {
 	const { world, turns } = await open(disp);
 	const client = world.ask({ vm: "disp", disposable: true });
-	const isTicket = (name: string): boolean => name.startsWith("ticket ");
-	const endOthers = async (): Promise<void> => {
-		await drained();
-		for (let name = turns.names.find((one) => !isTicket(one)); name !== undefined; await drained()) {
-			await turns.next(name);
-			name = turns.names.find((one) => !isTicket(one));
-		}
-	};
+	const endOthers = () => endAllButTickets(turns);
 	await endOthers();
 	expect(turns.names.filter(isTicket)).toHaveLength(1);
 	liveVmm(world, client.ready?.vm ?? "")?.powerOff();

@@ -2,7 +2,7 @@
 import { Subject } from "rxjs";
 import type { InstanceAdapters } from "../../src/broker/instance-adapters.ts";
 import { QubesLiteError } from "../../src/errors.ts";
-import { type GuestEvent, GuestGoingDown, type GuestLinkOptions } from "../../src/guest/guest-link.ts";
+import { AgentAway, type GuestEvent, GuestGoingDown, type GuestLinkOptions } from "../../src/guest/guest-link.ts";
 import type { Expect, SessionFacts } from "../../src/protocol/control.ts";
 import { ourVersions } from "../../src/protocol/version.ts";
 import type { FakeGuest } from "./fake-guest.ts";
@@ -67,13 +67,13 @@ export class FakeLink implements ReturnType<InstanceAdapters["guestLink"]> {
 	left(guest: FakeGuest): void {
 		if (this.#guest !== guest) return;
 		this.#guest = undefined;
-		for (const refuse of this.#expected) refuse(this.#unresponsive());
+		for (const refuse of this.#expected) refuse(this.#away());
 		this.#say({ type: "disconnected" });
 	}
 
 	expect(expect: Expect): Promise<void> {
 		const guest = this.#guest;
-		if (guest === undefined) return Promise.reject(this.#unresponsive());
+		if (guest === undefined) return Promise.reject(this.#away());
 		const { promise, resolve, reject } = Promise.withResolvers<void>();
 		this.#expected.add(reject);
 		const timer = this.#places.clock.setTimeout(() => reject(this.#unresponsive()), expectWithinMs);
@@ -137,7 +137,11 @@ export class FakeLink implements ReturnType<InstanceAdapters["guestLink"]> {
 		if (!this.#life.isOver) this.#events.next(event);
 	}
 
+	#away(): QubesLiteError {
+		return new AgentAway(this.#options.vm, "is not there");
+	}
+
 	#unresponsive(): QubesLiteError {
-		return new QubesLiteError("Unresponsive", `the agent in ${this.#options.vm} is not there`);
+		return new QubesLiteError("Unresponsive", `the agent in ${this.#options.vm} does not answer`);
 	}
 }

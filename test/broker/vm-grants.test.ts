@@ -16,6 +16,7 @@ const goneBy = (sentence: string) => {
 
 test("A request whose guest powers off before anything has run goes on to the next boot, and one whose vm was stopped does not.", () => {
 	expect(goneBy("the guest powered off")).toBeInstanceOf(GuestGoingDown);
+	expect(goneBy("the guest rebooted"), "which ends some vmms").toBeInstanceOf(GuestGoingDown);
 	const stopped = goneBy("stopped by request");
 	expect(stopped).not.toBeInstanceOf(GuestGoingDown);
 	expect(stopped.message).toBe("shopping ended before the command could run: stopped by request");
