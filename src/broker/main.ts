@@ -266,5 +266,6 @@ main().catch((cause: unknown) => {
 	const error = QubesLiteError.from(cause);
 	announce(error.toFacts());
 	process.stderr.write(`qubes-lite: ${error.message}\n${error.remedy === undefined ? "" : `  ${error.remedy}\n`}`);
-	process.exitCode = 1;
+	/** What it has opened until then, as the user bus, would keep it alive, and with it the lock that the next one waits for. */
+	process.exit(1);
 });

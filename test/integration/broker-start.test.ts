@@ -61,6 +61,17 @@ it("leaves a socket alone that somebody serves already", async () => {
 	await new Promise((resolve) => server.close(resolve));
 });
 
+it("ends where it can't make its socket, whatever it has opened before, and the next one serves", async () => {
+	expect((await user.run("shopping", "true")).status).toBe(0);
+	await user.endBrokers();
+	const path = join(user.runtime, "broker.sock");
+	await user.sh(`rm -f '${path}'; mkdir '${path}'`);
+	expect(await start("")).toMatchObject({ status: 1, stderr: expect.stringContaining(path) });
+	await user.sh(`rmdir '${path}'`);
+	expect(await user.run("shopping", "echo", "same vm")).toMatchObject({ status: 0, stdout: "same vm\n" });
+	expect(user.starts("shopping")).toBe(1);
+});
+
 it("leaves when its socket is removed, and the next client starts another", async () => {
 	expect((await user.run("shopping", "true")).status).toBe(0);
 	const [first] = user.brokerPids();
