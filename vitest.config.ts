@@ -9,7 +9,7 @@ const patience = isSoak ? 30 : 1;
 const waitingWorkers = { fake: 6, real: 3 };
 
 const rooms =
-	"test/{admin,config,copy,dbus,desktop,open,host,policy,protocol,statemachines,vmm,vmm-control,wayland,activation,launch,guest,broker,cli,guest-image,session-client,sound,structure,tar,terminal,trees}/**/*.test.ts";
+	"test/{admin,config,copy,dbus,desktop,display,open,host,policy,protocol,statemachines,vmm,vmm-control,wayland,activation,launch,guest,broker,cli,guest-image,session-client,sound,structure,tar,terminal,trees}/**/*.test.ts";
 
 /** Guests that take minutes to make: `npm run soak` has them. */
 export const soakTests = "test/soak/**/*.test.ts";

@@ -20,11 +20,15 @@ export type DisplayEvent =
 	| ({ readonly type: "notice" } & DisplayNotice)
 	| ({ readonly type: "moved" } & ClipMove);
 
-/** A helper that has cut us off, as it does with who does not read, is asked again: the windows that it keeps are still there. */
+/**
+ * A helper that has cut us off, as it does with who does not read, is asked again: the windows that it keeps are still there. So is one that does not
+ * listen yet, or that its shim starts again; each time after twice as long, for 25 s in all.
+ */
 const againAfterMs = 200;
+const missesMax = 7;
 
-/** From then on one that does not answer is gone, and so is not its vm: of a vm that ends, nobody asks so late. */
-const goneAfterMs = 5_000;
+/** After 6 s one that was there is gone, and so is not its vm: of a vm that ends, nobody asks so late. */
+const missesOfGone = 6;
 
 type Windows = Pick<DisplayState, "windows" | "cut">;
 
@@ -36,8 +40,10 @@ export class DisplayLink {
 	readonly #tell: (event: DisplayEvent) => void;
 	#socket: Socket | undefined;
 	#again: NodeJS.Timeout | undefined;
-	/** Since when one that was there does not answer. */
-	#lostAt: number | undefined;
+	/** So often it was not there, or said what nobody understands, since it last told its state. */
+	#misses = 0;
+	/** The compositor that it was told. */
+	#told: string | null = null;
 	/** Who told the state. */
 	#helper: number | undefined;
 	#state = nothing;
@@ -58,12 +64,16 @@ export class DisplayLink {
 	open(): void {
 		if (this.#socket !== undefined) return;
 		clearTimeout(this.#again);
+		this.#misses = 0;
+		this.#connect();
+	}
+
+	#connect(): void {
 		const socket = connect(join(this.#directory, vmFiles.display));
 		this.#socket = socket;
 		let wasThere = false;
 		socket.once("connect", () => {
 			wasThere = true;
-			this.#lostAt = undefined;
 		});
 		const decoder = new FrameDecoder(fromDisplayLimits);
 		socket.on("error", () => {});
@@ -80,18 +90,23 @@ export class DisplayLink {
 		});
 		socket.once("close", () => {
 			this.#socket = undefined;
-			if (wasThere) this.#lostAt = performance.now();
-			else if (this.#state.windows.length > 0) this.#changed({ ...this.#state, windows: [] });
-			if (this.#lostAt === undefined) return;
-			if (performance.now() - this.#lostAt < goneAfterMs) this.#again = setTimeout(() => this.open(), againAfterMs);
-			else this.#gone();
+			if (!wasThere && this.#state.windows.length > 0) this.#changed({ ...this.#state, windows: [] });
+			const afterMs = againAfterMs * 2 ** this.#misses;
+			this.#misses += 1;
+			if (this.#misses === missesOfGone && this.#helper !== undefined) this.#gone();
+			if (this.#misses <= missesMax) this.#again = setTimeout(() => this.#connect(), afterMs);
 		});
-		socket.write(encodeWatch({ wayland: this.#wayland() }));
+		this.#watch(socket);
 	}
 
 	/** The compositor may be another one now. */
 	tellSession(): void {
-		this.#socket?.write(encodeWatch({ wayland: this.#wayland() }));
+		if (this.#socket !== undefined && this.#wayland() !== this.#told) this.#watch(this.#socket);
+	}
+
+	#watch(socket: Socket): void {
+		this.#told = this.#wayland();
+		socket.write(encodeWatch({ wayland: this.#told }));
 	}
 
 	#heard({ helper, windows, cut }: DisplayState): void {
@@ -101,11 +116,11 @@ export class DisplayLink {
 			this.#tell({ type: "notice", message, remedy: null });
 		}
 		this.#helper = helper;
+		this.#misses = 0;
 		this.#changed({ windows, cut });
 	}
 
 	#gone(): void {
-		this.#lostAt = undefined;
 		this.#helper = undefined;
 		this.#changed({ windows: [], cut: this.#ended });
 		const remedy = `qubes-lite restart ${basename(this.#directory)}   # gives it another one`;

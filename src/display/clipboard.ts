@@ -11,14 +11,17 @@ const textTypes = ["text/plain;charset=utf-8", "UTF8_STRING", "text/plain"];
 const readWithinMs = 20_000;
 const pngType = "image/png";
 
-export function toClipboard(vm: string, clipboard: VmClipboard): Clipboard {
+export function toClipboard(vm: string, clipboard: VmClipboard, withinMs = readWithinMs): Clipboard {
 	return {
 		async read() {
 			const types = clipboard.types();
 			const text = textTypes.find((type) => types.includes(type));
 			const type = text ?? types.find((one) => one === pngType);
 			if (type === undefined) throw nothing(vm, types);
-			const bytes = await clipboard.read(type, clipboardMaxBytes, AbortSignal.timeout(readWithinMs));
+			const late = AbortSignal.timeout(withinMs);
+			const bytes = await clipboard.read(type, clipboardMaxBytes, late).catch((cause: unknown) => {
+				throw late.aborted ? givesNothing(vm, cause) : cause;
+			});
 			return { kind: text === undefined ? "png" : "text", bytes };
 		},
 		write(kind: ClipKind, bytes: Buffer) {
@@ -26,6 +29,12 @@ export function toClipboard(vm: string, clipboard: VmClipboard): Clipboard {
 		},
 	};
 }
+
+const givesNothing = (vm: string, cause: unknown): QubesLiteError =>
+	new QubesLiteError("Unresponsive", `the program in ${vm} that has copied something does not give it`, {
+		remedy: "copy it there once more",
+		cause,
+	});
 
 const nothing = (vm: string, types: readonly string[]): QubesLiteError =>
 	types.length === 0

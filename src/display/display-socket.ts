@@ -100,8 +100,8 @@ export class DisplaySocket {
 
 	#watch(socket: Socket, wayland: string | null): void {
 		this.#options.told(wayland);
+		if (!this.#watchers.has(socket)) socket.once("close", () => this.#watchers.delete(socket));
 		this.#watchers.add(socket);
-		socket.once("close", () => this.#watchers.delete(socket));
 		socket.write(encodeState(this.#options.state()));
 	}
 

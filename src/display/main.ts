@@ -70,9 +70,10 @@ const windows = new WindowsDoor({
 	}),
 	tell: (notice) => notices.tell(notice),
 	cut: (why) => {
-		cut ??= `the display of ${vm} was cut: ${why}`;
+		if (cut !== null) return;
+		cut = `the display of ${vm} was cut: ${why}`;
 		socket.changed();
-		notices.tell({ message: cut, remedy: `qubes-lite restart ${vm}   # gives it another one` });
+		notices.tell({ message: cut, remedy: `qubes-lite restart ${vm}   # gives it another one` }, true);
 	},
 });
 /** A guest comes again as often as it likes. */

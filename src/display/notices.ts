@@ -17,9 +17,10 @@ export class Notices {
 		this.#now = now;
 	}
 
-	tell(notice: DisplayNotice): void {
+	/** `isLast`: of the end of all, which comes once, whatever was said before it. */
+	tell(notice: DisplayNotice, isLast = false): void {
 		const now = this.#now();
-		if (now - this.#lastAt < (notice.message === this.#last ? sameAfterMs : otherAfterMs)) return;
+		if (!isLast && now - this.#lastAt < (notice.message === this.#last ? sameAfterMs : otherAfterMs)) return;
 		this.#last = notice.message;
 		this.#lastAt = now;
 		this.#say(notice);

@@ -1,4 +1,5 @@
 /** Sockets and descriptors that Node has no call for: made by libc, and passed on to another process (unix(7), SCM_RIGHTS). */
+import { closeSync } from "node:fs";
 import { address, errno, libc } from "../guest/agent/libc.ts";
 
 /** <bits/socket.h>, <sys/un.h>. */
@@ -33,23 +34,29 @@ function check(what: string, result: number): number {
 const toAddress = (path: string): Buffer =>
 	Buffer.concat([Buffer.from([AF_UNIX, 0]), Buffer.from(path), Buffer.alloc(1)]);
 
-const socket = (): number => check("socket", c().socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+/** A socket that `use` has taken to the path, or none. */
+function socketAt(path: string, use: (fd: number, at: Buffer) => void): number {
+	const fd = check("socket", c().socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+	try {
+		use(fd, toAddress(path));
+		return fd;
+	} catch (cause) {
+		closeSync(fd);
+		throw cause;
+	}
+}
 
 /** A descriptor that listens at `path`, where nothing may be. The caller closes it. Throws. */
 export function listenAt(path: string): number {
-	const fd = socket();
-	const at = toAddress(path);
-	check("bind", c().bind(fd, at, at.length));
-	check("listen", c().listen(fd, 128));
-	return fd;
+	return socketAt(path, (fd, at) => {
+		check("bind", c().bind(fd, at, at.length));
+		check("listen", c().listen(fd, 128));
+	});
 }
 
 /** A connection to who listens at `path`, on this host: at once, or not. The caller closes it. Throws. */
 export function connectTo(path: string): number {
-	const fd = socket();
-	const at = toAddress(path);
-	check("connect", c().connect(fd, at, at.length));
-	return fd;
+	return socketAt(path, (fd, at) => check("connect", c().connect(fd, at, at.length)));
 }
 
 export function makePipe(): { readonly reading: number; readonly writing: number } {

@@ -76,8 +76,11 @@ export class WindowsDoor {
 			client = await this.#start();
 			this.#clients.add(client);
 			const host = await client.connect();
-			this.#join(guest, host, first);
-			await Promise.race([closed(guest), closed(host), client.ended]);
+			/** Another of its programs may have broken a rule meanwhile. */
+			if (!this.#isCut) {
+				this.#join(guest, host, first);
+				await Promise.race([closed(guest), closed(host), client.ended]);
+			}
 			host.destroySoon();
 		} catch (cause) {
 			if (!this.#isClosed) this.#refuse(QubesLiteError.from(cause));

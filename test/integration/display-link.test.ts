@@ -58,6 +58,62 @@ test.each([
 	expect(link.state.windows).toEqual([foot]);
 });
 
+test("finds a display that listens only later", async () => {
+	link.close();
+	display.close();
+	link = new DisplayLink(
+		directory,
+		() => null,
+		(event) => events.push(event),
+	);
+	link.open();
+	await new Promise((resolve) => setTimeout(resolve, 300));
+	display = createServer((socket) => connections.push(socket.resume()));
+	await once(display.listen(join(directory, "display.sock")), "listening");
+	await until("it is connected", () => connections.length === 2);
+	expect(events).toHaveLength(1);
+});
+
+test("says of a display that nobody understands any more that it is cut, and takes back what it has said of one that comes late", async () => {
+	const garbage = encodeFrame(displayFrame.state, Buffer.from("?"));
+	display.on("connection", (socket: Socket) => socket.write(garbage));
+	connections[0]?.write(garbage);
+	await until("it says so", () => events.length > 1, 20_000);
+	expect(events.slice(1)).toEqual([
+		{ type: "state", windows: [], cut: expect.stringContaining("its helper vm-display has ended") },
+		{ type: "notice", message: expect.stringContaining("was cut"), remedy: expect.stringContaining("restart") },
+	]);
+	expect(connections).toHaveLength(6);
+	display.removeAllListeners("connection").on("connection", (socket: Socket) => {
+		connections.push(socket.resume());
+		socket.write(encodeState({ helper: 72, windows: [foot], cut: null }));
+	});
+	await until("it knows the late one's window", () => events.length === 4, 20_000);
+	expect(link.state).toEqual({ windows: [foot], cut: null });
+});
+
+test("tells a display of the compositor only where that is another one", async () => {
+	let wayland = "wayland-0";
+	const heard: Buffer[] = [];
+	const other = new DisplayLink(
+		directory,
+		() => wayland,
+		() => {},
+	);
+	display.on("connection", (socket: Socket) => socket.on("data", (chunk: Buffer) => heard.push(chunk)));
+	other.open();
+	const said = () => Buffer.concat(heard).toString("latin1").match(/wayland-\d/g);
+	await until("it is told", () => said()?.length === 1);
+	for (let time = 0; time < 5; time++) other.tellSession();
+	wayland = "wayland-1";
+	other.tellSession();
+	other.tellSession();
+	await until("it is told of the other one", () => said()?.includes("wayland-1") === true);
+	await new Promise((resolve) => setTimeout(resolve, 50));
+	expect(said()).toEqual(["wayland-0", "wayland-1"]);
+	other.close();
+});
+
 test("says that the windows are lost when another display is in its place, and knows that one's", async () => {
 	connections[0]?.destroy();
 	await until("it is connected again", () => connections.length === 2);
