@@ -15,19 +15,20 @@ export async function checkRoom(directory: string, bytes: number): Promise<void>
 
 /** What a full or forbidden disk says, as a sentence about the directory; any other error unchanged. */
 export function explainStorageError(error: unknown, directory: string): unknown {
-	const needed = `${Math.ceil(neededBy(error) / 1e6)} MB`;
 	switch (errnoOf(error)) {
 		case "ENOSPC":
-		case "EDQUOT":
+		case "EDQUOT": {
+			const needed = `${Math.ceil(neededBy(error) / 1e6)} MB`;
 			return new QubesLiteError("Limit", `There is no room left in ${directory}: building an image needs ${needed}.`, {
 				remedy: "Make room there, or set XDG_CACHE_HOME to a directory on a larger disk.",
 				cause: error,
 			});
+		}
 		case "EACCES":
 		case "EPERM":
 		case "EROFS":
 		case "ENOTDIR":
-			return new QubesLiteError("Denied", `${directory} can't be written: building an image needs ${needed} there.`, {
+			return new QubesLiteError("Denied", `${directory} can't be written, where guest images are kept.`, {
 				remedy: "Make it yours, or set XDG_CACHE_HOME to a directory that is.",
 				cause: error,
 			});

@@ -32,7 +32,7 @@ assemble  makes an image's directory of a kernel, its lib/modules/RELEASE, and a
         a static busybox is for the initramfs; --qcow: the root becomes one
 `;
 
-const signalNumbers = { SIGINT: 2, SIGTERM: 15 } as const;
+const signalNumbers = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 
 /** XDG Base Directory: a relative path in the variable is to be ignored. */
 function cacheDirectoryOf(environment: NodeJS.ProcessEnv): string {
@@ -52,8 +52,13 @@ async function build(
 		isLive: stderr.isTTY === true && env.TERM !== "dumb" && !env.NO_COLOR,
 		now: () => performance.now(),
 	});
+	await inCache(cacheDirectory, () => buildImages({ cacheDirectory, force, progress, signal }, vms));
+}
+
+/** Rejects with a sentence where the directory's disk is full, or forbidden. */
+async function inCache(cacheDirectory: string, work: () => Promise<void>): Promise<void> {
 	try {
-		await buildImages({ cacheDirectory, force, progress, signal }, vms);
+		await work();
 	} catch (error) {
 		throw explainStorageError(error, cacheDirectory);
 	}
@@ -62,8 +67,10 @@ async function build(
 /** While nobody else builds or removes images. */
 async function alone(cacheDirectory: string, signal: AbortSignal, work: () => Promise<void>): Promise<void> {
 	const say = (line: string): void => void process.stderr.write(`qubes-lite image: ${line}\n`);
-	await using _lock = await lockImages(cacheDirectory, { signal, say });
-	await work();
+	await inCache(cacheDirectory, async () => {
+		await using _lock = await lockImages(cacheDirectory, { signal, say });
+		await work();
+	});
 }
 
 async function printPath(cacheDirectory: string): Promise<void> {
@@ -158,7 +165,7 @@ async function run(args: readonly string[], signal: AbortSignal): Promise<number
 async function main(): Promise<number> {
 	const interruption = new AbortController();
 	let received: keyof typeof signalNumbers | undefined;
-	for (const name of ["SIGINT", "SIGTERM"] as const) {
+	for (const name of Object.keys(signalNumbers) as (keyof typeof signalNumbers)[]) {
 		process.once(name, () => {
 			received ??= name;
 			interruption.abort();

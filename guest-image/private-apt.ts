@@ -28,7 +28,9 @@ const sourcesFileMaxBytes = 1024 * 1024;
 const updateTimeoutMs = 180_000;
 /** Of waiting for another build that is at it. */
 const lockTimeoutMs = 180_000;
-const downloadTimeoutMs = 600_000;
+/** A mirror that falls silent apt gives up itself: this is for one that goes on and on, at less than 50 kB/s. */
+const toDownloadTimeoutMs = (packages: readonly DebianPackage[]): number =>
+	600_000 + Math.ceil(packages.reduce((bytes, { size }) => bytes + size, 0) / 50);
 
 /** So many names for one that is mistyped. */
 const similarMax = 3;
@@ -175,7 +177,7 @@ export async function createPrivateApt(
 				`Dir::Cache::archives=${into}/`,
 			];
 			await run("apt-get", [...words, "-o", "APT::Status-Fd=1", "install", ...which], {
-				timeoutMs: downloadTimeoutMs,
+				timeoutMs: toDownloadTimeoutMs(wanted),
 				onOutput: tellPercent(onPercent),
 			});
 		},
@@ -192,7 +194,7 @@ export async function createPrivateApt(
 		async download(wanted, into, onPercent) {
 			const which = `${wanted.name}=${wanted.version}`;
 			await run("apt-get", ["-qq", "-o", "APT::Status-Fd=1", "download", which], {
-				timeoutMs: downloadTimeoutMs,
+				timeoutMs: toDownloadTimeoutMs([wanted]),
 				cwd: into,
 				onOutput: tellPercent(onPercent ?? (() => {})),
 			});

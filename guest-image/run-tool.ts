@@ -64,7 +64,7 @@ export async function runTool(argv: readonly [string, ...string[]], options: Too
 	if (/No space left on device|Disk quota exceeded/.test(words)) {
 		throw Object.assign(new Error(`${file}: ${words}`), { code: "ENOSPC" });
 	}
-	const why = result.timedOut ? `took longer than ${timeoutMs / 1000} s.` : `failed: ${lastLines(words)}`;
+	const why = result.timedOut ? `took longer than ${Math.round(timeoutMs / 1000)} s.` : `failed: ${lastLines(words)}`;
 	throw new QubesLiteError("Internal", `${options.name ?? file} ${why}`, { cause: result });
 }
 

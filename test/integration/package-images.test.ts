@@ -4,7 +4,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, realpathSy
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { toWishKey } from "../../src/vmm/image-wish.ts";
-import { chownAll, nothingLeft } from "../e2e/harness.ts";
+import { chownAll, nothingLeft, type Running } from "../e2e/harness.ts";
 import { isRoot, otherUid } from "./fake-user.ts";
 import { PackageBuilder } from "./package-builder.ts";
 
@@ -136,16 +136,50 @@ describe("a build", () => {
 		await user.until("all are gone", () => user.processes().length === 0);
 	});
 
-	it("ends with all that it has started, and mounted, when it is told to", async () => {
+	/** It, and that nothing of it is left. */
+	async function expectEnd(build: Running, signal: NodeJS.Signals, status: number): Promise<void> {
+		build.kill(signal);
+		expect(await build.done).toMatchObject({ status });
+		await user.until("all are gone", () => user.processes().length === 0);
+		expect(user.madeImages()).toEqual([]);
+		expect(readFileSync("/proc/self/mountinfo", "utf8")).not.toContain(user.directory);
+	}
+
+	it.each([
+		["SIGTERM", 143],
+		["SIGHUP", 129],
+	] as const)("ends with all that it has started, and mounted, on %s", async (signal, status) => {
 		user = new PackageBuilder([desk]);
 		user.behave("hanging");
 		const build = user.start("qubes-lite", ["image", "build"]);
 		await user.until("mmdebstrap hangs", () => user.isHanging());
-		build.kill("SIGTERM");
-		expect(await build.done).toMatchObject({ status: 143 });
-		await user.until("all are gone", () => user.processes().length === 0);
-		expect(user.madeImages()).toEqual([]);
-		expect(readFileSync("/proc/self/mountinfo", "utf8")).not.toContain(user.directory);
+		await expectEnd(build, signal, status);
+	});
+
+	it("goes on under nohup when its terminal hangs up, and ends when it is told to", async () => {
+		user = new PackageBuilder([desk]);
+		user.behave("hanging");
+		const build = user.start("setsid", ["sh", "-c", "trap '' HUP; exec qubes-lite image build"]);
+		await user.until("mmdebstrap hangs", () => user.isHanging());
+		const before = user.processes().map(({ pid }) => pid);
+		process.kill(-build.pid, "SIGHUP");
+		await new Promise((resolve) => setTimeout(resolve, 500));
+		expect(user.processes().map(({ pid }) => pid)).toEqual(before);
+		await expectEnd(build, "SIGTERM", 143);
+	});
+
+	it("and a removal say where they may not write", async () => {
+		user = new PackageBuilder([desk]);
+		const cache = join(user.cache, "..");
+		await user.sh(`rm -rf '${cache}'; touch '${cache}'`);
+		for (const words of ["build", "gc", "rm x"]) {
+			expect(await user.sh(`qubes-lite image ${words}`), words).toMatchObject({
+				...{ status: 1, stdout: "" },
+				stderr: expect.stringMatching(
+					/^qubes-lite image: \S+ can't be written, where guest images are kept\.\n {2}→ Make it yours, or set XDG_CACHE_HOME/m,
+				),
+			});
+		}
 	});
 
 	it("that is killed takes them with it, and the next one clears up behind it", async () => {
