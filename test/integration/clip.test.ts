@@ -1,9 +1,12 @@
 /** `qubes-lite clip` and this desktop's clipboard, by the real wl-clipboard on a real compositor. */
 
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { clipCopy, clipPaste } from "../../src/admin/clip/clip.ts";
 import {
@@ -65,6 +68,22 @@ beforeEach(async () => {
 afterEach(() => {
 	helper.close();
 	rmSync(directory, { recursive: true });
+});
+
+test("where wl-clipboard is not installed, that is said at once", async () => {
+	copied = Buffer.from("text");
+	const admin = fileURLToPath(new URL("../../dist/admin.mjs", import.meta.url));
+	const began = performance.now();
+	const child = spawn(process.execPath, [admin, "clip", "copy", directory, "shopping"], { env: { PATH: "/nowhere" } });
+	const said: Buffer[] = [];
+	child.stderr.on("data", (chunk: Buffer) => said.push(chunk));
+	const [status] = await once(child, "close");
+	expect([status, Buffer.concat(said).toString()]).toEqual([
+		1,
+		"qubes-lite: wl-copy is not installed, which reaches this desktop's clipboard\n  → sudo apt-get install wl-clipboard   # or --stdout, --stdin\n",
+	]);
+	// A hang bound: as long as a clipboard is waited for.
+	expect(performance.now() - began).toBeLessThan(18_000);
 });
 
 test("what a vm has copied is this desktop's, without what terminals do more with than show, and the command comes back", async () => {

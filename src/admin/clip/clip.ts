@@ -62,7 +62,7 @@ async function ask(vm: string, directory: string, question: Buffer): Promise<Fra
 					else frames.push({ type, payload: Buffer.from(payload) });
 				});
 			} catch (cause) {
-				reject(cause);
+				socket.destroy(QubesLiteError.from(cause));
 			}
 		});
 		socket.once("error", (cause) => reject(errnoOf(cause) === undefined ? cause : hasNone(vm, cause)));

@@ -37,9 +37,10 @@ export async function writeDesktop(kind: ClipKind, bytes: Buffer): Promise<void>
 	// Not its streams' end: what stays behind has them, too.
 	const status = await new Promise<number | null>((resolve, reject) => {
 		child.once("exit", resolve).once("error", (cause) => reject(notThere("wl-copy", cause)));
+	}).finally(() => {
+		clearTimeout(late);
+		child.stderr.destroy();
 	});
-	clearTimeout(late);
-	child.stderr.destroy();
 	if (status !== 0) throw hasFailed("wl-copy", said);
 }
 
