@@ -109,8 +109,15 @@ function placeDirectory(from: At, to: At, shown: string): void {
 		futimesSync(fd, mtimeMs / 1000, mtimeMs / 1000);
 	} finally {
 		closeSync(fd);
-		if (isTaken) rmdirSync(target);
+		if (isTaken) giveBack(target);
 	}
+}
+
+/** Somebody may have put something there meanwhile, and then it is theirs. */
+function giveBack(target: string): void {
+	try {
+		rmdirSync(target);
+	} catch {}
 }
 
 /** Calls `act` for each of what is in the directory that has come, and its counterpart. */
