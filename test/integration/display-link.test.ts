@@ -102,7 +102,10 @@ test("tells a display of the compositor only where that is another one", async (
 	);
 	display.on("connection", (socket: Socket) => socket.on("data", (chunk: Buffer) => heard.push(chunk)));
 	other.open();
-	const said = () => Buffer.concat(heard).toString("latin1").match(/wayland-\d/g);
+	const said = () =>
+		Buffer.concat(heard)
+			.toString("latin1")
+			.match(/wayland-\d/g);
 	await until("it is told", () => said()?.length === 1);
 	for (let time = 0; time < 5; time++) other.tellSession();
 	wayland = "wayland-1";
