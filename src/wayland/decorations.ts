@@ -16,8 +16,8 @@ export class Decorations {
 	readonly #windows = new WeakMap<WaylandObject, Surface>();
 	/** By what speaks of their frame, in either protocol. */
 	readonly #surfaces = new WeakMap<WaylandObject, Surface>();
-	/** Of a surface: by which of these the compositor has said that it draws the frame. */
-	readonly #titles = new WeakMap<Surface, Set<WaylandObject>>();
+	/** Of a surface: by which protocols the compositor has said that it draws the frame. It goes on with that also where what it said it of is gone. */
+	readonly #titles = new WeakMap<Surface, Set<string>>();
 
 	constructor(objects: Objects, tree: SurfaceTree) {
 		this.#objects = objects;
@@ -46,16 +46,18 @@ export class Decorations {
 		"org_kde_kwin_server_decoration.request_mode": ({ object, message }) => [
 			encodeWayland(object.id, message, [serverSide]),
 		],
-		"zxdg_toplevel_decoration_v1.destroy": ({ object }) => this.#told(object, false),
-		"org_kde_kwin_server_decoration.release": ({ object }) => this.#told(object, false),
 	};
 
 	/** `titled` is called after each answer of the compositor. */
 	events(titled: (surface: Surface) => void): Handlers<Event> {
 		const tell = ({ object, values: [mode] }: Event) => {
-			this.#told(object, mode === serverSide);
 			const surface = this.#surfaces.get(object);
-			if (surface !== undefined) titled(surface);
+			if (surface === undefined) return undefined;
+			const titles = this.#titles.get(surface) ?? new Set();
+			this.#titles.set(surface, titles);
+			if (mode === serverSide) titles.add(object.interface.name);
+			else titles.delete(object.interface.name);
+			titled(surface);
 			return undefined;
 		};
 		return { "zxdg_toplevel_decoration_v1.configure": tell, "org_kde_kwin_server_decoration.mode": tell };
@@ -68,14 +70,5 @@ export class Decorations {
 
 	#know(table: WeakMap<WaylandObject, Surface>, object: WaylandObject | undefined, surface: Surface | undefined): void {
 		if (object !== undefined && surface !== undefined) table.set(object, surface);
-	}
-
-	#told(object: WaylandObject, isDrawn: boolean): undefined {
-		const surface = this.#surfaces.get(object);
-		if (surface === undefined) return;
-		const titles = this.#titles.get(surface) ?? new Set();
-		this.#titles.set(surface, titles);
-		if (isDrawn) titles.add(object);
-		else titles.delete(object);
 	}
 }

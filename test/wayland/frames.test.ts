@@ -174,9 +174,12 @@ describe.each([
 	const say = (...modes: readonly number[]): void => {
 		for (const each of modes) program.event(decoration, mode, each);
 	};
-	beforeEach(() => {
+	const decorate = (): number => {
 		const manager = create.slice(0, create.indexOf("."));
-		decoration = program.make(bound[manager] ?? 0, create, create.startsWith("org") ? surface : toplevel);
+		return program.make(bound[manager] ?? 0, create, create.startsWith("org") ? surface : toplevel);
+	};
+	beforeEach(() => {
+		decoration = decorate();
 		program.host();
 	});
 
@@ -194,14 +197,18 @@ describe.each([
 		expect(heard()).toEqual(told(64, 64, 672, 472));
 	});
 
-	test("nothing covers it until its program wants none any more.", () => {
+	test("nothing covers it when its program speaks no more of frames, before the compositor says something else.", () => {
 		say(2);
 		geometry(26, 23, 748, 548);
 		attach(800, 600);
 		expect(commit()).toEqual(told(26, 0, 748, 571));
 		program.request(decoration, `${mode.slice(0, mode.indexOf("."))}.${end}`);
 		program.host();
-		expect(commit()).toEqual(told(26, 23, 748, 548));
+		expect(commit()).toEqual(onlyCommit());
+		decoration = decorate();
+		expect(heard()).toEqual([]);
+		say(1);
+		expect(heard()).toEqual(told(26, 23, 748, 548));
 	});
 
 	test("a window is told its own size, not the one with what stands out.", () => {
