@@ -54,8 +54,11 @@ export class Frames {
 	readonly #tellHost: (messages: readonly Buffer[]) => void;
 	/** By their xdg_toplevel. */
 	readonly #toplevels = new WeakMap<WaylandObject, Frame>();
+	/** By their xdg_popup. */
+	readonly #popups = new WeakMap<WaylandObject, Frame>();
 	/** By their xdg_surface. */
 	readonly #frames = new WeakMap<WaylandObject, Frame>();
+	/** Of a window or a popup that is there: of all others nothing is to be told. */
 	readonly #frameOf = new WeakMap<Surface, Frame>();
 
 	constructor(
@@ -78,7 +81,6 @@ export class Frames {
 			const none = { wanted: undefined, told: undefined, held: undefined, isLarger: false };
 			const frame: Frame = { object: created, surface, ...none, margins: everywhere, size: undefined };
 			this.#frames.set(created, frame);
-			this.#frameOf.set(surface, frame);
 			return undefined;
 		},
 		"xdg_surface.set_window_geometry": ({ object, values: [x, y, width, height] }) => {
@@ -97,18 +99,19 @@ export class Frames {
 			this.#toplevels.set(created, frame);
 			return undefined;
 		},
-		"xdg_surface.get_popup": ({ object }) => {
-			this.#renew(object);
+		"xdg_surface.get_popup": ({ object, created }) => {
+			const frame = this.#renew(object);
+			if (frame !== undefined && created !== undefined) this.#popups.set(created, frame);
 			return undefined;
 		},
-		"xdg_surface.destroy": ({ object }) => {
-			const frame = this.#frames.get(object);
-			if (frame === undefined) return undefined;
-			this.#judge(frame, undefined);
-			this.#frames.delete(object);
-			this.#frameOf.delete(frame.surface);
-			return undefined;
+		"xdg_toplevel.destroy": ({ object }) => {
+			const frame = this.#toplevels.get(object);
+			this.#toplevels.delete(object);
+			return this.#end(frame);
 		},
+		"xdg_popup.destroy": ({ object }) => this.#end(this.#popups.get(object)),
+		"xdg_surface.destroy": ({ object }) => this.#end(this.#frames.get(object)),
+		"wl_surface.destroy": ({ object }) => this.#end(this.#frameOf.get(this.#tree.of(object))),
 		"wl_surface.commit": ({ object, raw }) => {
 			const surface = this.#tree.of(object);
 			this.#tree.commit(surface);
@@ -158,7 +161,15 @@ export class Frames {
 		const frame = this.#frames.get(object);
 		if (frame === undefined) return undefined;
 		Object.assign(frame, { told: undefined, held: undefined, margins: everywhere, size: undefined });
+		this.#frameOf.set(frame.surface, frame);
 		return frame;
+	}
+
+	#end(frame: Frame | undefined): undefined {
+		if (frame === undefined) return;
+		this.#judge(frame, undefined);
+		frame.held = undefined;
+		if (this.#frameOf.get(frame.surface) === frame) this.#frameOf.delete(frame.surface);
 	}
 
 	/** `raw` is its surface's commit; without it, it is ours. */
@@ -197,9 +208,11 @@ export class Frames {
 		const extents = this.#tree.extents(frame.surface);
 		if (frame.held === undefined || extents === undefined) return [];
 		if (!this.#judge(frame, extents)) return this.#hide(frame);
+		// What its program has begun to change is soon committed, and is not always whole before.
 		const isTooLarge =
 			frame.isLarger &&
 			frame.wanted !== undefined &&
+			frame.surface.pending === frame.surface.shown &&
 			!isSame(bound(frame.wanted, extents, this.#marginsOf(frame)), frame.held);
 		if (!isTooLarge && !standsOut(extents, frame.held, this.#marginsOf(frame))) return [];
 		this.#tree.commit(frame.surface);

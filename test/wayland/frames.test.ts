@@ -266,6 +266,52 @@ test("A window that is gone is not asked for its size.", () => {
 	expect(program.host().join()).not.toContain("maximized");
 });
 
+test.each([
+	["window", "xdg_toplevel.destroy"],
+	["surface of a window", "xdg_toplevel.destroy", "xdg_surface.destroy"],
+	["surface", "xdg_toplevel.destroy", "xdg_surface.destroy", "wl_surface.destroy"],
+	["surface whose window is left over", "wl_surface.destroy"],
+])("Of a %s that is gone the compositor is told nothing, whatever it says meanwhile.", (_, ...ends) => {
+	const manager = bound.zxdg_decoration_manager_v1 ?? 0;
+	const decoration = program.make(manager, "zxdg_decoration_manager_v1.get_toplevel_decoration", toplevel);
+	geometry(26, 23, 748, 548);
+	attach(800, 600);
+	commit();
+	const objects = { xdg_toplevel: toplevel, xdg_surface: xdgSurface, wl_surface: surface };
+	for (const end of ends) {
+		program.request(objects[end.split(".")[0] as keyof typeof objects], end);
+		configure(1);
+		program.event(decoration, "zxdg_toplevel_decoration_v1.configure", 2);
+		expect(heard()).toEqual([]);
+	}
+});
+
+test("A surface without a window is nothing that has a frame, until it has one again.", () => {
+	geometry(0, 0, 10, 10);
+	attach(100, 100);
+	commit();
+	program.request(toplevel, "xdg_toplevel.destroy");
+	attach(800, 600);
+	expect(commit()).toEqual(onlyCommit());
+	program.make(xdgSurface, "xdg_surface.get_toplevel");
+	configure(1);
+	attach(800, 600);
+	expect(commit()).toEqual(told(0, 0, 736, 536));
+});
+
+test("A popup that is gone has no frame.", () => {
+	const popup = program.make(bound.wl_compositor ?? 0, "wl_compositor.create_surface");
+	const object = program.make(bound.xdg_wm_base ?? 0, "xdg_wm_base.get_xdg_surface", popup);
+	const positioner = program.make(bound.xdg_wm_base ?? 0, "xdg_wm_base.create_positioner");
+	const role = program.id();
+	program.request(object, "xdg_surface.get_popup", role, xdgSurface, positioner);
+	program.request(object, "xdg_surface.set_window_geometry", 0, 0, 10, 10);
+	program.request(role, "xdg_popup.destroy");
+	program.host();
+	attach(300, 300, popup);
+	expect(commit(popup)).toEqual([`wl_surface@${popup}.commit`]);
+});
+
 test("A window that has less than there is to see of it is told its own size, and one that has more is told what there is.", () => {
 	sized(0, 0);
 	geometry(300, 300, 10, 10);
@@ -288,6 +334,21 @@ test("A frame that had to be larger goes back when its part is smaller, without 
 	attach(800, 600, child);
 	expect(commit(child)).toEqual([`wl_surface@${child}.commit`, ...told(26, 23, 748, 548)]);
 	expect(commit(child)).toEqual([`wl_surface@${child}.commit`]);
+});
+
+test("What a program has begun to change in its window it commits itself, unless a part stands out.", () => {
+	geometry(0, 0, 100, 100);
+	attach(100, 100);
+	commit();
+	const { object, child } = part();
+	program.request(object, "wl_subsurface.set_desync");
+	program.request(surface, "wl_surface.set_buffer_scale", 2);
+	attach(800, 600, child);
+	expect(commit(child).slice(-2)).toEqual(told(0, 0, 736, 536));
+	program.request(surface, "wl_surface.set_buffer_scale", 1);
+	attach(100, 100, child);
+	expect(commit(child)).toEqual([`wl_surface@${child}.commit`]);
+	expect(commit()).toEqual(told(0, 0, 100, 100));
 });
 
 test("A part that waits for one which does not is not forgotten by what it says before it comes.", () => {
