@@ -20,6 +20,7 @@ import { OfferIds } from "./offer-ids.ts";
 import { Outlet } from "./outlet.ts";
 import { Pipes } from "./pipes.ts";
 import { type PopupAreas, Popups } from "./popups.ts";
+import { Regions } from "./regions.ts";
 import { Registry } from "./registry.ts";
 import { Requests } from "./requests.ts";
 import { Selections } from "./selections.ts";
@@ -67,6 +68,7 @@ export class DisplayConnection {
 		const windows = new ConnectionWindows(vm, objects, vm.list, budget);
 		const cursors = new Cursors(objects);
 		const tree = new SurfaceTree(objects);
+		const regions = new Regions(tree);
 		const popups = new Popups(objects, vm.popupAreas, (messages) => this.#tell(this.#toGuest, messages));
 		const decorations = new Decorations(objects, tree);
 		const frames = new Frames(
@@ -96,7 +98,7 @@ export class DisplayConnection {
 			objects,
 			limits,
 			handlers: joinHandlers(
-				...[windows.requests, cursors.requests, files.requests, selections.requests, drags.requests],
+				...[windows.requests, cursors.requests, regions.requests, files.requests, selections.requests, drags.requests],
 				...[tree.requests, decorations.requests, popups.requests((object) => frames.of(object)), frames.requests],
 			),
 			bind: (values) => registry.bind(values),

@@ -46,6 +46,8 @@ export interface Surface {
 	/** From its parent's next commit on. */
 	nextPosition: Point;
 	readonly children: Set<Surface>;
+	/** Of its pixels that have changed since they were shown last. */
+	damages: number;
 }
 
 /** In pixels; far beyond all screens, and so little that sums of it are numbers of the wire. */
@@ -147,7 +149,7 @@ export class SurfaceTree {
 		const none = { x: 0, y: 0 };
 		const surface: Surface = {
 			...{ object, pending: {}, waiting: undefined, shown: {}, parent: undefined },
-			...{ isSync: true, position: none, nextPosition: none, children: new Set<Surface>() },
+			...{ isSync: true, position: none, nextPosition: none, children: new Set<Surface>(), damages: 0 },
 		};
 		this.#surfaces.set(object, surface);
 		return surface;
@@ -180,6 +182,7 @@ export class SurfaceTree {
 		for (const each of applied) {
 			each.shown = each.waiting ?? each.shown;
 			each.waiting = undefined;
+			each.damages = 0;
 			for (const child of each.children) {
 				child.position = child.nextPosition;
 				if (child.waiting !== undefined && (child.isSync || each !== surface)) applied.push(child);
