@@ -41,6 +41,8 @@ export interface Surface {
 	waiting: State | undefined;
 	shown: State;
 	parent: Surface | undefined;
+	/** Its wl_subsurface; once the program has ended that, it may have another. */
+	part: WaylandObject | undefined;
 	isSync: boolean;
 	position: Point;
 	/** From its parent's next commit on. */
@@ -119,8 +121,15 @@ export class SurfaceTree {
 			if (created === undefined || surface === undefined || parent === undefined) return undefined;
 			for (let above: Surface | undefined = parent; above !== undefined; above = above.parent)
 				if (above === surface) throw new GuestFault("it made a surface a part of itself");
+			if (surface.part?.isGone === false) throw new GuestFault("it made a surface a part twice");
 			this.#part(surface);
-			Object.assign(surface, { parent, isSync: true, position: { x: 0, y: 0 }, nextPosition: { x: 0, y: 0 } });
+			Object.assign(surface, {
+				parent,
+				part: created,
+				isSync: true,
+				position: { x: 0, y: 0 },
+				nextPosition: { x: 0, y: 0 },
+			});
 			parent.children.add(surface);
 			this.#parts.set(created, surface);
 			return undefined;
@@ -148,7 +157,7 @@ export class SurfaceTree {
 		if (known !== undefined) return known;
 		const none = { x: 0, y: 0 };
 		const surface: Surface = {
-			...{ object, pending: {}, waiting: undefined, shown: {}, parent: undefined },
+			...{ object, pending: {}, waiting: undefined, shown: {}, parent: undefined, part: undefined },
 			...{ isSync: true, position: none, nextPosition: none, children: new Set<Surface>(), damages: 0 },
 		};
 		this.#surfaces.set(object, surface);

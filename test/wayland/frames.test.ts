@@ -374,6 +374,14 @@ test("A surface is no part of itself.", () => {
 	expect(() => part(child, surface)).toThrow("it made a surface a part of itself");
 });
 
+test("A surface is a part once, and may be one again when it is none any more.", () => {
+	const other = program.make(bound.wl_compositor ?? 0, "wl_compositor.create_surface");
+	const { object, child } = part(other);
+	program.request(object, "wl_subsurface.destroy");
+	expect(part(other, child).child).toBe(child);
+	expect(() => part(surface, child)).toThrow("it made a surface a part twice");
+});
+
 test("A window of a part at the end of the world is a fault.", () => {
 	const { object, child } = part();
 	attach(10, 10, child);
