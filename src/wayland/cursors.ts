@@ -1,6 +1,8 @@
-/** Pictures that the guest gives the pointer: small ones, since they are drawn over everything that is near it. */
+/** Pictures that the guest gives the pointer: small ones at its tip and without parts, since they are drawn over everything that is near it. */
 import { GuestFault } from "./faults.ts";
 import type { Handlers, Objects, Request, WaylandObject } from "./objects.ts";
+import { rootOf, type SurfaceTree } from "./surface-tree.ts";
+import { encodeWayland } from "./wayland-wire.ts";
 
 /** The largest edge in pixels: twice what the largest cursors have that are made for screens of high resolution. */
 const largestEdge = 512;
@@ -14,12 +16,14 @@ interface Surface {
 
 export class Cursors {
 	readonly #objects: Objects;
+	readonly #tree: SurfaceTree;
 	readonly #surfaces = new WeakMap<WaylandObject, Surface>();
 	readonly #edges = new WeakMap<WaylandObject, number>();
 	readonly #viewports = new WeakMap<WaylandObject, Surface>();
 
-	constructor(objects: Objects) {
+	constructor(objects: Objects, tree: SurfaceTree) {
 		this.#objects = objects;
+		this.#tree = tree;
 	}
 
 	readonly requests: Handlers<Request> = {
@@ -46,12 +50,18 @@ export class Cursors {
 			check(surface);
 			return undefined;
 		},
-		"wl_pointer.set_cursor": ({ values: [, id] }) => {
-			const object = this.#objects.get(Number(id));
-			if (object === undefined) return undefined;
-			const surface = this.#surface(object);
+		"wl_pointer.set_cursor": ({ object, message, values: [serial, id, x, y] }) => {
+			const picture = this.#tree.find(id);
+			if (picture === undefined) return undefined;
+			if (picture.children.size > 0) throw new GuestFault(ofParts);
+			const surface = this.#surface(picture.object);
 			surface.isCursor = true;
 			check(surface);
+			return [encodeWayland(object.id, message, [serial, id, toTip(x), toTip(y)])];
+		},
+		"wl_subcompositor.get_subsurface": ({ values: [, , parent] }) => {
+			const surface = this.#tree.find(parent);
+			if (surface !== undefined && this.#surface(rootOf(surface).object).isCursor) throw new GuestFault(ofParts);
 			return undefined;
 		},
 	};
@@ -64,6 +74,11 @@ export class Cursors {
 		return surface;
 	}
 }
+
+const ofParts = "it gave the pointer a picture of several parts";
+
+/** Where in a picture the pointer's tip is. */
+const toTip = (at: unknown): number => Math.min(Math.max(Number(at), 0), largestEdge - 1);
 
 function check({ isCursor, pixels, viewport }: Surface): void {
 	const edge = Math.max(pixels, viewport);

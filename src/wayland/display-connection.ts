@@ -66,8 +66,8 @@ export class DisplayConnection {
 		const pipes = new Pipes(this.#toHost, this.#toGuest, limits);
 		const registry = new Registry();
 		const windows = new ConnectionWindows(vm, objects, vm.list, budget);
-		const cursors = new Cursors(objects);
 		const tree = new SurfaceTree(objects);
+		const cursors = new Cursors(objects, tree);
 		const regions = new Regions(tree);
 		const popups = new Popups(objects, vm.popupAreas, (messages) => this.#tell(this.#toGuest, messages));
 		const decorations = new Decorations(objects, tree);
@@ -98,8 +98,16 @@ export class DisplayConnection {
 			objects,
 			limits,
 			handlers: joinHandlers(
-				...[windows.requests, cursors.requests, regions.requests, files.requests, selections.requests, drags.requests],
-				...[tree.requests, decorations.requests, popups.requests((object) => frames.of(object)), frames.requests],
+				...[
+					windows.requests,
+					tree.requests,
+					cursors.requests,
+					regions.requests,
+					files.requests,
+					selections.requests,
+					drags.requests,
+				],
+				...[decorations.requests, popups.requests((object) => frames.of(object)), frames.requests],
 			),
 			bind: (values) => registry.bind(values),
 			offer: (id, request) => selections.request(id, request) ?? drags.request(id, request),

@@ -7,7 +7,7 @@ import type { Decorations } from "./decorations.ts";
 import { FrameSize } from "./frame-size.ts";
 import { messageOf } from "./interfaces.ts";
 import type { Event, Handlers, Request, Verdict, WaylandObject } from "./objects.ts";
-import { type Box, isSame, type Surface, type SurfaceTree } from "./surface-tree.ts";
+import { type Box, isSame, rootOf, type Surface, type SurfaceTree } from "./surface-tree.ts";
 import { encodeWayland } from "./wayland-wire.ts";
 
 /** Of a shadow, at each side, in pixels: those of GTK and Qt have 20 to 60. */
@@ -197,9 +197,7 @@ export class Frames {
 
 	/** A part has changed by itself, by `raw`. */
 	#follow(part: Surface, raw: Buffer): Verdict {
-		let root = part;
-		while (root.parent !== undefined) root = root.parent;
-		const frame = this.#frameOf.get(root);
+		const frame = this.#frameOf.get(rootOf(part));
 		return frame === undefined ? undefined : [raw, ...this.#settle(frame)];
 	}
 

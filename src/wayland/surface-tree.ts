@@ -1,6 +1,7 @@
 /** How large the surfaces of one connection are, and which of them are parts of which: what of a window is seen on the host, whatever it says of itself. */
 import { GuestFault } from "./faults.ts";
 import type { Handlers, Objects, Request, WaylandObject } from "./objects.ts";
+import { encodeWayland } from "./wayland-wire.ts";
 
 interface Size {
 	readonly width: number;
@@ -69,20 +70,21 @@ export class SurfaceTree {
 		this.#objects = objects;
 	}
 
-	/** Nothing of it changes what is seen before a commit. */
+	/** Nothing of it changes what is seen before a commit. Surfaces are not moved by new pixels: their frames, parents or pointers say where they are. */
 	readonly requests: Handlers<Request> = {
 		"wl_shm_pool.create_buffer": ({ created, values: [, , width, height] }) => {
 			if (created !== undefined) this.#buffers.set(created, { width: Number(width), height: Number(height) });
 			return undefined;
 		},
-		"wl_surface.attach": ({ object, values: [id] }) => {
+		"wl_surface.attach": ({ object, message, values: [id, x, y] }) => {
 			const attached = this.#objects.get(Number(id));
 			const single = { width: 1, height: 1 };
 			this.#change(this.of(object), {
 				buffer: attached === undefined ? undefined : (this.#buffers.get(attached) ?? single),
 			});
-			return undefined;
+			return x === 0 && y === 0 ? undefined : [encodeWayland(object.id, message, [id, 0, 0])];
 		},
+		"wl_surface.offset": () => [],
 		"wl_surface.set_buffer_transform": ({ object, values: [transform] }) => {
 			this.#change(this.of(object), { transform: Number(transform) });
 			return undefined;
@@ -243,6 +245,12 @@ export class SurfaceTree {
 		surface.parent?.children.delete(surface);
 		surface.parent = undefined;
 	}
+}
+
+export function rootOf(surface: Surface): Surface {
+	let root = surface;
+	while (root.parent !== undefined) root = root.parent;
+	return root;
 }
 
 const toSize = (width: number, height: number): Size | undefined =>

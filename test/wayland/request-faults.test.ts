@@ -206,6 +206,24 @@ const requests: readonly Case[] = [
 			program.request(pointer, "wl_pointer.set_cursor", 1, surface, 0, 0);
 		},
 	},
+	...["before", "after"].map((when) => ({
+		what: `a pointer with parts that come ${when} it`,
+		sentence: "it gave the pointer a picture of several parts",
+		act: (program: TestProgram, bound: Record<string, number>) => {
+			const pointer = program.make(bound.wl_seat ?? 0, "wl_seat.get_pointer");
+			const surface = () => program.make(bound.wl_compositor ?? 0, "wl_compositor.create_surface");
+			const registry = program.make(1, "wl_display.get_registry");
+			program.event(registry, "wl_registry.global", 90, "wl_subcompositor", 1);
+			const subcompositor = program.make(registry, "wl_registry.bind", 90, "wl_subcompositor", 1);
+			const [picture, part, inner] = [surface(), surface(), surface()];
+			const join = (child: number, parent: number) =>
+				program.request(subcompositor, "wl_subcompositor.get_subsurface", program.id(), child, parent);
+			join(inner, part);
+			if (when === "before") join(part, picture);
+			program.request(pointer, "wl_pointer.set_cursor", 1, picture, 0, 0);
+			join(part, picture);
+		},
+	})),
 ];
 
 describe("A request", () => testCases(requests));
