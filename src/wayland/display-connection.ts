@@ -166,7 +166,7 @@ export class DisplayConnection {
 
 	#tell(outlet: Outlet, messages: readonly Buffer[], rids: readonly number[] = []): void {
 		if (rids.length > 0) outlet.send(messageTypes.injectRids, rids);
-		outlet.send(messageTypes.protocol, [], ...messages);
+		outlet.send(messageTypes.protocol, [], messages);
 	}
 }
 

@@ -38,7 +38,7 @@ export class GuestStream implements MessageReceiver {
 	token(token: Buffer): void {
 		const fault = findTokenFault(token);
 		if (fault !== undefined) throw new GuestFault(fault);
-		this.#parts.toHost.raw(toPlainToken(token));
+		this.#parts.toHost.raw([toPlainToken(token)]);
 	}
 
 	judge(type: number, size: number): Delivery {
@@ -77,7 +77,7 @@ export class GuestStream implements MessageReceiver {
 			case messageTypes.protocol: {
 				const { messages, rids } = requests.pass(payload);
 				if (rids.length > 0) toHost.send(messageTypes.injectRids, rids);
-				if (messages.length > 0) toHost.send(messageTypes.protocol, [], ...messages);
+				if (messages.length > 0) toHost.send(messageTypes.protocol, [], messages);
 				return;
 			}
 			case messageTypes.injectRids:

@@ -49,7 +49,7 @@ export class HostStream implements MessageReceiver {
 			case messageTypes.protocol: {
 				const { messages, rids } = events.pass(payload);
 				if (rids.length > 0) toGuest.send(messageTypes.injectRids, rids);
-				if (messages.length > 0) toGuest.send(messageTypes.protocol, [], ...messages);
+				if (messages.length > 0) toGuest.send(messageTypes.protocol, [], messages);
 				return;
 			}
 			case messageTypes.injectRids:

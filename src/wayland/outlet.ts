@@ -26,20 +26,22 @@ export class Outlet {
 		this.#blame = blame;
 	}
 
-	send(type: MessageType, words: readonly number[], ...bytes: readonly Buffer[]): void {
-		this.raw(...encodeMessage(type, words, ...bytes));
+	send(type: MessageType, words: readonly number[], bytes: readonly Buffer[] = []): void {
+		this.raw(encodeMessage(type, words, bytes));
 	}
 
-	/** Whole messages that are encoded already. */
-	raw(...buffers: readonly Buffer[]): void {
+	/** Whole messages that are encoded already; of small ones more than a function takes as its arguments. */
+	raw(buffers: readonly Buffer[]): void {
 		if (this.#isClosed) return;
 		if (this.#streamed === undefined) {
-			this.#ready.push(...buffers);
+			for (const buffer of buffers) this.#ready.push(buffer);
 			if (this.#corks === 0) this.#flush();
 			return;
 		}
-		this.#held.push(...buffers);
-		this.#heldBytes += buffers.reduce((sum, { length }) => sum + length, 0);
+		for (const buffer of buffers) {
+			this.#held.push(buffer);
+			this.#heldBytes += buffer.length;
+		}
 		if (this.#heldBytes <= this.#heldBytesLimit) return;
 		// Not thrown here: who sends this may be another connection.
 		this.fault = this.#blame(`more than ${this.#heldBytesLimit} bytes waited behind a message that was not finished`);
@@ -65,7 +67,7 @@ export class Outlet {
 		const zeros = padding(this.#streamed ?? 0);
 		if (zeros.length > 0) this.#ready.push(zeros);
 		this.#streamed = undefined;
-		this.#ready.push(...this.#held.splice(0));
+		for (const buffer of this.#held.splice(0)) this.#ready.push(buffer);
 		this.#heldBytes = 0;
 	}
 

@@ -96,7 +96,7 @@ export class Pipes {
 			piece: (piece) => {
 				if (!this.#pipes.has(rid)) return;
 				for (let offset = 0; offset < piece.length; offset += transferBytes)
-					this.#toGuest.send(messageTypes.pipeTransfer, [rid], piece.subarray(offset, offset + transferBytes));
+					this.#toGuest.send(messageTypes.pipeTransfer, [rid], [piece.subarray(offset, offset + transferBytes)]);
 			},
 			end,
 			// There is no other way to say so in a pipe.

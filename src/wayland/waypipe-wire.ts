@@ -45,7 +45,7 @@ const zeros = Buffer.alloc(3);
 export const padding = (size: number): Buffer => zeros.subarray(0, padded(size) - size);
 
 /** A whole message; `words` come first in it, then `bytes`, which are not copied. */
-export function encodeMessage(type: MessageType, words: readonly number[], ...bytes: readonly Buffer[]): Buffer[] {
+export function encodeMessage(type: MessageType, words: readonly number[], bytes: readonly Buffer[] = []): Buffer[] {
 	const size = wordBytes * (1 + words.length) + bytes.reduce((sum, { length }) => sum + length, 0);
 	const head = Buffer.allocUnsafe(wordBytes * (1 + words.length));
 	head.writeUInt32LE(((size << 5) | type) >>> 0, 0);

@@ -76,7 +76,7 @@ class Guest {
 	}
 
 	say(...requests: readonly Buffer[]): void {
-		this.socket.write(Buffer.concat(encodeMessage(messageTypes.protocol, [], ...requests)));
+		this.socket.write(Buffer.concat(encodeMessage(messageTypes.protocol, [], requests)));
 	}
 
 	async start(): Promise<void> {
@@ -99,7 +99,7 @@ class Guest {
 		);
 		this.say(request(4, "wl_shm.create_pool", 7, 0, bytes));
 		this.socket.write(
-			Buffer.concat(encodeMessage(messageTypes.bufferFill, [1, 0, bytes], Buffer.alloc(bytes, colour))),
+			Buffer.concat(encodeMessage(messageTypes.bufferFill, [1, 0, bytes], [Buffer.alloc(bytes, colour)])),
 		);
 		this.say(
 			request(7, "wl_shm_pool.create_buffer", ids.small, 0, 10, 10, width * 4, 1),

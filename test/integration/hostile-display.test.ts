@@ -88,7 +88,7 @@ async function countTaken(socket: Socket, bytes: Buffer): Promise<number> {
 }
 
 const say = (...requests: readonly Buffer[]): Buffer =>
-	Buffer.concat(encodeMessage(messageTypes.protocol, [], ...requests));
+	Buffer.concat(encodeMessage(messageTypes.protocol, [], requests));
 const request = (id: number, name: string, ...values: readonly Value[]): Buffer =>
 	encodeWayland(id, messageOf(name), values);
 

@@ -142,6 +142,16 @@ test("Noise is the fault of who makes it.", () => {
 	);
 });
 
+test("Of small requests there may be as many as fit into a message.", () => {
+	const program = new TestProgram(newDisplay());
+	const bound = program.bindAll();
+	const { toplevel } = program.window(bound);
+	program.host();
+	const unset = program.encode(toplevel, "xdg_toplevel.unset_fullscreen");
+	program.send(wire("protocol", Buffer.alloc(2 ** 20, unset)));
+	expect(program.host()).toHaveLength(2 ** 17);
+});
+
 test("What has once broken something breaks nothing.", () => {
 	const corpus: { what: string; isGuest: boolean; hex: string }[] = JSON.parse(
 		readFileSync(new URL("corpus.json", import.meta.url), "utf8"),

@@ -33,8 +33,8 @@ export class TestProgram {
 
 	constructor(display: VmDisplay, greeting: Buffer = token) {
 		this.connection = display.connect({
-			toHost: (buffers) => this.#toHost.push(...buffers),
-			toGuest: (buffers) => this.#toGuest.push(...buffers),
+			toHost: (buffers) => this.#toHost.push(Buffer.concat(buffers)),
+			toGuest: (buffers) => this.#toGuest.push(Buffer.concat(buffers)),
 		});
 		this.connection.fromGuest(greeting);
 		if (greeting.length === 16) this.#toHost.splice(0);
