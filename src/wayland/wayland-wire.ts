@@ -59,6 +59,9 @@ export function readArguments(message: Message, body: Buffer, blame: Blame): Val
 	return values;
 }
 
+/** Texts that programs may have from a file's name or a page, and that never pass as they are. */
+const fromAnywhere: ReadonlySet<string> = new Set(["xdg_toplevel.set_title", "xdg_toplevel.set_app_id"]);
+
 function readString(
 	message: Message,
 	argument: Argument,
@@ -73,7 +76,7 @@ function readString(
 	}
 	const bytes = takeBytes(length);
 	if (bytes.indexOf(0) !== length - 1) throw blame(`a text in ${message.name} has no end, or two`);
-	if (!isUtf8(bytes)) throw blame(`a text in ${message.name} is not UTF-8`);
+	if (!isUtf8(bytes) && !fromAnywhere.has(message.name)) throw blame(`a text in ${message.name} is not UTF-8`);
 	return bytes.toString("utf8", 0, length - 1);
 }
 

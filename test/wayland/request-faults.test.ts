@@ -163,11 +163,6 @@ const requests: readonly Case[] = [
 			text: Buffer.from("a\0c\0"),
 			sentence: "a text in xdg_toplevel.set_title has no end, or two",
 		},
-		{
-			what: "a text that is no UTF-8",
-			text: Buffer.from([0xff, 0]),
-			sentence: "a text in xdg_toplevel.set_title is not UTF-8",
-		},
 		{ what: "no text", text: null, sentence: "xdg_toplevel.set_title came without its text" },
 	].map(({ what, text, sentence }) => ({
 		what,
@@ -177,6 +172,15 @@ const requests: readonly Case[] = [
 			program.send(wire("protocol", wayland(toplevel, find("xdg_toplevel.set_title", "requests"), [text])));
 		},
 	})),
+	{
+		what: "a text that is no UTF-8",
+		sentence: "a text in wl_data_source.offer is not UTF-8",
+		act: (program, bound) => {
+			const source = program.make(bound.wl_data_device_manager ?? 0, "wl_data_device_manager.create_data_source");
+			const offer = wayland(source, find("wl_data_source.offer", "requests"), [Buffer.from([0xff, 0])]);
+			program.send(wire("protocol", offer));
+		},
+	},
 	{
 		what: "a text that is longer than its message",
 		sentence: "xdg_toplevel.set_title came too short",

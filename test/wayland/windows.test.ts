@@ -1,5 +1,6 @@
 import { expect, test, vi } from "vitest";
 import { newDisplay, TestProgram } from "./test-program.ts";
+import { find, wayland, wire } from "./wire.ts";
 
 test("A window has its vm's name before anything of it is seen, and whatever the guest calls it.", () => {
 	const program = new TestProgram(newDisplay());
@@ -16,6 +17,20 @@ test("A window has its vm's name before anything of it is seen, and whatever the
 	expect(program.host()).toEqual([
 		`xdg_toplevel@${toplevel}.set_title [shopping] Mail \ufffd\ufffd [banking]\ufffd `,
 		`xdg_toplevel@${toplevel}.set_app_id qubes-lite.shopping.org.mozilla_firefox__`,
+	]);
+});
+
+test("What is no UTF-8 in the names of a window is replaced.", () => {
+	const program = new TestProgram(newDisplay());
+	const { toplevel } = program.window(program.bindAll());
+	program.host();
+	for (const name of ["set_title", "set_app_id"]) {
+		const message = find(`xdg_toplevel.${name}`, "requests");
+		program.send(wire("protocol", wayland(toplevel, message, [Buffer.from([0x61, 0xff, 0x62, 0])])));
+	}
+	expect(program.host()).toEqual([
+		`xdg_toplevel@${toplevel}.set_title [shopping] a\ufffdb`,
+		`xdg_toplevel@${toplevel}.set_app_id qubes-lite.shopping.a_b`,
 	]);
 });
 
