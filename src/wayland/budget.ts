@@ -2,11 +2,13 @@
 import { GuestFault } from "./faults.ts";
 import type { DisplayLimits } from "./limits.ts";
 
-type Shared = "connections" | "toplevels" | "fileBytes" | "announcedBytes" | "transfers";
+type Shared = "connections" | "toplevels" | "allObjects" | "surfaces" | "fileBytes" | "announcedBytes" | "transfers";
 
 const words: Readonly<Record<Shared, (limit: number) => string>> = {
 	connections: (limit) => `it opened more than ${limit} connections`,
 	toplevels: (limit) => `it opened more than ${limit} windows`,
+	allObjects: (limit) => `its programs have more than ${limit} objects`,
+	surfaces: (limit) => `its programs have more than ${limit} surfaces`,
 	fileBytes: (limit) => `its windows need more than ${limit} bytes of memory`,
 	announcedBytes: (limit) => `its windows announced more than ${limit} bytes of memory`,
 	transfers: (limit) => `it pasted more than ${limit} times at once`,
@@ -17,6 +19,8 @@ export class Budget {
 	readonly #used: Record<Shared, number> = {
 		connections: 0,
 		toplevels: 0,
+		allObjects: 0,
+		surfaces: 0,
 		fileBytes: 0,
 		announcedBytes: 0,
 		transfers: 0,

@@ -61,7 +61,7 @@ export class DisplayConnection {
 		this.#budget = budget;
 		this.#toHost = new Outlet((buffers) => ends.toHost(buffers), limits.heldBytes, blameGuest);
 		this.#toGuest = new Outlet((buffers) => ends.toGuest(buffers), limits.heldBytes, blameHost);
-		const objects = new Objects(limits.objects);
+		const objects = new Objects(limits.objects, budget);
 		const files = new GuestFiles(budget, limits);
 		const pipes = new Pipes(this.#toHost, this.#toGuest, limits);
 		const registry = new Registry();
@@ -124,7 +124,7 @@ export class DisplayConnection {
 		this.#host = new HostStream({ pipes, events, toGuest: this.#toGuest });
 		this.#guestReader = new WaypipeReader(this.#guest, tokenBytes);
 		this.#hostReader = new WaypipeReader(this.#host);
-		this.#closing = [selections, pipes, windows, popups, files];
+		this.#closing = [selections, pipes, windows, popups, files, objects];
 	}
 
 	/** What the guest's waypipe has sent, cut anywhere. Throws a GuestFault: then the whole vm is to be cut, and this one closed. */

@@ -13,6 +13,10 @@ export interface DisplayLimits {
 	readonly toplevels: number;
 	/** Protocol objects of one connection, that the compositor has not let go of. Firefox has about a thousand. */
 	readonly objects: number;
+	/** Those of all of a vm's connections together. */
+	readonly allObjects: number;
+	/** Surfaces of a vm. A program has one for each window, menu, cursor and part of a window; Firefox some tens. */
+	readonly surfaces: number;
 	/** Of pixels that one vm has in the host's memory, in bytes; waypipe on the host has all of them twice. 32 windows of 4K. */
 	readonly fileBytes: number;
 	/** Of files that are announced and may be mapped, in bytes: a terminal (foot) announces half a GiB. Addresses, no memory. */
@@ -43,6 +47,8 @@ export const defaultLimits: DisplayLimits = {
 	connections: 200,
 	toplevels: 200,
 	objects: 16_384,
+	allObjects: 65_536,
+	surfaces: 4000,
 	fileBytes: 1024 * MiB,
 	announcedBytes: 128 * 1024 * MiB,
 	files: 900,

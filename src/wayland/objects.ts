@@ -1,4 +1,5 @@
 /** The protocol objects of one connection, as the guest has made them and the compositor lets go of them. */
+import type { Budget } from "./budget.ts";
 import { GuestFault } from "./faults.ts";
 import { type Interface, interfaceOf, type Message } from "./interfaces.ts";
 import type { Value } from "./wayland-wire.ts";
@@ -43,10 +44,12 @@ export const firstServerId = 0xff000000;
 export class Objects {
 	readonly #objects = new Map<number, WaylandObject>();
 	readonly #limit: number;
+	readonly #budget: Budget;
 
-	constructor(limit: number) {
+	constructor(limit: number, budget: Budget) {
 		this.#limit = limit;
-		this.#objects.set(1, { id: 1, interface: interfaceOf("wl_display"), version: 1, isGone: false });
+		this.#budget = budget;
+		this.create(1, interfaceOf("wl_display"), 1);
 	}
 
 	/** Also one that is gone, for the events that are still on their way. */
@@ -68,6 +71,8 @@ export class Objects {
 		if (this.#objects.has(id)) throw new GuestFault(`it made an object with the id ${id}, which is taken`);
 		if (this.#objects.size >= this.#limit)
 			throw new GuestFault(`one of its programs has ${this.#limit} objects`, "Limit");
+		this.#budget.take("allObjects");
+		if (isSurface(kind)) this.#budget.take("surfaces");
 		const object: WaylandObject = { id, interface: kind, version, isGone: false };
 		this.#objects.set(id, object);
 		return object;
@@ -76,7 +81,17 @@ export class Objects {
 	/** The compositor has let go of it; undefined where there is no such. */
 	delete(id: number): WaylandObject | undefined {
 		const object = this.#objects.get(id);
+		if (object === undefined) return undefined;
 		this.#objects.delete(id);
+		this.#budget.give("allObjects");
+		if (isSurface(object.interface)) this.#budget.give("surfaces");
 		return object;
 	}
+
+	/** The compositor lets go of all with their connection. */
+	close(): void {
+		for (const id of [...this.#objects.keys()]) this.delete(id);
+	}
 }
+
+const isSurface = ({ name }: Interface): boolean => name === "wl_surface";

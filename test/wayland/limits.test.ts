@@ -21,6 +21,13 @@ const tooMuch: readonly Case[] = [
 		},
 	},
 	{
+		what: "surfaces",
+		sentence: "its programs have more than 4000 surfaces",
+		act: (program, bound) => {
+			for (;;) program.make(bound.wl_compositor ?? 0, "wl_compositor.create_surface");
+		},
+	},
+	{
 		what: "memory that it draws on",
 		sentence: "its windows need more than 8388608 bytes of memory",
 		limits: { fileBytes: 8 * 1024 * 1024 },
@@ -109,6 +116,25 @@ test("A vm has so many connections, and gets those back that it closes.", () => 
 	expect(() => new TestProgram(display)).toThrow("it opened more than 1 connections");
 	program.connection.close();
 	expect(new TestProgram(display)).toBeDefined();
+});
+
+test("The programs of a vm have so many objects together, and get those back that the compositor lets go of.", () => {
+	const display = newDisplay({ limits: { allObjects: 30, surfaces: 1 } });
+	const [first, second] = [new TestProgram(display), new TestProgram(display)];
+	const [bound, other] = [first.bindAll(), second.bindAll()];
+	const surface = first.make(bound.wl_compositor ?? 0, "wl_compositor.create_surface");
+	const more = () => second.make(other.wl_compositor ?? 0, "wl_compositor.create_surface");
+	expect(more).toThrow("its programs have more than 1 surfaces");
+	first.request(surface, "wl_surface.destroy");
+	for (let round = 0; round < 2; round++) first.event(1, "wl_display.delete_id", surface);
+	more();
+	const fill = () => {
+		for (;;) second.make(1, "wl_display.sync");
+	};
+	expect(fill).toThrow("its programs have more than 30 objects");
+	first.connection.close();
+	for (let round = 0; round < 10; round++) second.make(1, "wl_display.sync");
+	expect(fill).toThrow("its programs have more than 30 objects");
 });
 
 test("Memory comes back when the compositor lets go of its last user, and when the connection ends.", () => {
