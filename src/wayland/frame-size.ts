@@ -48,6 +48,11 @@ export class FrameSize {
 		return [encodeWayland(object.id, message, [...size, states])];
 	}
 
+	/** Its program has asked for another size itself, which is not to be undone before the compositor has answered. */
+	asked(): undefined {
+		this.#mayAsk = false;
+	}
+
 	/** A commit: the program means `wanted` for its frame, the compositor measures `held`. A window that is not maximized is asked not to be: each such request is answered with its size. */
 	committed(wanted: Box, held: Box): readonly Buffer[] {
 		const across = Math.max(0, held.right - held.left - (wanted.right - wanted.left));

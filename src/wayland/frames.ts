@@ -104,6 +104,9 @@ export class Frames {
 			if (frame !== undefined && created !== undefined) this.#popups.set(created, frame);
 			return undefined;
 		},
+		"xdg_toplevel.set_maximized": ({ object }) => this.#toplevels.get(object)?.size?.asked(),
+		// Often the same (connection-windows.ts).
+		"xdg_toplevel.set_fullscreen": ({ object }) => this.#toplevels.get(object)?.size?.asked(),
 		"xdg_toplevel.destroy": ({ object }) => {
 			const frame = this.#toplevels.get(object);
 			this.#toplevels.delete(object);

@@ -257,6 +257,22 @@ test("A window that draws more than its tile is asked its size once, and told as
 	expect(sized(800, 600, 1)).toEqual([772, 572]);
 });
 
+test.each(["set_maximized", "set_fullscreen"])(
+	"A window that has asked for %s is not asked for its size before it has an answer.",
+	(name) => {
+		sized(512, 700, 5, 6, 7, 8);
+		program.request(toplevel, `xdg_toplevel.${name}`, ...(name === "set_fullscreen" ? [0] : []));
+		geometry(14, 12, 512, 700);
+		attach(540, 728);
+		program.request(surface, "wl_surface.commit");
+		expect(program.host().join()).not.toContain("unset_maximized");
+		sized(512, 700, 5, 6, 7, 8);
+		attach(548, 736);
+		program.request(surface, "wl_surface.commit");
+		expect(program.host().join()).toContain("unset_maximized");
+	},
+);
+
 test("A window that is gone is not asked for its size.", () => {
 	sized(512, 700, 5, 6, 7, 8);
 	geometry(14, 12, 512, 700);
