@@ -4,7 +4,7 @@
  */
 import { messageOf } from "./interfaces.ts";
 import type { Event, Verdict, WaylandObject } from "./objects.ts";
-import { type Box, isSame } from "./surface-tree.ts";
+import { type Box, isSame } from "./surface-state.ts";
 import { encodeWayland, type Value } from "./wayland-wire.ts";
 
 /** In pixels. */

@@ -6,15 +6,11 @@ import { Buffer } from "node:buffer";
 import type { Decorations } from "./decorations.ts";
 import { FrameSize } from "./frame-size.ts";
 import { messageOf } from "./interfaces.ts";
+import { bound, coversScreen, everywhere, standsOut, toMargins } from "./margins.ts";
 import type { Event, Handlers, Request, Verdict, WaylandObject } from "./objects.ts";
-import { type Box, isSame, rootOf, type Surface, type SurfaceTree } from "./surface-tree.ts";
+import { type Box, isSame } from "./surface-state.ts";
+import { rootOf, type Surface, type SurfaceTree } from "./surface-tree.ts";
 import { encodeWayland } from "./wayland-wire.ts";
-
-/** Of a shadow, at each side, in pixels: those of GTK and Qt have 20 to 60. */
-const shadow = 64;
-const everywhere: Box = { left: shadow, top: shadow, right: shadow, bottom: shadow };
-/** xdg_toplevel.state, of windows that have no shadow there. */
-const states = { maximized: 1, fullscreen: 2, tiledLeft: 5, tiledRight: 6, tiledTop: 7, tiledBottom: 8 };
 
 /** Of one xdg_surface: a window's or a popup's. */
 export interface Frame {
@@ -213,7 +209,7 @@ export class Frames {
 		const isTooLarge =
 			frame.isLarger &&
 			frame.wanted !== undefined &&
-			frame.surface.pending === frame.surface.shown &&
+			frame.surface.pending === frame.surface.committed &&
 			!isSame(bound(frame.wanted, extents, this.#marginsOf(frame)), frame.held);
 		if (!isTooLarge && !standsOut(extents, frame.held, this.#marginsOf(frame))) return [];
 		this.#tree.commit(frame.surface);
@@ -228,42 +224,6 @@ export class Frames {
 		const { id } = frame.surface.object;
 		return [encodeWayland(id, messageOf("wl_surface.attach"), [0, 0, 0]), commitOf(frame)];
 	}
-}
-
-/** As `wanted`, but that `extents` stand out of it by `margins` at most, and that some of it is within them. */
-function bound(wanted: Box, extents: Box, margins: Box): Box {
-	const [left, top] = [
-		Math.min(Math.max(wanted.left, extents.left), extents.left + margins.left, extents.right - 1),
-		Math.min(Math.max(wanted.top, extents.top), extents.top + margins.top, extents.bottom - 1),
-	];
-	return {
-		...{ left, top },
-		right: Math.max(Math.min(wanted.right, extents.right), extents.right - margins.right, extents.left + 1),
-		bottom: Math.max(Math.min(wanted.bottom, extents.bottom), extents.bottom - margins.bottom, extents.top + 1),
-	};
-}
-
-const standsOut = (extents: Box, held: Box, margins: Box): boolean =>
-	held.left - extents.left > margins.left ||
-	held.top - extents.top > margins.top ||
-	extents.right - held.right > margins.right ||
-	extents.bottom - held.bottom > margins.bottom;
-
-const toStates = (words: Buffer): ReadonlySet<number> =>
-	new Set(Array.from({ length: Math.floor(words.length / 4) }, (_, index) => words.readUInt32LE(4 * index)));
-
-function coversScreen(words: Buffer): boolean {
-	const has = toStates(words);
-	return has.has(states.maximized) || has.has(states.fullscreen);
-}
-
-function toMargins(words: Buffer): Box {
-	const has = toStates(words);
-	const at = (state: number): number => (has.has(state) || coversScreen(words) ? 0 : shadow);
-	return {
-		...{ left: at(states.tiledLeft), top: at(states.tiledTop) },
-		...{ right: at(states.tiledRight), bottom: at(states.tiledBottom) },
-	};
 }
 
 const commitOf = ({ surface }: Frame): Buffer => encodeWayland(surface.object.id, messageOf("wl_surface.commit"), []);

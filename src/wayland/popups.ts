@@ -5,7 +5,7 @@
 import { type Frame, toShift } from "./frames.ts";
 import { messageOf } from "./interfaces.ts";
 import type { Event, Handlers, Objects, Request, Verdict, WaylandObject } from "./objects.ts";
-import type { Box } from "./surface-tree.ts";
+import type { Box } from "./surface-state.ts";
 import { encodeWayland } from "./wayland-wire.ts";
 
 /** Of the popups of a vm that are shown, in pixels, by their frames. */

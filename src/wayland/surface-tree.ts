@@ -1,62 +1,40 @@
 /** How large the surfaces of one connection are, and which of them are parts of which: what of a window is seen on the host, whatever it says of itself. */
 import { GuestFault } from "./faults.ts";
 import type { Handlers, Objects, Request, WaylandObject } from "./objects.ts";
+import { around, at, type Box, largestOf, type Point, type Size, type State, sizeOf, toSize } from "./surface-state.ts";
 import { encodeWayland } from "./wayland-wire.ts";
-
-interface Size {
-	readonly width: number;
-	readonly height: number;
-}
-
-/** In a surface's own pixels; right and bottom are the first ones outside. */
-export interface Box {
-	readonly left: number;
-	readonly top: number;
-	readonly right: number;
-	readonly bottom: number;
-}
-
-export const isSame = (one: Box, other: Box): boolean =>
-	one.left === other.left && one.top === other.top && one.right === other.right && one.bottom === other.bottom;
-
-/** What a commit makes true; it stays so until another changes it. */
-interface State {
-	readonly buffer?: Size | undefined;
-	/** wl_output.transform: the odd ones lie on their side. */
-	readonly transform?: number;
-	readonly scale?: number;
-	/** Of its viewport. */
-	readonly source?: Size | undefined;
-	readonly destination?: Size | undefined;
-}
-
-interface Point {
-	readonly x: number;
-	readonly y: number;
-}
 
 export interface Surface {
 	readonly object: WaylandObject;
 	pending: State;
-	/** Committed, and waits for its parent. */
-	waiting: State | undefined;
-	shown: State;
+	/** The last one. */
+	committed: State;
+	/** Of all that it may show, while that is not known: compositors differ in when they show what waits for a parent. */
+	largest: Size;
 	parent: Surface | undefined;
 	/** Its wl_subsurface; once the program has ended that, it may have another. */
 	part: WaylandObject | undefined;
 	isSync: boolean;
+	/** The last one. */
 	position: Point;
-	/** From its parent's next commit on. */
-	nextPosition: Point;
+	/** Around all of those that it may have, while that is not known. */
+	positions: Box;
 	readonly children: Set<Surface>;
 	/** Of its pixels that have changed since they were shown last. */
 	damages: number;
+	/** When it has committed last, as the tree counts time. */
+	committedAt: number;
+	/** Its last commit of which it is certain that it is shown. */
+	shownAt: number;
+	/** When it was placed or made to wait last. */
+	changedAt: number;
 }
 
 /** In pixels; far beyond all screens, and so little that sums of it are numbers of the wire. */
 const farthest = 1 << 20;
 /** wp_viewport's numbers are 24.8. */
 const fixed = 256;
+const origin: Point = { x: 0, y: 0 };
 
 export class SurfaceTree {
 	readonly #objects: Objects;
@@ -65,6 +43,7 @@ export class SurfaceTree {
 	readonly #viewports = new WeakMap<WaylandObject, Surface>();
 	/** By their wl_subsurface. */
 	readonly #parts = new WeakMap<WaylandObject, Surface>();
+	#time = 0;
 
 	constructor(objects: Objects) {
 		this.#objects = objects;
@@ -125,25 +104,22 @@ export class SurfaceTree {
 				if (above === surface) throw new GuestFault("it made a surface a part of itself");
 			if (surface.part?.isGone === false) throw new GuestFault("it made a surface a part twice");
 			this.#part(surface);
-			Object.assign(surface, {
-				parent,
-				part: created,
-				isSync: true,
-				position: { x: 0, y: 0 },
-				nextPosition: { x: 0, y: 0 },
-			});
+			Object.assign(surface, { parent, part: created, isSync: true, position: origin, positions: at(origin) });
+			surface.changedAt = this.#next();
 			parent.children.add(surface);
 			this.#parts.set(created, surface);
 			return undefined;
 		},
 		"wl_subsurface.set_position": ({ object, values: [x, y] }) => {
 			const surface = this.#parts.get(object);
-			if (surface !== undefined) surface.nextPosition = { x: Number(x), y: Number(y) };
+			if (surface !== undefined) this.#place(surface, { x: Number(x), y: Number(y) });
 			return undefined;
 		},
 		"wl_subsurface.set_sync": ({ object }) => {
 			const surface = this.#parts.get(object);
-			if (surface !== undefined) surface.isSync = true;
+			if (surface === undefined) return undefined;
+			surface.isSync = true;
+			this.#place(surface, surface.position);
 			return undefined;
 		},
 		"wl_subsurface.destroy": ({ object }) => {
@@ -157,10 +133,10 @@ export class SurfaceTree {
 	of(object: WaylandObject): Surface {
 		const known = this.#surfaces.get(object);
 		if (known !== undefined) return known;
-		const none = { x: 0, y: 0 };
 		const surface: Surface = {
-			...{ object, pending: {}, waiting: undefined, shown: {}, parent: undefined, part: undefined },
-			...{ isSync: true, position: none, nextPosition: none, children: new Set<Surface>(), damages: 0 },
+			...{ object, pending: {}, committed: {}, largest: sizeOf({}), parent: undefined, part: undefined, isSync: true },
+			...{ position: origin, positions: at(origin), children: new Set<Surface>(), damages: 0 },
+			...{ committedAt: 0, shownAt: 0, changedAt: 0 },
 		};
 		this.#surfaces.set(object, surface);
 		return surface;
@@ -172,10 +148,12 @@ export class SurfaceTree {
 		return object === undefined ? undefined : this.of(object);
 	}
 
-	/** wl_subsurface.set_desync; which surface it was. */
+	/** wl_subsurface.set_desync, by which what has waited is shown; which surface it was. */
 	release(part: WaylandObject): Surface | undefined {
 		const surface = this.#parts.get(part);
-		if (surface !== undefined) surface.isSync = false;
+		if (surface === undefined) return undefined;
+		surface.isSync = false;
+		if (!this.waits(surface)) this.#show(surface);
 		return surface;
 	}
 
@@ -185,56 +163,61 @@ export class SurfaceTree {
 		return false;
 	}
 
-	/** wl_surface.commit. */
+	/** wl_surface.commit. Where something has waited before, not all compositors show this at once. */
 	commit(surface: Surface): void {
-		surface.waiting = surface.pending;
-		if (this.waits(surface)) return;
-		const applied = [surface];
-		for (const each of applied) {
-			each.shown = each.waiting ?? each.shown;
-			each.waiting = undefined;
-			each.damages = 0;
-			for (const child of each.children) {
-				child.position = child.nextPosition;
-				if (child.waiting !== undefined && (child.isSync || each !== surface)) applied.push(child);
-			}
-		}
+		const isShown = !this.waits(surface) && surface.shownAt === surface.committedAt;
+		surface.largest = largestOf(sizeThatMayBe(surface), sizeOf(surface.pending));
+		surface.committed = surface.pending;
+		surface.committedAt = this.#next();
+		if (isShown) this.#show(surface);
 	}
 
-	/**
-	 * All that may be seen of a surface and its parts; undefined where it has no pixels. Of what waits for a parent's commit both are counted,
-	 * before and after: compositors differ in when it comes.
-	 */
+	/** All that may be seen of a surface and its parts; undefined where it has no pixels. */
 	extents(root: Surface): Box | undefined {
-		if (root.shown.buffer === undefined) return undefined;
-		const boxes: Box[] = [];
+		if (root.committed.buffer === undefined) return undefined;
+		let all = at(origin);
 		// A box is where its surface's upper left corner may be.
-		const rest = [{ surface: root, box: { left: 0, top: 0, right: 0, bottom: 0 } }];
+		const rest = [{ surface: root, box: all }];
 		for (const { surface, box } of rest) {
-			for (const size of [sizeOf(surface.shown), sizeOf(surface.waiting)])
-				if (size !== undefined) boxes.push({ ...box, right: box.right + size.width, bottom: box.bottom + size.height });
+			const { width, height } = sizeThatMayBe(surface);
+			if (width > 0) all = around(all, { ...box, right: box.right + width, bottom: box.bottom + height });
 			for (const child of surface.children) {
-				const { position: before, nextPosition: after } = child;
+				const { left, top, right, bottom } = positionsThatMayBe(child);
 				rest.push({
 					surface: child,
-					box: {
-						left: box.left + Math.min(before.x, after.x),
-						top: box.top + Math.min(before.y, after.y),
-						right: box.right + Math.max(before.x, after.x),
-						bottom: box.bottom + Math.max(before.y, after.y),
-					},
+					box: { left: box.left + left, top: box.top + top, right: box.right + right, bottom: box.bottom + bottom },
 				});
 			}
 		}
-		const union = boxes.reduce((all, box) => ({
-			left: Math.min(all.left, box.left),
-			top: Math.min(all.top, box.top),
-			right: Math.max(all.right, box.right),
-			bottom: Math.max(all.bottom, box.bottom),
-		}));
-		if (Math.max(-union.left, -union.top, union.right, union.bottom) > farthest)
+		if (Math.max(-all.left, -all.top, all.right, all.bottom) > farthest)
 			throw new GuestFault(`it has a window that reaches over more than ${farthest} pixels`, "Limit");
-		return union;
+		return all;
+	}
+
+	/**
+	 * All that it has committed is shown for certain; and of its parts that wait for it, what had been committed before its last commit, and has not changed
+	 * since. What comes in another order some compositors show now, and some with its next commit.
+	 */
+	#show(surface: Surface): void {
+		const shown = [surface];
+		for (const each of shown) {
+			each.shownAt = each.committedAt;
+			each.damages = 0;
+			for (const child of each.children)
+				if (child.isSync && Math.max(child.committedAt, child.changedAt) < each.committedAt) shown.push(child);
+		}
+	}
+
+	/** Where it was may be where it still is. */
+	#place(surface: Surface, position: Point): void {
+		surface.positions = around(positionsThatMayBe(surface), at(position));
+		surface.position = position;
+		surface.changedAt = this.#next();
+	}
+
+	#next(): number {
+		this.#time++;
+		return this.#time;
 	}
 
 	#change(surface: Surface | undefined, change: State): void {
@@ -253,15 +236,10 @@ export function rootOf(surface: Surface): Surface {
 	return root;
 }
 
-const toSize = (width: number, height: number): Size | undefined =>
-	width > 0 && height > 0 ? { width, height } : undefined;
+const sizeThatMayBe = (surface: Surface): Size =>
+	surface.shownAt === surface.committedAt ? sizeOf(surface.committed) : surface.largest;
 
-function sizeOf(state: State | undefined): Size | undefined {
-	if (state?.buffer === undefined) return undefined;
-	const given = state.destination ?? state.source;
-	if (given !== undefined) return given;
-	const { width, height } = state.buffer;
-	const scale = Math.max(1, state.scale ?? 1);
-	const [across, down] = (state.transform ?? 0) % 2 === 0 ? [width, height] : [height, width];
-	return { width: Math.ceil(across / scale), height: Math.ceil(down / scale) };
+/** A part is moved by its parent's commit, or its own, or both. */
+function positionsThatMayBe({ parent, position, positions, shownAt, changedAt }: Surface): Box {
+	return Math.min(shownAt, parent?.shownAt ?? 0) > changedAt ? at(position) : positions;
 }
