@@ -1,6 +1,6 @@
 /**
  * Menus and the like: windows without a frame, which the compositor draws over all others. They begin at their window, and all of a vm's together cover a
- * part of a screen at most: one that would be too much is not shown, and its program is told that it was dismissed.
+ * part of a screen at most: one that would be too much, or that is the last of too long a row, is not shown, and its program is told that it was dismissed.
  */
 import { type Frame, toShift } from "./frames.ts";
 import { messageOf } from "./interfaces.ts";
@@ -17,6 +17,8 @@ const share = 0.5;
 const smallestScreen = 640 * 480;
 /** How far a popup may be from its window, beyond its own size. */
 const gap = 64;
+/** Menus that were opened from each other: each may be some way from the one before. */
+const deepest = 10;
 /** wl_output.mode: the one that is in use. */
 const isCurrent = 1;
 /** The version of wl_output that brought scales, and an event behind all of them. */
@@ -31,6 +33,8 @@ interface Positioner {
 interface Popup {
 	readonly object: WaylandObject;
 	readonly parent: Frame | undefined;
+	/** From its window: 1 is a popup of that itself. */
+	readonly depth: number;
 	isDismissed: boolean;
 }
 
@@ -76,8 +80,11 @@ export class Popups {
 				const parentObject = this.#objects.get(Number(parentId));
 				const parent = parentObject === undefined ? undefined : frameOf(parentObject);
 				if (created !== undefined && frame !== undefined) {
-					this.#popups.set(frame, { object: created, parent, isDismissed: false });
+					const depth = 1 + ((parent && this.#popups.get(parent)?.depth) ?? 0);
+					const popup: Popup = { object: created, parent, depth, isDismissed: false };
+					this.#popups.set(frame, popup);
 					this.#frameOf.set(created, frame);
+					if (depth > deepest) this.#dismiss(popup);
 				}
 				return this.#place(positionerId, parent, raw);
 			},
@@ -131,8 +138,7 @@ export class Popups {
 			this.#areas.set(frame, area);
 			return true;
 		}
-		popup.isDismissed = true;
-		this.#tellGuest([encodeWayland(popup.object.id, messageOf("xdg_popup.popup_done"), [])]);
+		this.#dismiss(popup);
 		return false;
 	}
 
@@ -168,6 +174,11 @@ export class Popups {
 	#measure(object: WaylandObject): void {
 		const { pixels, scale } = this.#screens.get(object) ?? { pixels: 0, scale: 1 };
 		this.#largestScreen = Math.max(this.#largestScreen, pixels / Math.max(1, scale) ** 2);
+	}
+
+	#dismiss(popup: Popup): void {
+		popup.isDismissed = true;
+		this.#tellGuest([encodeWayland(popup.object.id, messageOf("xdg_popup.popup_done"), [])]);
 	}
 
 	#forget(frame: Frame): void {

@@ -112,6 +112,24 @@ test("A popup that covers too much is dismissed and not shown, also when it grow
 	expect(menus.program.guest()).toEqual([]);
 });
 
+test("Popups of popups are shown down to the tenth.", () => {
+	const menus = new Menus(newDisplay());
+	let last = menus.popup();
+	for (let depth = 2; depth <= 10; depth++) last = menus.popup(undefined, last.xdgSurface);
+	menus.attach(last.surface, 10, 10);
+	expect(menus.program.guest()).toEqual([]);
+	const { surface, popup } = menus.popup(undefined, last.xdgSurface);
+	expect(menus.program.guest()).toEqual([`xdg_popup@${popup}.popup_done`]);
+	menus.program.host();
+	menus.attach(surface, 10, 10);
+	expect(menus.program.host().slice(-2)).toEqual([
+		`wl_surface@${surface}.attach #0 0 0`,
+		`wl_surface@${surface}.commit`,
+	]);
+	expect(menus.popup(undefined, menus.window)).toBeDefined();
+	expect(menus.program.guest()).toEqual([]);
+});
+
 test("Popups may cover half of the largest screen that their program has.", () => {
 	const menus = new Menus(newDisplay(), { width: 1000, height: 800 });
 	const { surface, popup } = menus.popup();
