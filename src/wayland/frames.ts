@@ -116,7 +116,9 @@ export class Frames {
 			this.#tree.commit(surface);
 			const own = this.#frameOf.get(surface);
 			if (own !== undefined) return this.#commit(own, raw);
-			return this.#tree.waits(surface) ? undefined : this.#follow(surface, raw);
+			// In wlroots 0.14 what waits for a part comes with the commit of that, also where it waits itself.
+			const mayShow = surface.children.size > 0 || !this.#tree.waits(surface);
+			return mayShow ? this.#follow(surface, raw) : undefined;
 		},
 		"wl_subsurface.set_desync": ({ object, raw }) => {
 			const surface = this.#tree.release(object);

@@ -96,6 +96,15 @@ describe("A part of a part", () => {
 		expect(frames()).toEqual([small]);
 	});
 
+	test("may be seen before its window's commit.", () => {
+		draw(inner.surface, 800);
+		expect(frames()).toEqual([]);
+		commit(outer.surface);
+		expect(frames()).toEqual([large]);
+		commit(window);
+		expect(frames()).toEqual([]);
+	});
+
 	test("may be wherever it was to be at a commit of its parent.", () => {
 		move(inner, -3000, -2000);
 		commit(outer.surface);
