@@ -223,12 +223,12 @@ export function describeVmm({ hypervisor, start }: VmmUnderTest): void {
 		it("that was kept ready stands still until it is claimed, serves, and is gone", async () => {
 			configure("disp");
 			await user.sh("qubes-lite ls");
-			await user.until("one is kept ready", async () => (await kept()) === 1);
+			await user.until("one is kept ready", async () => (await kept()) === 1, 120_000);
 			expect(await user.run("--disposable=disp", "sh", "-c", "echo gone")).toMatchObject({
 				status: 0,
 				stdout: "gone\n",
 			});
-			await user.until("another is kept", async () => (await kept()) === 1);
+			await user.until("another is kept", async () => (await kept()) === 1, 120_000);
 			configure("plain");
 			await user.until("nothing is left of them", () =>
 				readdirSync(user.runtime).every((name) => !name.startsWith("disp-")),

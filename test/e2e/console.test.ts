@@ -1,6 +1,6 @@
 /** A real guest's serial console: a root shell for the host's user, and for nobody in the guest. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { nothingLeft, TestUser } from "./harness.ts";
+import { nothingLeft, signalProcess, TestUser } from "./harness.ts";
 import { Terminal } from "./tmux.ts";
 
 let user: TestUser;
@@ -59,7 +59,7 @@ describe("without a terminal", () => {
 		const running = user.start("qubes-lite", ["console", "shopping"]);
 		const rings = user.processes().filter(({ words }) => words.startsWith("dd "));
 		const signalRings = (signal: NodeJS.Signals): void => {
-			for (const { pid } of rings) process.kill(pid, signal);
+			for (const { pid } of rings) signalProcess(pid, signal);
 		};
 		running.stdin.write("\n");
 		await user.until("it has a shell", () => running.stdout().includes("/ # "));
@@ -77,7 +77,11 @@ describe("without a terminal", () => {
 	});
 
 	it("a script's lines are run, and the kernel's last words come when the vm stops", async () => {
-		const { status, stdout } = await user.sh("qubes-lite console shopping", "\nid -u; echo $((6 * 7))\nexit\n");
+		const script = user.start("qubes-lite", ["console", "shopping"]);
+		script.stdin.write("\nid -u; echo $((6 * 7))\nexit\n");
+		await user.until("its output is there", () => /\r\n0\r\n42\r\n/.test(script.stdout()));
+		script.stdin.end();
+		const { status, stdout } = await script.done;
 		expect(status).toBe(0);
 		expect(stdout).toMatch(/\r\n0\r\n42\r\n/);
 		const running = user.start("qubes-lite", ["console", "shopping"]);

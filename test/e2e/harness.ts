@@ -33,6 +33,7 @@ export interface Running {
 	readonly stdin: NodeJS.WritableStream;
 	/** What it has written so far. */
 	stdout(): string;
+	stderr(): string;
 	readonly done: Promise<Outcome>;
 	kill(signal: NodeJS.Signals): void;
 }
@@ -145,6 +146,7 @@ export class TestUser {
 			pid: child.pid ?? 0,
 			stdin: child.stdin,
 			stdout: () => Buffer.concat(stdout).toString(),
+			stderr: () => Buffer.concat(stderr).toString(),
 			done,
 			kill: (signal) => child.kill(signal),
 		};
@@ -196,10 +198,32 @@ export class TestUser {
 			.map(({ pid }) => pid);
 	}
 
+	brokerPid(): number {
+		const [pid] = this.brokerPids();
+		if (pid === undefined) throw new Error(`no broker runs\n${this.log()}`);
+		return pid;
+	}
+
+	/** Returns those that were there. */
+	signalBrokers(signal: NodeJS.Signals): number[] {
+		const pids = this.brokerPids();
+		for (const pid of pids) signalProcess(pid, signal);
+		return pids;
+	}
+
+	/** However long its vms rest, a broker stays for who watches them: until the returned function is called. */
+	async keepBroker(): Promise<() => Promise<void>> {
+		const watcher = this.start("qubes-lite", ["events", "--json"]);
+		await this.until("it watches", () => watcher.stdout().includes('"type":"broker"'));
+		return async () => {
+			watcher.kill("SIGINT");
+			await watcher.done;
+		};
+	}
+
 	/** Resolves when those are gone that are here now: whoever waits for one may have started the next already. */
 	async endBrokers(signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
-		const pids = this.brokerPids();
-		for (const pid of pids) process.kill(pid, signal);
+		const pids = this.signalBrokers(signal);
 		await this.until("that broker is gone", () => !this.brokerPids().some((pid) => pids.includes(pid)));
 	}
 
@@ -222,9 +246,19 @@ export class TestUser {
 			processes: this.processes().map(({ words }) => words),
 			files: existsSync(this.runtime) ? readdirSync(this.runtime).filter((name) => name !== "broker.lock") : [],
 		};
-		for (const { pid } of this.processes()) process.kill(pid, "SIGKILL");
+		for (const { pid } of this.processes()) signalProcess(pid, "SIGKILL");
 		rmSync(this.directory, { recursive: true, force: true });
 		return census;
+	}
+}
+
+/** One that has ended meanwhile needs no signal; 0 and below would be the tests themselves, and others. */
+export function signalProcess(pid: number | undefined, signal: NodeJS.Signals): void {
+	if (pid === undefined || !(pid > 0)) throw new Error("there is no process to send a signal to");
+	try {
+		process.kill(pid, signal);
+	} catch (cause) {
+		if (errnoOf(cause) !== "ESRCH") throw cause;
 	}
 }
 

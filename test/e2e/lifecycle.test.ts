@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { VmStatus } from "../../src/protocol/broker-replies.ts";
 import { isSoak, rounds } from "../rounds.ts";
-import { nothingLeft, TestUser } from "./harness.ts";
+import { nothingLeft, signalProcess, TestUser } from "./harness.ts";
 
 let user: TestUser;
 
@@ -58,7 +58,7 @@ describe("a vm that is paused when idle", () => {
 		"that a broker has left by kill -9%s serves the next one, if need be by another boot",
 		async (_, change) => {
 			await user.until("it is paused", () => isPaused("shopping"));
-			for (const pid of user.brokerPids()) process.kill(pid, "SIGKILL");
+			user.signalBrokers("SIGKILL");
 			change();
 			const { status, stdout, ms } = await user.run("shopping", "echo", "served");
 			expect({ status, stdout }).toEqual({ status: 0, stdout: "served\n" });
@@ -93,7 +93,7 @@ describe("an instance that is kept ready", () => {
 		const [member] = await ready();
 		const isItsHelper = (words: string): boolean =>
 			/^\S*vhost-device-vsock /.test(words) && words.includes(`/${member?.name}/`);
-		for (const { pid, words } of user.processes()) if (isItsHelper(words)) process.kill(pid, "SIGSTOP");
+		for (const { pid, words } of user.processes()) if (isItsHelper(words)) signalProcess(pid, "SIGSTOP");
 		const { status, stdout } = await user.run("--disposable", "hostname");
 		expect({ status, stdout }).toEqual({ status: 0, stdout: expect.stringMatching(/^disp-[0-9a-f]{4}\n$/) });
 		expect(stdout).not.toBe(`${member?.name}\n`);

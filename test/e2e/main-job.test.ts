@@ -4,7 +4,7 @@ import { readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { nothingLeft, sha256Of, TestUser } from "./harness.ts";
+import { nothingLeft, sha256Of, signalProcess, TestUser } from "./harness.ts";
 
 const vms = ["shopping", "vault", "disp", "brief"];
 let user: TestUser;
@@ -15,7 +15,7 @@ beforeAll(() => {
 			{ id: 5, name: "shopping", memory: 512 },
 			{ id: 13, name: "vault", memory: 512, network: false },
 			{ id: 15, name: "disp", memory: 512, disposable: true },
-			{ id: 17, name: "brief", memory: 512, idleTimeout: 3 },
+			{ id: 17, name: "brief", memory: 512, idleTimeout: 6 },
 		],
 	});
 });
@@ -130,9 +130,9 @@ describe("run-in-vm on a vm with a network", () => {
 	it("also ends a command that is blocked in a write", async () => {
 		const running = user.start("/bin/sh", ["-c", "exec run-in-vm shopping cat /dev/zero | sleep 1000"]);
 		await user.until("the session is there", async () => (await user.status("shopping")).sessions === 1);
-		for (const { pid, words } of user.processes()) if (words.includes("cat /dev/zero")) process.kill(pid, "SIGKILL");
+		for (const { pid, words } of user.processes()) if (words.includes("cat /dev/zero")) signalProcess(pid, "SIGKILL");
 		await user.until("the vm is idle again", async () => (await user.status("shopping")).state === "idle");
-		for (const { pid, words } of user.processes()) if (words.startsWith("sleep")) process.kill(pid, "SIGKILL");
+		for (const { pid, words } of user.processes()) if (words.startsWith("sleep")) signalProcess(pid, "SIGKILL");
 		await running.done;
 	});
 
@@ -175,7 +175,7 @@ describe("vms of each kind", () => {
 		expect((await user.run("brief", "true")).status).toBe(0);
 		await user.until("it says when it will stop", async () => (await user.status("brief")).stopsAt !== null);
 		await user.until("it has stopped", async () => (await user.status("brief")).state === "stopped");
-		expect((await user.status("brief")).reason).toBe("idle for 3 s");
+		expect((await user.status("brief")).reason).toBe("idle for 6 s");
 	});
 
 	it("lists vms for people and for programs", async () => {
@@ -198,10 +198,12 @@ describe("the agent's image", () => {
 
 describe("a client that is killed", () => {
 	it("takes no other session of the vm with it", async () => {
-		const other = user.start("run-in-vm", ["shopping", "sh", "-c", "sleep 6; echo still here"]);
+		const other = user.start("run-in-vm", ["shopping", "sh", "-c", "read -r line; echo still here"]);
 		const killed = user.start("run-in-vm", ["shopping", "sleep", "1000"]);
 		await user.until("both run", async () => (await user.status("shopping")).sessions === 2);
 		killed.kill("SIGKILL");
+		await user.until("one is left", async () => (await user.status("shopping")).sessions === 1);
+		other.stdin.end("\n");
 		expect(await other.done).toMatchObject({ status: 0, stdout: "still here\n", stderr: "" });
 		expect(user.log().match(/"event":"guest.hello","vm":"shopping"/g)).toHaveLength(1);
 	});

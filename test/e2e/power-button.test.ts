@@ -51,8 +51,11 @@ it("ends a guest whose agent hangs, in good order: commands may say goodbye, wha
 	const written = "-u root shopping test -s /mnt/log";
 	await user.until("it has written", async () => (await user.sh(`run-in-vm ${written}`)).status === 0);
 	const halt = "kill -STOP $(pidof node); cut -d' ' -f2,3 /proc/$(pidof node)/stat";
-	const console = await user.sh("qubes-lite console shopping", `\n${halt}\n${halt}\n`);
-	expect(console.stdout).toMatch(/\(MainThread\) T\r\n/);
+	const console = user.start("qubes-lite", ["console", "shopping"]);
+	console.stdin.write(`\n${halt}\n${halt}\n`);
+	await user.until("the agent hangs", () => /\(MainThread\) T\r\n/.test(console.stdout()));
+	console.stdin.end();
+	expect((await console.done).stdout).toMatch(/\(MainThread\) T\r\n/);
 	expect(readFileSync(disk).readUInt16LE(ext2.stateAt)).not.toBe(ext2.valid);
 
 	await press();

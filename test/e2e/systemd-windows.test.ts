@@ -66,7 +66,7 @@ it("shows a window of a vm that is a unit, plays its sound, and copies to it and
 		await host.stop();
 	}
 
-	for (const pid of user.brokerPids()) process.kill(pid, "SIGKILL");
+	user.signalBrokers("SIGKILL");
 	await isLease();
 	expect(titles()).toEqual(["[shopping] one"]);
 

@@ -132,7 +132,7 @@ describe("an installation in a user manager, with real guests", () => {
 	it("goes on with a session whose broker is killed", async () => {
 		const running = user.start("run-in-vm", ["--disposable", "sh", "-c", "echo up; read -r line; echo $line; exit 7"]);
 		await user.until("it is up", () => running.stdout() === "up\n");
-		for (const pid of user.brokerPids()) process.kill(pid, "SIGKILL");
+		user.signalBrokers("SIGKILL");
 		await user.until("systemd has started another", async () => user.brokerPids().length === 1);
 		running.stdin.end("still here\n");
 		expect(await running.done).toMatchObject({ status: 7, stdout: "up\nstill here\n", stderr: "" });

@@ -1,8 +1,8 @@
 /** What a person sees and types: a real terminal, a real guest. */
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { nothingLeft, TestUser } from "./harness.ts";
+import { nothingLeft, signalProcess, TestUser } from "./harness.ts";
 import { Terminal } from "./tmux.ts";
 
 let user: TestUser;
@@ -72,21 +72,20 @@ describe("an interactive command", () => {
 		terminal.type('echo "[$TERM] $(stty size) $(tty)"');
 		await terminal.shows(/^\[tmux-256color\] 30 100 \/dev\/pts\/[0-9]+$/m);
 		terminal.resize(77, 22);
-		terminal.type('sleep 0.2; echo "now $(stty size)"');
+		terminal.type('until [ "$(stty size)" = "22 77" ]; do sleep 0.1; done; echo "now $(stty size)"');
 		await terminal.shows(/^now 22 77$/m);
 		terminal.type("exit 3");
 		await terminal.shows(/same:3/);
 	});
 
 	it("takes Ctrl-C and Ctrl-D as the guest's terminal does", async () => {
-		typeChecked("run-in-vm shopping sleep 1000");
-		await user.until("it runs", async () => (await user.status("shopping")).sessions === 1);
-		await new Promise((resolve) => setTimeout(resolve, 300));
+		typeChecked("run-in-vm shopping sh -c 'echo up; exec sleep 1000'");
+		await terminal.shows(/^up$/m);
 		terminal.press("C-c");
 		await terminal.shows(/same:130/);
 		expect((await user.run("shopping", "sh", "-c", "ps | grep '[s]leep 1000'")).status).toBe(1);
-		typeChecked("run-in-vm shopping cat");
-		await user.until("it runs", async () => (await user.status("shopping")).sessions === 1);
+		typeChecked("run-in-vm shopping sh -c 'echo here; exec cat'");
+		await terminal.shows(/^here$/m);
 		terminal.type("typed");
 		await terminal.shows(/typed\s+typed/);
 		terminal.press("C-d");
@@ -101,9 +100,9 @@ describe("the terminal is as it was", () => {
 	});
 
 	it("after SIGTERM, which the command gets", async () => {
-		typeChecked("run-in-vm shopping sleep 1000");
-		await user.until("it runs", async () => (await user.status("shopping")).sessions === 1);
-		for (const pid of clients()) process.kill(pid, "SIGTERM");
+		typeChecked("run-in-vm shopping sh -c 'echo up; exec sleep 1000'");
+		await terminal.shows(/^up$/m);
+		for (const pid of clients()) signalProcess(pid, "SIGTERM");
 		await terminal.shows(/same:143/);
 	});
 
@@ -116,7 +115,7 @@ describe("the terminal is as it was", () => {
 	it("after the vm was killed under it", async () => {
 		typeChecked("run-in-vm shopping sh -c 'echo up; sleep 1000'");
 		await terminal.shows(/^up/m);
-		for (const pid of user.vmmPids()) process.kill(pid, "SIGKILL");
+		for (const pid of user.vmmPids()) signalProcess(pid, "SIGKILL");
 		expect(await terminal.shows(/same:125/)).toContain("shopping ended while the command ran");
 	});
 });
@@ -137,13 +136,12 @@ describe("a command whose vm boots first", () => {
 
 describe("Ctrl-Z without a terminal in the guest", () => {
 	it("stops the command, too, and fg lets it go on", async () => {
-		terminal.type("run-in-vm -T shopping sleep 1000");
-		await user.until("it runs", async () => (await user.status("shopping")).sessions === 1);
-		await new Promise((resolve) => setTimeout(resolve, 300));
+		terminal.type("run-in-vm -T shopping sh -c 'echo up; exec sleep 1000'");
+		await terminal.shows(/^up$/m);
 		terminal.press("C-z");
 		await terminal.shows(/Stopped/);
 		const state = "for p in $(pidof sleep); do cut -d' ' -f3 /proc/$p/stat; done";
-		expect((await user.run("shopping", "sh", "-c", state)).stdout).toBe("T\n");
+		await user.until("it stands still", async () => (await user.run("shopping", "sh", "-c", state)).stdout === "T\n");
 		terminal.type("fg");
 		await user.until("it goes on", async () => (await user.run("shopping", "sh", "-c", state)).stdout === "S\n");
 		terminal.press("C-c");
@@ -159,7 +157,7 @@ describe("a client that is stopped and goes on", () => {
 	async function stopped(): Promise<void> {
 		terminal.type("run-in-vm shopping sh");
 		await terminal.shows(/^~ \$$/m);
-		for (const pid of clients()) process.kill(pid, "SIGSTOP");
+		for (const pid of clients()) signalProcess(pid, "SIGSTOP");
 		await terminal.shows(/Stopped/);
 	}
 
@@ -192,10 +190,12 @@ describe("a client that is stopped and goes on", () => {
 	});
 
 	it("in the background leaves the keys to the shell", async () => {
-		terminal.type(`run-in-vm shopping sh -c 'sleep 2; echo over' >'${user.directory}/background' &`);
-		await user.until("it runs", async () => (await user.status("shopping")).sessions === 1);
+		const [go, out] = [`/tmp/go-over-${process.pid}`, `${user.directory}/background`];
+		terminal.type(`run-in-vm shopping sh -c 'echo up; until [ -e ${go} ]; do sleep 0.1; done; echo over' >'${out}' &`);
+		await user.until("it runs", () => existsSync(out) && readFileSync(out, "utf8") === "up\n");
 		terminal.type("echo typed");
 		await terminal.shows(/^typed$/m);
+		expect(await user.run("shopping", "touch", go)).toMatchObject({ status: 0 });
 		terminal.type("wait; echo waited $?");
 		await terminal.shows(/waited 0/);
 		expect(terminal.screen()).not.toContain("Stopped");

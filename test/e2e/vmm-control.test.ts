@@ -8,7 +8,7 @@ import { type GuestEvent, GuestLink } from "../../src/guest/guest-link.ts";
 import { vmFiles } from "../../src/launch-plan.ts";
 import { toVmmControl } from "../../src/vmm-control/to-vmm-control.ts";
 import type { VmmControl } from "../../src/vmm-control/vmm-control.ts";
-import { nothingLeft, TestUser } from "./harness.ts";
+import { nothingLeft, signalProcess, TestUser } from "./harness.ts";
 
 let user: TestUser;
 let control: VmmControl;
@@ -35,7 +35,7 @@ describe("a guest whose vm stood still", () => {
 
 	/** The vm's link is ours while `act` runs: its broker is gone. `beaten` resolves at the agent's next heartbeat. */
 	async function asBroker(act: (link: GuestLink, beaten: () => Promise<unknown>) => Promise<void>): Promise<void> {
-		for (const pid of user.brokerPids()) process.kill(pid, "SIGKILL");
+		user.signalBrokers("SIGKILL");
 		await user.until("the broker is gone", () => user.brokerPids().length === 0);
 		/** Without the nonce it does not knock: that would be on its way. */
 		const vsock = join(user.runtime, "shopping", vmFiles.vsock);
@@ -72,9 +72,9 @@ describe("a guest whose vm stood still", () => {
 	it("lags by its pause where it is not told", async () => {
 		expect((await lag()).least).toBeLessThan(1);
 		const brokers = user.brokerPids();
-		for (const pid of brokers) process.kill(pid, "SIGSTOP");
+		for (const pid of brokers) signalProcess(pid, "SIGSTOP");
 		await pause();
-		for (const pid of brokers) process.kill(pid, "SIGCONT");
+		for (const pid of brokers) signalProcess(pid, "SIGCONT");
 		expect((await lag()).most).toBeGreaterThan(pausedMs / 1000 - 1);
 	});
 
@@ -101,7 +101,7 @@ it("a paused guest does nothing, and goes on where it was when it is resumed", a
 	await user.until("it counts", () => lines() > 20);
 	/** Nothing may be on its way to the guest when it is paused (vmm-control.ts): no answer to a heartbeat, either. */
 	const brokers = user.brokerPids();
-	for (const pid of brokers) process.kill(pid, "SIGSTOP");
+	for (const pid of brokers) signalProcess(pid, "SIGSTOP");
 	const counted = lines();
 	await user.until("what was has arrived", () => lines() > counted + 10);
 	await control.pause();
@@ -118,7 +118,7 @@ it("a paused guest does nothing, and goes on where it was when it is resumed", a
 	expect(lines()).toBe(paused);
 	await control.resume();
 	await control.resume();
-	for (const pid of brokers) process.kill(pid, "SIGCONT");
+	for (const pid of brokers) signalProcess(pid, "SIGCONT");
 	expect(await control.isPaused()).toBe(false);
 	await user.until("it goes on", () => lines() > paused + 20);
 	session.kill("SIGTERM");

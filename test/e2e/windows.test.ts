@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { Compositor } from "./compositor.ts";
 import { desktopImageWithinMs, desktopPackages, makeDesktopImage } from "./desktop-image.ts";
-import { nothingLeft, type Running, TestUser } from "./harness.ts";
+import { nothingLeft, type Running, signalProcess, TestUser } from "./harness.ts";
 import { findFrequency, rate, SoundServer } from "./sound-server.ts";
 
 const image = { packages: desktopPackages };
@@ -21,7 +21,7 @@ beforeAll(async () => {
 	empty = compositor.colours();
 	user = new TestUser({
 		vms: [
-			{ ...common, id: 5, name: "shopping", idleTimeout: 3 },
+			{ ...common, id: 5, name: "shopping", idleTimeout: 30 },
 			{ ...common, id: 15, name: "disp", disposable: true },
 		],
 		env: { WAYLAND_DISPLAY: compositor.socket },
@@ -38,6 +38,10 @@ const isThere = (title: string) => compositor.until(`there is ${title}`, () => t
 const areGone = () => compositor.until("no window is left", () => titles().length === 0, 60_000);
 /** As by its button. */
 const close = (title: string): string => compositor.message(`[title="^${title.replace(/[[\]]/g, "\\$&")}$"]`, "kill");
+
+/** Until its next boot: before that nothing is in a hurry. */
+const stopSoon = async (): Promise<void> =>
+	expect((await user.sh("qubes-lite set shopping idleTimeout=3")).status).toBe(0);
 
 /** A terminal that is green all over, which nothing else is. */
 const green = (title: string, ...command: readonly string[]): string[] => [
@@ -106,7 +110,7 @@ it("ends a program that draws when its helper is killed, and has another helper 
 	const helper = (): number | undefined =>
 		user.processes().find(({ words }) => /^\S*node .*vm-display\.cjs/.test(words))?.pid;
 	const before = helper();
-	process.kill(before ?? 0, "SIGKILL");
+	signalProcess(before, "SIGKILL");
 	expect((await drawing.done).status).not.toBe(0);
 	await areGone();
 	await user.until("its windows are lost, and it is not cut", async () => (await user.leases("shopping")).length === 0);
@@ -151,6 +155,7 @@ it("cuts the display of a guest that sends garbage, says so, and goes on with th
 	expect((await user.sh("qubes-lite why shopping")).stdout).toContain("the display of shopping was cut: ");
 	expect(await user.run("shopping", "echo", "still there")).toMatchObject({ status: 0, stdout: "still there\n" });
 	expect(compositor.colours().get("00ff00")).toBeUndefined();
+	await stopSoon();
 	await user.until("it stops", async () => (await user.status("shopping")).state === "stopped", 60_000);
 });
 
@@ -196,6 +201,7 @@ it("ends the command as here when its window is closed, and keeps the vm for ano
 it("stops the vm by idleness after its last window", async () => {
 	close("[shopping] alone");
 	await areGone();
+	await stopSoon();
 	await user.until("it stops", async () => (await user.status("shopping")).state === "stopped", 60_000);
 	expect((await user.status("shopping")).reason).toContain("idle");
 });

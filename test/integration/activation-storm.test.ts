@@ -1,11 +1,11 @@
 /** A socket that is asked at any moment and at any rate, whatever becomes of its broker: it listens, and loses nobody. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { callBroker } from "../../src/cli/broker-client.ts";
 import { encodeRequest } from "../../src/protocol/broker.ts";
-import { nothingLeft } from "../e2e/harness.ts";
+import { nothingLeft, signalProcess } from "../e2e/harness.ts";
 import { isSoak, rounds } from "../rounds.ts";
 import { InstalledBroker, service, socket } from "./installed-broker.ts";
 
@@ -76,15 +76,17 @@ describe("the socket", () => {
 		await broker.dropIn("stay", "Environment=QUBES_LITE_BROKER_IDLE_MS=60000");
 		expect(await ls()).toMatchObject(answered);
 		const deaths: number[] = [];
-		for (const _ of numbers(10)) {
-			process.kill(Number(await broker.property("MainPID")), "SIGKILL");
+		const within10s = () => deaths.map((from) => deaths.filter((at) => at >= from && at < from + 10_000).length);
+		/** DefaultStartLimitBurst= is 5, DefaultStartLimitIntervalSec= 10 s (systemd-system.conf(5)). */
+		const isBeyond = () => Math.max(...within10s()) > 5;
+		/** On a busy machine ten are not fast enough: then there are more. */
+		while (deaths.length < 10 || (deaths.length < 60 && !isBeyond())) {
+			signalProcess(Number(await broker.property("MainPID")), "SIGKILL");
 			deaths.push(performance.now());
 			expect(await ls()).toMatchObject(answered);
 		}
-		/** DefaultStartLimitBurst= is 5, DefaultStartLimitIntervalSec= 10 s (systemd-system.conf(5)). */
-		const within10s = deaths.map((from) => deaths.filter((at) => at >= from && at < from + 10_000).length);
-		expect(Math.max(...within10s)).toBeGreaterThan(5);
-		expect(await broker.property("NRestarts")).toBe("10");
+		expect(Math.max(...within10s())).toBeGreaterThan(5);
+		expect(await broker.property("NRestarts")).toBe(String(deaths.length));
 		expect(await broker.property("ActiveState", socket)).toBe("active");
 		await broker.dropIn("stay");
 		await broker.systemctl("stop", service);
@@ -92,25 +94,36 @@ describe("the socket", () => {
 	});
 
 	/** A service that ends without having looked at its client is started again for the same one. */
-	it("listens after 50 activations in a row, and the client that waited through all of them is served", async () => {
+	it("listens after 50 activations in a row, and the client that waited through all of them is served", {
+		timeout: 180_000,
+	}, async () => {
 		await broker.settled();
 		const starts = join(broker.user.directory, "starts");
 		const noted = () => (existsSync(starts) ? readFileSync(starts, "utf8").trim().split("\n").map(Number) : []);
-		await broker.dropIn(
-			"storm",
-			"Type=exec",
-			"ExecStopPost=",
-			"ExecStart=",
-			`ExecStart=/bin/sh -c 'read up rest </proc/uptime; echo "$$up" >>${starts}'`,
-		);
-		const waiting = ls();
-		await broker.user.until("50 activations", () => noted().length >= 50);
-		await broker.dropIn("storm");
-		expect(await waiting).toMatchObject(answered);
-		/** Within 2 s, on a busy machine too, more than the 20 at which a socket fails that has the usual limit. */
-		const times = noted();
-		const within = (from: number) => times.filter((time) => time >= from && time < from + 2).length;
-		expect(Math.max(...times.map(within))).toBeGreaterThan(20);
+		/** More than the 20 within 2 s at which a socket fails that has the usual limit. */
+		const within2s = () => {
+			const times = noted();
+			return Math.max(...times.map((from) => times.filter((time) => time >= from && time < from + 2).length));
+		};
+		/** On a busy machine not every storm is that dense before its client, who waits for 15 s, would give up: then there is another one. */
+		const most = 8;
+		for (let storm = 0; storm === 0 || (storm < most && (noted().length < 50 || within2s() <= 20)); storm++) {
+			await broker.settled();
+			rmSync(starts, { force: true });
+			await broker.dropIn(
+				"storm",
+				"Type=exec",
+				"ExecStopPost=",
+				"ExecStart=",
+				`ExecStart=/bin/sh -c 'read up rest </proc/uptime; echo "$$up" >>${starts}'`,
+			);
+			const waiting = ls();
+			await broker.user.until("50 activations", () => noted().length >= 50, 8_000).catch(() => {});
+			await broker.dropIn("storm");
+			expect(await waiting).toMatchObject(answered);
+		}
+		expect(noted().length).toBeGreaterThanOrEqual(50);
+		expect(within2s()).toBeGreaterThan(20);
 		expect(await broker.property("ActiveState", socket)).toBe("active");
 	});
 

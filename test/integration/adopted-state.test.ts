@@ -22,7 +22,7 @@ afterAll(async () => {
 });
 
 async function killBroker(): Promise<void> {
-	for (const pid of user.brokerPids()) process.kill(pid, "SIGKILL");
+	user.signalBrokers("SIGKILL");
 	await user.until("that broker is gone", () => user.brokerPids().length === 0);
 }
 

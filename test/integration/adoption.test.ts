@@ -7,7 +7,7 @@ import { nothingLeft } from "../e2e/harness.ts";
 import { isSoak } from "../rounds.ts";
 import { endBroker, type Place, startedByClient, startedBySocket, writeConfig } from "./broker-places.ts";
 
-const vm = (id: number, name: string, bootTimeout = 20) => ({ id, name, bootTimeout });
+const vm = (id: number, name: string, bootTimeout = 60) => ({ id, name, bootTimeout });
 const vms = [
 	vm(5, "silent"),
 	vm(7, "late"),
@@ -15,7 +15,7 @@ const vms = [
 	vm(11, "idle"),
 	vm(13, "asked"),
 	vm(15, "ending"),
-	vm(17, "failed", 6),
+	vm(17, "failed", 7),
 	vm(19, "off"),
 ];
 const names = vms.map(({ name }) => name);
@@ -76,7 +76,7 @@ describe.each(places)("with $who", ({ start, ends }) => {
 		const busy = user.start("run-in-vm", ["busy", "sh", "-c", "echo up; read -r line; echo $line; exit 4"]);
 		expect(await user.run("idle", "true")).toMatchObject({ status: 0, stderr: "" });
 		expect((await user.run("asked", "true")).status).toBe(0);
-		expect(await failed.done).toMatchObject({ status: 124, stderr: expect.stringContaining("no hello within 6 s") });
+		expect(await failed.done).toMatchObject({ status: 124, stderr: expect.stringContaining("no hello within 7 s") });
 		await user.until("the session is there", () => busy.stdout() === "up\n");
 		await user.until("all run", () => [...names.slice(0, 7)].every((name) => starts(name) === 1));
 		const stopAsked = user.start("qubes-lite", ["stop", "asked"]);

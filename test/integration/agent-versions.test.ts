@@ -10,7 +10,7 @@ const { version, oldest } = ourVersions;
 let user: FakeUser;
 
 beforeAll(() => {
-	user = new FakeUser({ vms: [{ id: 5, name: "shopping", bootTimeout: 3 }] });
+	user = new FakeUser({ vms: [{ id: 5, name: "shopping", bootTimeout: 6 }] });
 	user.order("shopping", { hello: "never" });
 });
 
@@ -33,7 +33,7 @@ it("a boot whose agent is too old times out with that for a reason, and what to 
 	const agent = await dial({ version: oldest - 1, oldest: oldest - 1 });
 	await agent.closed;
 	const { stderr } = await running.done;
-	expect(stderr).toContain("shopping did not become ready: no hello within 3 s; reached agent");
+	expect(stderr).toContain("shopping did not become ready: no hello within 6 s; reached agent");
 	expect(stderr).toContain(
 		`an agent in it was refused: the agent in shopping speaks version ${oldest - 1} of the protocol, which is too old`,
 	);

@@ -26,15 +26,18 @@ let user: FakeUser;
 
 beforeAll(async () => {
 	const vms = [
-		{ id: 5, name: "shopping", idleTimeout: 1, bootTimeout: 10 },
+		{ id: 5, name: "shopping", idleTimeout: 30, bootTimeout: 10 },
 		{ id: 15, name: "disp", disposable: true, bootTimeout: 10 },
 	];
-	user = new FakeUser({ vms });
+	user = new FakeUser({ vms, env: { QUBES_LITE_BROKER_IDLE_MS: "5000" } });
 	for (const { name } of vms) user.order(name, { hello: "never" });
 	await startBroker();
 });
 
 afterAll(async () => {
+	/** The next one leaves soon. */
+	await user.endBrokers("SIGTERM");
+	user.env.QUBES_LITE_BROKER_IDLE_MS = "500";
 	expect(await user.leave(["shopping", "disp"])).toEqual(nothingLeft);
 });
 
@@ -43,7 +46,7 @@ async function startBroker(): Promise<void> {
 }
 
 function killBroker(): void {
-	for (const broker of user.brokerPids()) process.kill(broker, "SIGKILL");
+	user.signalBrokers("SIGKILL");
 }
 
 const leases = async (): Promise<readonly string[]> => await user.leases("shopping");

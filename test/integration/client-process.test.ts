@@ -71,12 +71,17 @@ describe("an output that can't be written", () => {
 	});
 
 	it("keeps the status of a command that has ended when its reader leaves", async () => {
-		const ended = join(user.directory, "has-ended");
-		const command = `head -c 300000 /dev/zero; : >${ended}; exit 7`;
-		const outcome = await user.sh(
-			`{ run-in-vm shopping sh -c '${command}'; echo $? >&2; } | { until [ -e ${ended} ]; do sleep 0.05; done; sleep 1; }`,
+		const go = join(user.directory, "may-leave");
+		const command = "head -c 300000 /dev/zero; : has-ended; exit 7";
+		const outcome = user.sh(
+			`{ run-in-vm shopping sh -c '${command}'; echo $? >&2; } | { until [ -e ${go} ]; do sleep 0.05; done; }`,
 		);
-		expect(outcome.stderr).toBe("7\n");
+		const pid = await untilClient("has-ended");
+		await user.until("it has ended", async () =>
+			(await sessions()).some((one) => one.client === pid && one.state !== "running"),
+		);
+		writeFileSync(go, "");
+		expect((await outcome).stderr).toBe("7\n");
 	});
 });
 
@@ -165,10 +170,15 @@ describe("a signal", () => {
 			"trap '' TERM; echo up; sleep 1000 & wait; wait; wait; wait; sleep 1000",
 		]);
 		await user.until("it runs", () => running.stdout() === "up\n");
-		for (let time = 0; time < 3; time++) {
+		/** To a busy machine two that come one after the other may be one. */
+		let times = 0;
+		for (let isThere = true; isThere; ) {
 			running.kill("SIGTERM");
-			await new Promise((resolve) => setTimeout(resolve, 100));
+			times += 1;
+			const later = new Promise((resolve) => setTimeout(resolve, 100)).then(() => true);
+			isThere = await Promise.race([running.done.then(() => false), later]);
 		}
+		expect(times).toBeGreaterThanOrEqual(3);
 		expect(await running.done).toMatchObject({ status: 143, stderr: "" });
 		await user.until("it has ended", async () => (await sessions()).every(({ state }) => state !== "running"));
 	});
@@ -193,6 +203,8 @@ it("fails with a status of ours where it has no descriptors left", async () => {
 		if (outcome.status !== 0)
 			expect(outcome).toMatchObject({ status: 125, stderr: expect.stringMatching(/^run-in-vm: .*\n/) });
 	}
+	/** One that the last client has started has as few. */
+	await user.endBrokers("SIGTERM");
 });
 
 it("with -N leaves standard input as it was, also for those who share it", async () => {
@@ -220,7 +232,9 @@ it("coming back to a session without input types nothing into it", async () => {
 	expect((await user.sh(`printf '\\003' | run-in-vm --attach ${id}`)).status).toBe(130);
 });
 
-it("is refused by a guest that has as many detached sessions as it keeps, and served once one has ended", async () => {
+it("is refused by a guest that has as many detached sessions as it keeps, and served once one has ended", {
+	timeout: 180_000,
+}, async () => {
 	await user.sh("qubes-lite stop --force shopping");
 	const many = `for n in $(seq ${detachedMax}); do run-in-vm -d shopping sleep 1000 || echo refused; done`;
 	const ids = (await user.sh(many)).stdout.trim().split("\n");

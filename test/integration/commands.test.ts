@@ -99,7 +99,7 @@ describe("a command of another program's", () => {
 			detached: true,
 		});
 		await once(running.stdout, "data");
-		process.kill(sign * (running.pid ?? 0), signal);
+		process.kill(sign * (running.pid ?? Number.NaN), signal);
 		expect(await once(running, "exit")).toEqual([exitCode, null]);
 	});
 });

@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { nothingLeft } from "../e2e/harness.ts";
+import { nothingLeft, signalProcess } from "../e2e/harness.ts";
 import { Terminal } from "../e2e/tmux.ts";
 import { FakeUser } from "./fake-user.ts";
 
@@ -21,6 +21,8 @@ async function boot(orders: Parameters<FakeUser["order"]>[1] = {}): Promise<void
 	await user.sh("qubes-lite stop shopping");
 	user.order("shopping", orders);
 	expect(await user.sh("qubes-lite start shopping")).toMatchObject({ status: 0 });
+	/** What reads the console may be a little behind. */
+	await user.until("its console is kept", () => readFileSync(file("console.log"), "utf8").includes("phase agent\n"));
 }
 
 const file = (name: string): string => join(user.runtime, "shopping", name);
@@ -28,7 +30,11 @@ const file = (name: string): string => join(user.runtime, "shopping", name);
 describe("without a terminal", () => {
 	it("shows the last lines, types what comes on standard input, and ends after it", async () => {
 		await boot({ console: Array.from({ length: 30 }, (_, line) => `line ${line}\n`).join("") });
-		const outcome = await user.sh("qubes-lite console shopping", "typed\nand more");
+		const running = user.start("qubes-lite", ["console", "shopping"]);
+		running.stdin.write("typed\nand more");
+		await user.until("it is shown", () => running.stdout().endsWith("typed\nand more"));
+		running.stdin.end();
+		const outcome = await running.done;
 		expect(outcome).toMatchObject({ status: 0, stderr: "" });
 		const [first, ...rest] = outcome.stdout.split("\n");
 		expect(first).toBe("line 13");
@@ -45,9 +51,13 @@ describe("without a terminal", () => {
 		await boot();
 		const bytes = Buffer.from(Array.from({ length: 700_000 }, (_, index) => (index * 7919) & 0xff));
 		const running = user.start("/bin/sh", ["-c", `qubes-lite console shopping >'${user.directory}/out'`]);
-		running.stdin.end(bytes);
+		running.stdin.write(bytes);
+		const out = join(user.directory, "out");
+		const hasCome = () => readFileSync(out).subarray(-bytes.length).equals(bytes);
+		await user.until("all has come", () => existsSync(out) && hasCome(), 30_000);
+		running.stdin.end();
 		expect(await running.done).toMatchObject({ status: 0, stderr: "" });
-		expect(readFileSync(join(user.directory, "out")).subarray(-bytes.length).equals(bytes)).toBe(true);
+		expect(hasCome()).toBe(true);
 	});
 
 	it("follows, and ends with a sentence when the vm stops", async () => {
@@ -64,7 +74,7 @@ describe("without a terminal", () => {
 		await boot();
 		const running = user.start("qubes-lite", ["console", "shopping"]);
 		await user.until("it shows the boot", () => running.stdout().includes("phase agent"));
-		for (const pid of user.brokerPids()) process.kill(pid, "SIGKILL");
+		user.signalBrokers("SIGKILL");
 		process.kill(user.vmmPid("shopping"), "SIGKILL");
 		expect(await running.done).toMatchObject({ status: 0, stderr: "shopping has stopped\n" });
 	});
@@ -95,7 +105,11 @@ describe("without a terminal", () => {
 		const waiting = user.start("run-in-vm", ["--timeout", "20", "shopping", "true"]);
 		const log = join(user.runtime, "shopping/console.log");
 		await user.until("it speaks", () => existsSync(log) && readFileSync(log, "utf8").includes("cannot mount"));
-		const outcome = await user.sh("qubes-lite console shopping", "why?\n");
+		const running = user.start("qubes-lite", ["console", "shopping"]);
+		running.stdin.write("why?\n");
+		await user.until("it is shown", () => running.stdout().endsWith("why?\n"));
+		running.stdin.end();
+		const outcome = await running.done;
 		expect(outcome).toMatchObject({ status: 0, stderr: "" });
 		expect(outcome.stdout).toContain("cannot mount the root disk\n");
 		expect(outcome.stdout).toMatch(/why\?\n$/);
@@ -172,7 +186,7 @@ describe("on a terminal", () => {
 		await terminal.shows(/phase agent/);
 		const clients = user.processes().filter(({ words }) => / console shopping$/.test(words));
 		expect(clients).toHaveLength(1);
-		for (const { pid } of clients) process.kill(pid, signal);
+		for (const { pid } of clients) signalProcess(pid, signal);
 		await terminal.shows(/same:1(29|30|43)/);
 	});
 
@@ -185,7 +199,7 @@ describe("on a terminal", () => {
 				.processes()
 				.filter(({ words }) => / console shopping$/.test(words))
 				.map(({ pid }) => pid);
-		for (const pid of client()) process.kill(pid, "SIGSTOP");
+		for (const pid of client()) signalProcess(pid, "SIGSTOP");
 		await terminal.shows(/Stopped/);
 		terminal.type("fg");
 		const tty = terminal.fact("#{pane_tty}");

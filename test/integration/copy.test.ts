@@ -15,7 +15,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { chownAll, nothingLeft } from "../e2e/harness.ts";
+import { chownAll, nothingLeft, signalProcess } from "../e2e/harness.ts";
 import { Terminal } from "../e2e/tmux.ts";
 import { archive, hostile, raw } from "../tar/archives.ts";
 import { FakeGuestPrograms } from "./fake-guest-programs.ts";
@@ -252,7 +252,7 @@ describe("broken off", () => {
 		const running = user.start("/bin/sh", ["-c", `cd ${host()} && exec qubes-lite cp ${line}`]);
 		running.stdin.end();
 		await user.until("it is under way", until);
-		for (const { pid, words } of user.processes()) if (words.includes("/copy.cjs")) process.kill(pid, signal);
+		for (const { pid, words } of user.processes()) if (words.includes("/copy.cjs")) signalProcess(pid, signal);
 		return await running.done;
 	}
 	/** All of the 64 KiB that come, in more than one piece. */
@@ -272,6 +272,9 @@ describe("broken off", () => {
 	});
 
 	it("into a guest by Ctrl-C it leaves nothing there, nor where the client is killed", async () => {
+		/** 5 MB in a second. */
+		const slowly = '{ while [ "$(head -c 1000000 | tee /dev/fd/3 | wc -c)" -gt 0 ]; do sleep 0.2; done; } 3>&1';
+		programs.behave(`umask 022; export HOME='${guest()}'; cd '${guest()}'; ${slowly} | ${real()} "$@"`);
 		await user.sh(`mkdir ${host("d")} && head -c 300000000 /dev/zero >${host("d/big")}`);
 		for (const signal of ["SIGINT", "SIGKILL"] as const) {
 			const { stderr } = await interrupted("d shopping:", signal, () => hasStaging(guest()));

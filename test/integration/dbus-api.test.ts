@@ -1,5 +1,5 @@
 /** The broker's interfaces on a real user bus, used by strangers' tools: busctl, gdbus and GLib. */
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { nothingLeft, type Outcome } from "../e2e/harness.ts";
@@ -177,7 +177,10 @@ describe.each(managerUids)("the broker on the bus, uid %s", (uid) => {
 				"b",
 				"true",
 			];
-			const id = await run(shopping, options, "sh", "-c", 'echo "$GREETING from $PWD"; exec sleep 1000');
+			const marker = `${installed.user.directory}/has-said`;
+			const words = `echo "$GREETING from $PWD"; : >${marker}; exec sleep 1000`;
+			const id = await run(shopping, options, "sh", "-c", words);
+			await until("it has spoken", async () => existsSync(marker));
 			expect(await property("Sessions")).toBe(`as 1 "${id}"`);
 			expect(await onBroker("Signal", "ssa{sv}", id, "SIGTERM", "0")).toMatchObject({ status: 0, stderr: "" });
 			const { stdout } = await onBroker("Wait", "sa{sv}", id, "0");
@@ -202,7 +205,9 @@ describe.each(managerUids)("the broker on the bus, uid %s", (uid) => {
 			const five = `${installed.user.fakes}/five`;
 			/** More than a pipe holds, and less than a session's window. */
 			writeFileSync(five, "#!/bin/sh\nhead -c 500000 /dev/zero\nexit 5\n", { mode: 0o755 });
-			const reader = installed.user.start("sh", ["-c", `run-in-vm shopping ${five} | sleep 3`]);
+			const go = `${installed.user.directory}/may-leave`;
+			const wait = `{ until [ -e ${go} ]; do sleep 0.1; done; }`;
+			const reader = installed.user.start("sh", ["-c", `run-in-vm shopping ${five} | ${wait}`]);
 			const find = async () => {
 				const { stdout } = await onBroker("ListSessions", "a{sv}", "1", "vm", "s", "shopping");
 				return /"(shopping\.\d+\.[0-9a-f]{4})" "[^"]*" "five" /.exec(stdout)?.[1] ?? "";
@@ -213,6 +218,7 @@ describe.each(managerUids)("the broker on the bus, uid %s", (uid) => {
 				return id !== "";
 			});
 			expect((await onBroker("Wait", "sa{sv}", id, "0")).stdout).toContain('isa{sv} 5 "" ');
+			writeFileSync(go, "");
 			await reader.done;
 			expect((await onBroker("Wait", "sa{sv}", id, "0")).stdout).toContain('isa{sv} 5 "" ');
 		});
@@ -258,7 +264,9 @@ describe.each(managerUids)("the broker on the bus, uid %s", (uid) => {
 			expect((await onBroker("Wait", "sa{sv}", id, "0")).stdout).toMatch(
 				/^isa\{sv\} 4 "" 4 "stdout" ay 4 111 117 116 10 /,
 			);
-			const sleeper = await run(shopping, ["0"], "sh", "-c", "echo out; exec sleep 1000");
+			const marker = `${installed.user.directory}/has-said-out`;
+			const sleeper = await run(shopping, ["0"], "sh", "-c", `echo out; : >${marker}; exec sleep 1000`);
+			await until("it has spoken", async () => existsSync(marker));
 			expect(await onBroker("Signal", "ssa{sv}", sleeper, "SIGTERM", "0")).toMatchObject({ status: 0 });
 			await until("it has ended", async () => (await property("Sessions")) === "as 0");
 			/** We are connected to it for a second more. */
@@ -316,16 +324,17 @@ describe.each(managerUids)("the broker on the bus, uid %s", (uid) => {
 
 	it("runs nothing for a caller that has left before its vm was there", { timeout: 60_000 }, async () => {
 		expect(await on(shopping, "Kill", "a{sv}", "0")).toMatchObject({ status: 0 });
-		installed.user.order("shopping", { helloDelayMs: 5_000 });
+		installed.user.order("shopping", { hello: "never" });
 		const caller = new BusCaller(installed);
 		const marker = `${installed.user.directory}/was-run`;
 		await caller.send(shopping, vm, "Run", `(['touch', '${marker}'], @a{sv} {})`);
 		await until("it boots", async () => (await property("State")) === 's "booting"');
 		await caller.kill();
+		await until("it is seen to leave", async () => (await property("Leases")) === "a(sst) 0");
+		installed.user.order("shopping", {});
 		await until("it is idle", async () => (await property("State")) === 's "idle"');
 		expect((await onBroker("ListSessions", "a{sv}", "1", "vm", "s", "shopping")).stdout).toBe("a(soss) 0\n");
 		expect(() => readFileSync(marker)).toThrow("ENOENT");
-		installed.user.order("shopping", {});
 	});
 
 	it("sets what can be set, and refuses to have properties written", async () => {

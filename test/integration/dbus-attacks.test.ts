@@ -1,5 +1,5 @@
 /** What programs on the bus may do to the broker, by mistake or to spite it: it stays there, serves the others, and says what is so. */
-import { existsSync } from "node:fs";
+import { existsSync, statSync, writeFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -52,7 +52,7 @@ describe.each(managerUids)("the broker on a bus of rude programs, uid %s", (uid)
 		const ask = async (...words: readonly unknown[]): Promise<void> => {
 			running.stdin.write(`${JSON.stringify(words)}\n`);
 			asked += 1;
-			await installed.user.until("the bus has it", () => running.stdout().split("\n").length > asked, 5_000);
+			await installed.user.until("the bus has it", () => running.stdout().split("\n").length > asked);
 		};
 		const end = async (): Promise<void> => {
 			running.kill("SIGKILL");
@@ -143,22 +143,30 @@ describe.each(managerUids)("the broker on a bus of rude programs, uid %s", (uid)
 		});
 
 		it("no signal is lost, although each comes by a connection that nobody else has", async () => {
+			const counts = `${installed.user.directory}/counts`;
+			/** It notes each down, because one that comes before it has seen the one before would be the same to the kernel. */
 			const counting = `import signal, time
 n = 0
 def count(*_):
     global n
     n += 1
+    with open("${counts}", "a") as file: file.write(".")
 signal.signal(signal.SIGUSR1, count)
 signal.signal(signal.SIGTERM, lambda *_: (print(n, flush=True), exit(0)))
-open("${installed.user.directory}/counts", "w").close()
+open("${counts}", "w").close()
 print("ready", flush=True)
 while True: time.sleep(10)`;
 			const id = await run(["0"], "/usr/bin/python3", "-c", counting);
-			await installed.user.until("it counts", () => existsSync(`${installed.user.directory}/counts`));
+			await installed.user.until("it counts", () => existsSync(counts));
 			const signal = (name: string) => onBroker("Signal", "ssa{sv}", id, name, "0");
-			for (const _ of numbers(5)) expect(await signal("SIGUSR1")).toMatchObject({ status: 0 });
+			const counted = (count: number) => installed.user.until("it has counted", () => statSync(counts).size >= count);
+			for (const index of numbers(5)) {
+				expect(await signal("SIGUSR1")).toMatchObject({ status: 0 });
+				await counted(index + 1);
+			}
 			const atOnce = [signal("SIGUSR1"), signal("SIGWINCH"), signal("SIGCONT")];
 			expect(await Promise.all(atOnce)).toMatchObject(atOnce.map(() => ({ status: 0 })));
+			await counted(6);
 			expect(await signal("SIGTERM")).toMatchObject({ status: 0 });
 			expect(await wait(id)).toMatchObject({ code: 0, text: "ready\n6\n" });
 		});
@@ -166,18 +174,32 @@ while True: time.sleep(10)`;
 		it("once each, also where its broker was killed meanwhile, and to the caller that its call came to nothing", async () => {
 			const monitor = installed.manager.begin("gdbus", "monitor", "--session", "-d", broker);
 			await installed.user.until("it listens", () => monitor.stdout().includes("is owned by"));
+			/** All that goes to the broker. */
+			const calls = installed.manager.begin("busctl", "--user", "--json=short", "monitor", broker);
+			await installed.user.until("that one listens, too", async () => {
+				await isIdle();
+				return calls.stdout() !== "";
+			});
+			const go = `${installed.user.directory}/may-end`;
+			const mayEnd = `until [ -e ${go} ]; do sleep 0.1; done`;
 			const ids = [
-				await run(captured, "sh", "-c", "sleep 6; echo a; exit 8"),
-				await run(["0"], "sh", "-c", "sleep 6; exit 9"),
+				await run(captured, "sh", "-c", `${mayEnd}; echo a; exit 8`),
+				await run(["0"], "sh", "-c", `${mayEnd}; exit 9`),
 			];
 			const waits = Promise.all(ids.map(wait));
-			const foreground = installed.user.run("shopping", "sh", "-c", "sleep 6; exit 7");
+			const foreground = installed.user.run("shopping", "sh", "-c", `${mayEnd}; exit 7`);
 			await installed.user.until(
 				"all have begun",
 				() => (monitor.stdout().match(/SessionStarted/g)?.length ?? 0) === 3,
 			);
+			const asked = () => calls.stdout().match(/"member":"Wait"/g)?.length ?? 0;
+			await installed.user.until("both wait", () => asked() === ids.length);
+			calls.kill("SIGKILL");
+			await calls.done;
 			await installed.manager.run("kill", "-KILL", await installed.property("MainPID"));
 			for (const answer of await waits) expect(answer).toContain("disconnected");
+			expect((await onBroker("ListVMs", "a{sv}", "0")).status).toBe(0);
+			writeFileSync(go, "");
 			expect(await foreground).toMatchObject({ status: 7 });
 			expect(await Promise.all(ids.map(wait))).toMatchObject([{ code: 8, text: "a\n" }, { code: 9 }]);
 			/** Of an earlier session's end it may still have heard. */

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { nothingLeft, type Outcome } from "../e2e/harness.ts";
+import { nothingLeft, type Outcome, signalProcess } from "../e2e/harness.ts";
 import { rounds } from "../rounds.ts";
 import { type Answer, BusCaller } from "./bus-caller.ts";
 import { managerUids } from "./fake-user.ts";
@@ -34,7 +34,7 @@ describe.each(managerUids)("a broker that leaves, uid %s", (uid) => {
 			: 0;
 	const terminate = async (): Promise<string> => {
 		const pid = await installed.property("MainPID");
-		process.kill(Number(pid), "SIGTERM");
+		signalProcess(Number(pid), "SIGTERM");
 		return pid;
 	};
 
@@ -71,7 +71,7 @@ describe.each(managerUids)("a broker that leaves, uid %s", (uid) => {
 				return run(caller, word(index));
 			});
 			await delay(afterMs);
-			process.kill(Number(pid), "SIGTERM");
+			signalProcess(Number(pid), "SIGTERM");
 			const told = await Promise.all(answers);
 			/** Whatever a broker that has left has begun has begun by then. */
 			await isIdle();

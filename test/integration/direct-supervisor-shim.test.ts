@@ -74,9 +74,11 @@ describe("helpers", () => {
 		await running.cleanUp();
 	});
 
-	it("that are not vital and end again and again are let go of, and the vmm goes on without them", async () => {
+	it("that are not vital and end again and again are let go of, and the vmm goes on without them", {
+		timeout: 120_000,
+	}, async () => {
 		const running = await start(["wait"], ["?fail"]);
-		await until("it is told", () => host.file(vmFiles.log).includes("goes on without it"), 30_000);
+		await until("it is told", () => host.file(vmFiles.log).includes("goes on without it"), 50_000);
 		expect(host.file(vmFiles.log).match(/is started again/g)).toHaveLength(9);
 		await host.release();
 		expect(await running.exited).toMatchObject({ code: 0, lostHelper: null });
@@ -100,7 +102,7 @@ describe("helpers", () => {
 
 	it("that are not vital are not waited for, and end with the vmm", async () => {
 		const running = await start(["say", "up", "wait"], ["?idle"]);
-		await until("the console says up", () => host.file(vmFiles.console).includes("up\n"), 4_000);
+		await until("the console says up", () => host.file(vmFiles.console).includes("up\n"));
 		await host.release();
 		expect(await running.exited).toMatchObject({ code: 0, lostHelper: null });
 		await running.cleanUp();

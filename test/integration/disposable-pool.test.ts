@@ -112,7 +112,7 @@ describe.runIf(canMakeTaps).each(supervisors)("a pool of two TAPs, with instance
 
 	it("makes who comes while an instance ends wait for its TAP, no longer than they want, and not if they leave", async () => {
 		user.configure(vms, pool(103));
-		user.order(anyVm, { powerOffDelayMs: 10_000 });
+		user.order(anyVm, { powerOffDelayMs: 12_500 });
 		const made = user.log().split('"event":"instance.created"').length;
 		const first = await begin("disp");
 		first.running.stdin.end("\n");
@@ -154,7 +154,7 @@ describe.runIf(canMakeTaps).each(supervisors)("a pool of two TAPs, with instance
 
 	it("is as it was for the next broker, whose instances have others", async () => {
 		const first = await begin("disp");
-		for (const pid of user.brokerPids()) process.kill(pid, "SIGKILL");
+		user.signalBrokers("SIGKILL");
 		const second = await begin("disp");
 		expect([first, second].map(({ name }) => networkOf(name).netdev)).toEqual([
 			withTap(101).netdev,

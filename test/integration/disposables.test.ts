@@ -127,7 +127,7 @@ describe("a broker that is killed", () => {
 	it("leaves an instance that the next one knows as such, and ends", async () => {
 		const client = await ask("shopping");
 		const { vm } = await client.granted();
-		for (const pid of user.brokerPids()) process.kill(pid, "SIGKILL");
+		user.signalBrokers("SIGKILL");
 		await client.closed;
 		expect(directories()).toEqual([vm]);
 		await startBroker();
@@ -146,7 +146,7 @@ describe("a broker that is killed", () => {
 			const before = made();
 			const running = user.start("run-in-vm", ["--disposable=disp", "echo", "hi"]);
 			await user.until("it boots", () => directories().length === 1 && user.vmmPids().length === 1);
-			for (const pid of user.brokerPids()) process.kill(pid, signal);
+			user.signalBrokers(signal);
 			expect(await running.done).toMatchObject({ status: 0, stdout: "hi\n", stderr: "" });
 			expect(made()).toBe(before + 1);
 			await user.until("it is gone", () => directories().length === 0);
@@ -158,7 +158,7 @@ describe("a broker that is killed", () => {
 		const running = user.start("run-in-vm", ["--disposable=shopping", "sleep", "1000"]);
 		await user.until("the session is there", async () => (await instances())[0]?.sessions === 1);
 		const [before] = await instances();
-		for (const pid of user.brokerPids()) process.kill(pid, "SIGKILL");
+		user.signalBrokers("SIGKILL");
 		await startBroker();
 		await user.until("it is a lease again", async () => (await instances())[0]?.sessions === 1);
 		expect((await instances())[0]).toMatchObject({ name: before?.name, id: before?.id, disposable: true, flags: [] });
@@ -208,6 +208,8 @@ describe("refused with words is", () => {
 	});
 
 	it("one more than there may be", async () => {
+		/** So many that boot at once would take all of the machine. */
+		user.order(anyVm, { hello: "never" });
 		const clients = await Promise.all(Array.from({ length: instancesMax }, () => ask("disp")));
 		await user.until("they are there", async () => (await instances()).length === instancesMax);
 		expect(await refusal("disp")).toMatchObject({
@@ -215,5 +217,6 @@ describe("refused with words is", () => {
 			message: "32 instances of disposables run already, which is the limit",
 		});
 		for (const client of clients) client.close();
+		user.order(anyVm, {});
 	});
 });

@@ -1,7 +1,7 @@
 /** What status bars and programs make of `qubes-lite events --json --follow`: the lines of the README as they are written there. */
 import { readFileSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
-import { nothingLeft, type Running } from "../e2e/harness.ts";
+import { nothingLeft, type Running, signalProcess } from "../e2e/harness.ts";
 import { problemsOfLine } from "../protocol/events-schema.ts";
 import { FakeUser } from "./fake-user.ts";
 
@@ -15,7 +15,7 @@ let user: FakeUser;
 beforeAll(() => {
 	user = new FakeUser({
 		vms: [
-			{ id: 5, name: "shopping", idleTimeout: 4 },
+			{ id: 5, name: "shopping", idleTimeout: 5 },
 			{ id: 7, name: "banking" },
 			{ id: 9, name: "broken" },
 			{ id: 15, name: "disp", disposable: true },
@@ -27,9 +27,8 @@ let running: Running | undefined;
 
 /** A bar ends its command with all that it has started. */
 afterEach(async () => {
-	for (const { pid, words } of user.processes()) if (words.includes("events --json")) process.kill(pid, "SIGTERM");
+	for (const { pid, words } of user.processes()) if (words.includes("events --json")) signalProcess(pid, "SIGTERM");
 	await running?.done;
-	running = undefined;
 	running = undefined;
 	await user.sh("qubes-lite stop --force shopping banking");
 });
@@ -76,9 +75,9 @@ it("i3blocks shows what is about to stop, and nothing once it does not", async (
 	);
 	expect(block.interval).toBe("persist");
 	const command = start(String(block.command));
-	await user.until("it watches", () => user.processes().some(({ words }) => words.includes("events --json")));
+	await user.until("it watches", () => user.countClients() === 1);
 	expect((await user.sh("qubes-lite start shopping")).status).toBe(0);
-	await user.until("it is about to stop", () => linesOf(command).at(-1) === "shopping stops");
+	await user.until("it is about to stop", () => linesOf(command).includes("shopping stops"));
 	expect((await user.run("shopping", "true")).status).toBe(0);
 	await user.until(
 		"that is averted",

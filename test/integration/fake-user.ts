@@ -63,7 +63,9 @@ export class FakeUser extends TestUser {
 
 	/** The vmm's process, as it noted itself down. */
 	vmmPid(vm: string): number {
-		return readStarts(this.fakes, vm).at(-1) ?? 0;
+		const pid = readStarts(this.fakes, vm).at(-1);
+		if (pid === undefined) throw new Error(`no vmm of ${vm} has been started`);
+		return pid;
 	}
 
 	/** Connects to a socket below the runtime directory, as any process of the user's, or of the guest's, could. */
@@ -72,6 +74,13 @@ export class FakeUser extends TestUser {
 			const socket = connect(join(this.runtime, name), () => resolve(socket));
 			socket.on("error", reject);
 		});
+	}
+
+	/** Connections to the broker, as the kernel lists them beside the listening socket itself (proc(5), /proc/net/unix). */
+	countClients(): number {
+		const broker = join(this.runtime, "broker.sock");
+		const sockets = readFileSync("/proc/net/unix", "utf8").split("\n");
+		return sockets.filter((line) => line.endsWith(broker)).length - 1;
 	}
 
 	/** The lines that commands have appended to `name` in the user's directory. */

@@ -117,7 +117,7 @@ it("ends as the command does that Ctrl-C of a terminal ends", async () => {
 	const words = ["inhibit", "banking", "--", "sh", "-c", "echo up; exec sleep 60"];
 	const running = spawn("qubes-lite", words, { env: user.env, stdio: ["ignore", "pipe", "ignore"], detached: true });
 	await once(running.stdout, "data");
-	process.kill(-(running.pid ?? 0), "SIGINT");
+	process.kill(-(running.pid ?? Number.NaN), "SIGINT");
 	expect(await once(running, "exit")).toEqual([130, null]);
 });
 
@@ -150,6 +150,7 @@ it("holds on under the next broker, also a disposable that nobody uses", { timeo
 
 it("has a limit for each vm, and keeps the broker", async () => {
 	const request = encodeRequest({ method: "inhibit", vm: "banking", label: "x", pid: process.pid });
+	const release = await user.keepBroker();
 	const sockets = await Promise.all(
 		Array.from({ length: 64 }, async () => {
 			const socket = await user.connect("broker.sock");
@@ -158,6 +159,7 @@ it("has a limit for each vm, and keeps the broker", async () => {
 			return socket;
 		}),
 	);
+	await release();
 	await expect(callBroker(user.env, request)).rejects.toMatchObject({
 		code: "Limit",
 		message: "banking is kept by 64 inhibitors already, which is the limit",
@@ -172,9 +174,14 @@ it("has a limit for each vm, and keeps the broker", async () => {
 });
 
 it("keeps ignored what was ignored at its start, and so does its command: nohup, and a shell's background jobs", async () => {
-	const command = "grep SigIgn /proc/self/status; env | grep -c QUBES_LITE_IGNORED; echo up; sleep 1; echo over";
+	const command =
+		"grep SigIgn /proc/self/status; env | grep -c QUBES_LITE_IGNORED; echo up; until [ -e go ]; do sleep 0.1; done; echo over";
 	const { status, stdout, stderr } = await user.sh(
-		`trap '' HUP INT; qubes-lite inhibit banking -- sh -c '${command}' & sleep 0.7; kill -HUP $!; kill -INT $!; wait $!`,
+		[
+			`cd ${user.directory}; trap '' HUP INT`,
+			`qubes-lite inhibit banking -- sh -c '${command}' >said & until grep -qs '^up' said; do sleep 0.1; done`,
+			"kill -HUP $!; kill -INT $!; sleep 0.3; : >go; wait $!; status=$?; cat said; exit $status",
+		].join("; "),
 	);
 	expect({ status, stderr }).toMatchObject({ status: 0 });
 	expect(stdout).toMatch(/^SigIgn:\t0*[0-9a-f]*[37bf]\n0\nup\nover\n$/);

@@ -10,6 +10,7 @@ import {
 	readFileSync,
 	rmSync,
 	statSync,
+	symlinkSync,
 	utimesSync,
 	writeFileSync,
 } from "node:fs";
@@ -26,7 +27,7 @@ const vms = [
 	{ id: 7, name: "banking", autoStart: true },
 	{ id: 15, name: "disp", disposable: true },
 ];
-const broker = fileURLToPath(new URL("../../dist/broker.cjs", import.meta.url));
+const root = fileURLToPath(new URL("../..", import.meta.url));
 const service = "qubes-lite-broker.service";
 const socket = "qubes-lite-broker.socket";
 
@@ -54,6 +55,10 @@ describe.each(managerUids)("an installation, uid %s", (uid) => {
 
 	beforeAll(async () => {
 		user = new FakeUser({ hasManager: true, vms, ...(uid === undefined ? {} : { uid }) });
+		/** Its bundles are changed, which others use meanwhile. */
+		for (const name of ["bin", "dist", "units"]) cpSync(join(root, name), at("checkout", name), { recursive: true });
+		symlinkSync(join(root, "node_modules"), at("checkout/node_modules"));
+		user.env.PATH = `${at("checkout/bin")}:${user.env.PATH}`;
 		mkdirSync(unitAt(""), { recursive: true });
 		if (uid !== undefined) await user.startAsTester("chown", ["-R", `${uid}:${uid}`, at(".config")]).done;
 		manager = await UserManager.start(user, uid);
@@ -231,6 +236,7 @@ describe.each(managerUids)("an installation, uid %s", (uid) => {
 		const [pid, vmm] = [user.brokerPids(), user.vmmPid("shopping")];
 		expect(await install()).toMatchObject({ status: 0, stdout: "" });
 		expect(user.brokerPids()).toEqual(pid);
+		const broker = at("checkout/dist/broker.cjs");
 		const { atime, mtime } = statSync(broker);
 		utimesSync(broker, atime, new Date(Date.now() + 60_000));
 		expect(await install()).toMatchObject({ status: 0, stdout: "" });

@@ -8,7 +8,7 @@ import { Desk } from "../../src/broker/notifications/desk.ts";
 import { DesktopServer } from "../../src/broker/notifications/desktop-server.ts";
 import type { Answer } from "../../src/broker/notifications/question.ts";
 import { findUserBus } from "../../src/dbus/user-bus-place.ts";
-import { nothingLeft } from "../e2e/harness.ts";
+import { nothingLeft, signalProcess } from "../e2e/harness.ts";
 import { NotificationServer, type Notified } from "../fixtures/notification-server.ts";
 import { FakeUser } from "./fake-user.ts";
 import { InstalledBroker } from "./installed-broker.ts";
@@ -20,6 +20,7 @@ const vms = [
 	{ id: 3, name: "slow" },
 	{ id: 5, name: "shopping", idleTimeout: 4 },
 	...failing.map((name, index) => ({ id: 7 + 2 * index, name })),
+	{ id: 33, name: "resting", idleTimeout: 7 },
 ];
 const names = vms.map(({ name }) => name);
 
@@ -64,6 +65,16 @@ async function shown(desktop: NotificationServer, summary: string): Promise<Noti
 	return found;
 }
 
+/** A boot that takes more than 2 s is told, too: on a busy machine also where it is not meant to. */
+const isOfBoot = ({ summary }: Notified): boolean => summary.startsWith("Starting ");
+
+const openBesidesBoots = (desktop: NotificationServer): Notified[] => desktop.open.filter((one) => !isOfBoot(one));
+
+function closedBesidesBoots(desktop: NotificationServer): number[] {
+	const boots = desktop.notified.filter(isOfBoot).map(({ id }) => id);
+	return desktop.closed.filter((id) => !boots.includes(id));
+}
+
 /** What opens files on this user's desktop. */
 function installOpener(script: string): void {
 	writeFileSync(join(user.fakes, "xdg-open"), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
@@ -72,24 +83,32 @@ function installOpener(script: string): void {
 it("a server that the bus starts when there is something to show is shown it", async () => {
 	rmSync(join(user.directory, "started"), { force: true });
 	writeFileSync(mayStart(), "");
-	user.order("shopping", { helloDelayMs: 4_500 });
+	user.order("shopping", { hello: "never" });
 	const running = user.start("run-in-vm", ["shopping", "true"]);
 	await user.until("it is started", wasStarted);
 	const desktop = await serve();
 	await shown(desktop, "Starting shopping…");
+	user.order("shopping", {});
 	expect((await running.done).status).toBe(0);
 	rmSync(mayStart());
 });
 
 it("a slow boot is told with its progress, until the vm is there; a quick one is not", async () => {
 	const desktop = await serve();
-	expect((await user.run("slow", "true")).status).toBe(0);
+	const quick = await user.run("slow", "true");
+	expect(quick.status).toBe(0);
 	user.order("shopping", { helloDelayMs: 4_500, phaseDelayMs: 700 });
-	expect((await user.run("shopping", "true")).status).toBe(0);
-	await user.until("it is closed", () => desktop.closed.length === 1);
+	const late = await user.run("shopping", "true");
+	expect(late.status).toBe(0);
+	const ofQuick = (): Notified[] => desktop.notified.filter(({ summary }) => summary === "Starting slow…");
+	const closed = (): number[] => desktop.closed.filter((id) => !ofQuick().some((one) => one.id === id));
+	await user.until("it is closed", () => closed().length === 1);
+	/** On a busy machine it may have been slow. */
+	if (quick.ms < 2_000) expect(ofQuick()).toEqual([]);
 	const told = desktop.notified.filter(({ summary }) => summary === "Starting shopping…");
 	const [first] = told;
-	expect(desktop.notified.filter((one) => one.replaces === 0 && one.summary.startsWith("Starting"))).toEqual([first]);
+	const news = desktop.notified.filter((one) => one.replaces === 0 && isOfBoot(one) && !ofQuick().includes(one));
+	expect(news).toEqual([first]);
 	expect(first).toMatchObject({
 		...{ app: "qubes-lite", icon: "computer", replaces: 0, actions: [], expiresMs: 10_000 },
 		body: expect.stringMatching(/^(kernel|init|agent), [2-4] s/),
@@ -97,9 +116,9 @@ it("a slow boot is told with its progress, until the vm is there; a quick one is
 	});
 	expect(told.length).toBeGreaterThanOrEqual(3);
 	for (const update of told.slice(1)) expect(update.replaces).toBe(first?.id);
-	const lastedMs = (told.at(-1)?.at ?? 0) - (told[0]?.at ?? 0);
-	expect(told.length - 1).toBeLessThanOrEqual(lastedMs / 500 + 1);
-	expect(desktop.closed).toEqual([first?.id]);
+	/** The first comes 2 s after the start at the earliest, and the last one before the end. */
+	expect(told.length - 1).toBeLessThanOrEqual((late.ms - 2_000) / 500 + 1);
+	expect(closed()).toEqual([first?.id]);
 	/** The second boot knows how long the first one took. It may be told at once where another broker tells it. */
 	expect((await user.sh("qubes-lite stop --force shopping")).status).toBe(0);
 	await user.endBrokers("SIGTERM");
@@ -157,21 +176,21 @@ it("a server without actions is offered none", async () => {
 
 it("a stop is told before it comes, and Keep running keeps the vm", async () => {
 	const desktop = await serve();
-	expect((await user.sh("qubes-lite start shopping")).status).toBe(0);
-	const stop = await shown(desktop, "shopping stops in 4 s");
-	expect(stop).toMatchObject({ body: "idle for 4 s", actions: ["keep", "Keep running"], hints: { urgency: 1 } });
-	const stopsAt = Date.parse((await user.status("shopping")).stopsAt ?? "");
+	expect((await user.sh("qubes-lite start resting")).status).toBe(0);
+	const stop = await shown(desktop, "resting stops in 7 s");
+	expect(stop).toMatchObject({ body: "idle for 7 s", actions: ["keep", "Keep running"], hints: { urgency: 1 } });
+	const stopsAt = Date.parse((await user.status("resting")).stopsAt ?? "");
 	/** Only its server says what is clicked on. */
 	await NotificationServer.pretend(bus.path, desktop.client, stop.id, "keep");
 	await delay(1_000);
-	expect(Date.parse((await user.status("shopping")).stopsAt ?? "")).toBeLessThan(stopsAt + 500);
+	expect(Date.parse((await user.status("resting")).stopsAt ?? "")).toBeLessThan(stopsAt + 500);
 	desktop.click(stop.id, "keep");
 	await user.until("it is taken away", () => desktop.closed.includes(stop.id));
-	const later = Date.parse((await user.status("shopping")).stopsAt ?? "");
+	const later = Date.parse((await user.status("resting")).stopsAt ?? "");
 	expect(later - stopsAt).toBeGreaterThanOrEqual(900);
 	await delay(Math.max(0, stopsAt + 200 - Date.now()));
-	expect(await user.stateOf("shopping")).toBe("idle");
-	await user.until("it stops in the end", async () => (await user.stateOf("shopping")) === "stopped");
+	expect(await user.stateOf("resting")).toBe("idle");
+	await user.until("it stops in the end", async () => (await user.stateOf("resting")) === "stopped");
 });
 
 it("a question is answered by whoever sits there, or by nobody in time", async () => {
@@ -240,9 +259,10 @@ it("a broker leaves when it is idle, and what has failed stays on the screen wit
 	expect((await user.run("d", "true")).status).toBe(125);
 	const failure = await shown(desktop, "d did not start");
 	await user.until("the broker has left", () => user.brokerPids().length === 0, 10_000);
-	await user.until("it offers nothing", () => desktop.open[0]?.actions.length === 0, 5_000);
-	expect(desktop.open).toMatchObject([{ id: failure.id, replaces: failure.id, summary: "d did not start" }]);
-	expect(desktop.closed).toEqual([]);
+	await user.until("it offers nothing", () => openBesidesBoots(desktop)[0]?.actions.length === 0, 5_000);
+	const left = { id: failure.id, replaces: failure.id, summary: "d did not start" };
+	expect(openBesidesBoots(desktop)).toMatchObject([left]);
+	expect(closedBesidesBoots(desktop)).toEqual([]);
 });
 
 it("a configuration without notifications has none, from the moment on in which it is written", async () => {
@@ -259,7 +279,8 @@ it("a configuration without notifications has none, from the moment on in which 
 	user.order("f", { exitAtBoot: { words: "no\n", status: 1 } });
 	expect((await user.run("f", "true")).status).toBe(125);
 	await shown(desktop, "f did not start");
-	expect(desktop.notified.slice(count).map(({ summary }) => summary)).toEqual(["f did not start"]);
+	const news = desktop.notified.slice(count).filter((one) => !isOfBoot(one));
+	expect(news.map(({ summary }) => summary)).toEqual(["f did not start"]);
 });
 
 it("without a server nothing is different, and the log says so once", async () => {
@@ -292,12 +313,12 @@ it("a server that never answers costs nobody anything", async () => {
 	user.order("shopping", { helloDelayMs: 2_500 });
 	const { status, ms } = await user.run("shopping", "true");
 	expect(status).toBe(0);
-	expect(ms).toBeLessThan(4_900);
+	expect(ms).toBeLessThan(7_400);
 	/** Again after 5 s at the earliest. */
 	expect(new Set(desktop.asked)).toEqual(new Set(["GetCapabilities"]));
 	expect(desktop.asked.length).toBeLessThanOrEqual(1 + Math.floor((performance.now() - beganAt) / 5_000));
 	expect((await user.sh("qubes-lite stop --force shopping")).status).toBe(0);
-	await user.until("the broker leaves when it is idle", () => user.brokerPids().length === 0, 4_000);
+	await user.until("the broker leaves when it is idle", () => user.brokerPids().length === 0, 10_000);
 });
 
 it("a server that comes again is told what comes, and of nothing that its predecessor has shown", async () => {
@@ -313,7 +334,8 @@ it("a server that comes again is told what comes, and of nothing that its predec
 	expect((await user.run("k", "true")).status).toBe(125);
 	await shown(second, "k did not start");
 	await user.until("shopping has stopped", async () => (await user.stateOf("shopping")) === "stopped");
-	expect([second.summaries, second.closed]).toEqual([["k did not start"], []]);
+	const summaries = openBesidesBoots(second).map(({ summary }) => summary);
+	expect([summaries, closedBesidesBoots(second)]).toEqual([["k did not start"], []]);
 });
 
 it("a bus that comes back is connected to again", async () => {
@@ -341,7 +363,7 @@ it("a broker that is a service has the log opened outside its own restrictions, 
 		installed.user.order("shopping", { exitAtBoot: { words: "no memory\n", status: 1 } });
 		expect((await installed.user.run("shopping", "true")).status).toBe(125);
 		await installed.user.until("it is shown", () => desktop.summaries.includes("shopping did not start"));
-		desktop.click(desktop.open[0]?.id ?? 0, "log");
+		desktop.click(openBesidesBoots(desktop)[0]?.id ?? 0, "log");
 		await installed.user.until("it is opened", () => {
 			const text = `${viewer}.text`;
 			return existsSync(text) && readFileSync(text, "utf8").includes("no memory");
@@ -351,8 +373,8 @@ it("a broker that is a service has the log opened outside its own restrictions, 
 		expect(Number(pid)).toBeGreaterThan(1);
 		await delay(500);
 		expect(readFileSync(`/proc/${pid}/comm`, "utf8")).toBe("sleep\n");
-		process.kill(Number(pid), "SIGKILL");
-		expect(desktop.summaries).toEqual(["shopping did not start"]);
+		signalProcess(Number(pid), "SIGKILL");
+		expect(openBesidesBoots(desktop).map(({ summary }) => summary)).toEqual(["shopping did not start"]);
 		rmSync(join(installed.user.runtime, "shopping.log.txt"));
 	} finally {
 		await desktop.stop();

@@ -4,7 +4,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, realpathSy
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { toWishKey } from "../../src/vmm/image-wish.ts";
-import { chownAll, nothingLeft, type Running } from "../e2e/harness.ts";
+import { chownAll, nothingLeft, type Running, signalProcess } from "../e2e/harness.ts";
 import { isRoot, otherUid } from "./fake-user.ts";
 import { PackageBuilder } from "./package-builder.ts";
 
@@ -129,7 +129,7 @@ describe("a build", () => {
 		expect(await second?.done).toMatchObject({ status: 143 });
 
 		const builder = user.processes().find(({ words }) => words.endsWith("image.mjs build"));
-		process.kill(builder?.pid ?? 0, "SIGKILL");
+		signalProcess(builder?.pid, "SIGKILL");
 		await build.done;
 		expect(await gc?.done).toMatchObject({ status: 0, stdout: expect.stringMatching(/^\w+: .* foot\n/m) });
 		expect(await rm?.done).toMatchObject({ status: 1, stdout: expect.stringContaining('there is no image "nosuch"') });
@@ -188,7 +188,7 @@ describe("a build", () => {
 		const build = user.start("qubes-lite", ["image", "build"]);
 		await user.until("mmdebstrap hangs", () => user.isHanging());
 		const builder = user.processes().find(({ words }) => words.endsWith("image.mjs build"));
-		process.kill(builder?.pid ?? 0, "SIGKILL");
+		signalProcess(builder?.pid, "SIGKILL");
 		expect((await build.done).status).not.toBe(0);
 		await user.until("all are gone", () => user.processes().length === 0);
 		expect(user.madeImages()).toEqual([expect.stringMatching(/^\.tmp-/)]);
@@ -243,7 +243,7 @@ describe("a build with little memory", () => {
 		const build = user.start("qubes-lite", ["image", "build"]);
 		await user.until("mmdebstrap hangs", () => user.isHanging());
 		const builder = user.processes().find(({ words }) => words.endsWith("image.mjs build"));
-		process.kill(builder?.pid ?? 0, "SIGKILL");
+		signalProcess(builder?.pid, "SIGKILL");
 		await build.done;
 		await user.until("all are gone", () => user.processes().length === 0);
 		const [left = ""] = user.madeImages();

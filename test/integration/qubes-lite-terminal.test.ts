@@ -33,16 +33,17 @@ afterEach(async () => {
 
 describe("progress", () => {
 	it("of a start is shown for each vm until it is there, and then erased", async () => {
-		user.order("shopping", { helloDelayMs: 3000 });
-		user.order("vault", { helloDelayMs: 1500 });
+		for (const name of names) user.order(name, { hello: "never" });
 		terminal.type("qubes-lite start shopping vault; echo status-$?");
 		await terminal.shows(/^Starting shopping \(\w+\), vault \(\w+\)… \d\.\d s$/m);
+		user.order("vault", {});
 		await terminal.shows(/^Starting shopping… \w+ \d\.\d s$/m);
+		user.order("shopping", {});
 		expect(await terminal.shows(/^status-0$/m)).not.toContain("Starting");
 	});
 
 	it("of a stop is shown, and then erased", async () => {
-		user.order("vault", { powerOffDelayMs: 1500 });
+		user.order("vault", { powerOffDelayMs: 4000 });
 		await user.sh("qubes-lite start vault");
 		terminal.type("qubes-lite stop vault; echo status-$?");
 		await terminal.shows(/^Stopping vault… shutting down \d\.\d s$/m);

@@ -170,6 +170,8 @@ describe("why", () => {
 	it("says what keeps a vm, when it goes, and how it ended, also to a broker that comes later", async () => {
 		const running = user.start("run-in-vm", ["vault", "sh", "-c", "echo up; read -r line"]);
 		await user.until("it runs", () => running.stdout() === "up\n");
+		/** Its guest tells a little later how many it has. */
+		await user.until("its process is counted", async () => (await why("vault")).includes("1 process"));
 		expect(await why("vault")).toMatch(/^kept by sh \(session vault\.\d\.[0-9a-f]{4}, 1 process\), since \d\d:\d\d\n$/);
 		running.stdin.end("\n");
 		await running.done;

@@ -30,7 +30,7 @@ afterAll(async () => {
 });
 
 function killBroker(signal: NodeJS.Signals = "SIGKILL"): void {
-	for (const pid of user.brokerPids()) process.kill(pid, signal);
+	user.signalBrokers(signal);
 }
 
 async function stopAll(): Promise<void> {
@@ -120,7 +120,7 @@ it("lets who asked after a stop wait for the next boot, although the new broker 
 });
 
 it("retries a boot whose vmm is killed, once, and says why after the second time", async () => {
-	user.order("shopping", { helloDelayMs: 600 }, {});
+	user.order("shopping", { hello: "never" }, {});
 	const starts = user.starts("shopping");
 	const lucky = user.start("run-in-vm", ["shopping", "echo", "second try"]);
 	await user.until("the vmm runs", () => user.starts("shopping") === starts + 1);
@@ -164,13 +164,13 @@ it("tells a session that its vmm was killed, with status 125, and boots again fo
 });
 
 it("leaves nothing of a disposable whose client is killed while it boots", async () => {
-	user.order("disp", { helloDelayMs: 2_000 });
+	user.order("disp", { hello: "never" });
 	const running = user.start("run-in-vm", ["disp", "true"]);
 	await user.until("it boots", async () => (await user.stateOf("disp")) === "booting");
 	running.kill("SIGKILL");
 	await running.done;
-	await user.until("it has stopped", async () => (await user.stateOf("disp")) === "stopped");
 	user.order("disp", {});
+	await user.until("it has stopped", async () => (await user.stateOf("disp")) === "stopped");
 });
 
 it("boots another vm while one hangs in its boot", async () => {
@@ -240,9 +240,9 @@ it("says on SIGTERM goodbye to nobody: vms stay up, and the next broker has them
 
 it("lets a vm that has left the configuration end, and starts it no more", async () => {
 	const other = new FakeUser({ vms: [{ id: 9, name: "old" }] });
-	other.order("old", { powerOffDelayMs: 5_000 });
+	other.order("old", { powerOffDelayMs: 7_500 });
 	expect((await other.run("old", "true")).status).toBe(0);
-	for (const pid of other.brokerPids()) process.kill(pid, "SIGKILL");
+	other.signalBrokers("SIGKILL");
 	writeFileSync(other.env.QUBES_LITE_CONFIG ?? "", JSON.stringify({ version: 1, vms: [{ id: 5, name: "shopping" }] }));
 	expect((await other.status("old")).flags).toContain("notConfigured");
 	expect(await other.run("old", "echo", "still up")).toMatchObject({ status: 0, stdout: "still up\n" });

@@ -40,12 +40,13 @@ describe.each(users)("run-in-vm as $who", ({ uid }: { uid?: number }) => {
 
 	it("keeps what is typed before the boot", async () => {
 		await user.sh("qubes-lite stop shopping");
-		user.order("shopping", { helloDelayMs: 300 });
+		user.order("shopping", { hello: "never" });
 		const typed = "x".repeat(50_000);
 		const running = user.start("run-in-vm", ["shopping", "cat"]);
 		running.stdin.write(typed);
 		await user.until("it boots", async () => (await user.stateOf("shopping")) === "booting");
 		running.stdin.end("end");
+		user.order("shopping", {});
 		expect(await running.done).toMatchObject({ status: 0, stdout: `${typed}end` });
 	});
 

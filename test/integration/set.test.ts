@@ -1,4 +1,7 @@
 /** `qubes-lite set`: holds at once, under the next broker too, and until the vm's stop. */
+
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { nothingLeft } from "../e2e/harness.ts";
 import { isSoak } from "../rounds.ts";
@@ -104,6 +107,7 @@ it("is gone after an end that no broker has seen", async () => {
 	await user.sh("qubes-lite start shopping && qubes-lite set shopping idleTimeout=600");
 	await user.endBrokers();
 	process.kill(user.vmmPid("shopping"), "SIGKILL");
+	await user.until("it has ended", () => existsSync(join(user.runtime, "shopping/shim/exit")));
 	expect((await user.sh("qubes-lite start shopping")).status).toBe(0);
 	expect(await user.status("shopping")).toMatchObject({ state: "idle", idleTimeout: 0, set: {} });
 	expect(await user.status("banking")).toMatchObject({ set });

@@ -21,7 +21,7 @@ afterAll(async () => {
 });
 
 function signalBrokers(signal: "SIGSTOP" | "SIGCONT"): void {
-	for (const pid of user.brokerPids()) process.kill(pid, signal);
+	user.signalBrokers(signal);
 }
 
 it("a broker that stood still longer than an idleTimeout ends no vm in use, and serves who asked meanwhile", async () => {

@@ -2,6 +2,7 @@
 import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { signalProcess } from "../e2e/harness.ts";
 import { FakeUser, managerUids } from "./fake-user.ts";
 import { UserManager } from "./user-manager.ts";
 
@@ -34,7 +35,8 @@ describe.each(managerUids)("a vm as a unit, uid %s", (uid) => {
 	});
 
 	it("runs a command, and its unit is what its configuration says", async () => {
-		expect(await user.run("shopping", "echo", "hi")).toMatchObject({ status: 0, stdout: "hi\n", stderr: "" });
+		const running = user.start("run-in-vm", ["shopping", "sh", "-c", "echo hi; read -r line"]);
+		await user.until("it runs", () => running.stdout() === "hi\n");
 		expect(
 			await unit(
 				"shopping",
@@ -54,6 +56,8 @@ describe.each(managerUids)("a vm as a unit, uid %s", (uid) => {
 			NoNewPrivileges: "yes",
 		});
 		expect((await user.status("shopping")).supervisor).toBe("systemd");
+		running.stdin.end("\n");
+		expect(await running.done).toMatchObject({ status: 0, stdout: "hi\n", stderr: "" });
 	});
 
 	it("is idle, stops, and leaves nothing", async () => {
@@ -65,7 +69,7 @@ describe.each(managerUids)("a vm as a unit, uid %s", (uid) => {
 	});
 
 	it("that systemctl starts is seen, serves, and is stopped with that reason", async () => {
-		await user.run("shopping", "true");
+		const release = await user.keepBroker();
 		expect(await user.run("banking", "true")).toMatchObject({ status: 0 });
 		await user.sh("qubes-lite stop banking");
 		expect(await manager.run("systemctl", "--user", "start", "qubes-lite-banking")).toMatchObject({
@@ -85,6 +89,7 @@ describe.each(managerUids)("a vm as a unit, uid %s", (uid) => {
 			state: "stopped",
 			reason: "stopped by systemd (systemctl stop, or the end of the login)",
 		});
+		await release();
 	});
 
 	it("is a disposable instance of a template", async () => {
@@ -136,7 +141,7 @@ describe.each(managerUids)("a vm as a unit, uid %s", (uid) => {
 		const running = user.start("run-in-vm", ["banking", "sh", "-c", "echo up; read -r line; echo $line"]);
 		await user.until("it is up", () => running.stdout() === "up\n");
 		const starts = user.starts("banking");
-		for (const pid of user.brokerPids()) process.kill(pid, "SIGKILL");
+		user.signalBrokers("SIGKILL");
 		expect(await user.status("banking")).toMatchObject({ supervisor: "systemd" });
 		running.stdin.end("still here\n");
 		expect(await running.done).toMatchObject({ status: 0, stdout: "up\nstill here\n" });
@@ -167,7 +172,7 @@ describe.each(managerUids)("a vm as a unit, uid %s", (uid) => {
 	it("that systemctl could not start says why", async () => {
 		await user.run("banking", "true");
 		await user.sh("qubes-lite stop banking");
-		await user.run("shopping", "true");
+		const release = await user.keepBroker();
 		const path = join(user.directory, "systemd/user/qubes-lite-banking.service");
 		const text = readFileSync(path, "utf8");
 		writeFileSync(path, text.replace("no-tap=ql-banking", "tap=ql-banking"));
@@ -177,6 +182,7 @@ describe.each(managerUids)("a vm as a unit, uid %s", (uid) => {
 		expect((await user.status("banking")).reason).toContain(
 			"could not be started: qubes-lite: this unit was made for the TAP",
 		);
+		await release();
 		writeFileSync(path, text);
 		expect(await user.run("banking", "true")).toMatchObject({ status: 0 });
 	});
@@ -245,7 +251,7 @@ describe.each(managerUids)("a vm as a unit, uid %s", (uid) => {
 		expect(await manager.run("systemctl", "--user", "start", "qubes-lite-banking")).toMatchObject({ status: 1 });
 		expect(await user.status("banking")).toMatchObject({ state: "ready", supervisor: "direct" });
 		expect(await user.run("banking", "echo", "another")).toMatchObject({ status: 0, stdout: "another\n" });
-		for (const pid of user.brokerPids()) process.kill(pid, "SIGKILL");
+		user.signalBrokers("SIGKILL");
 		expect(await user.status("banking")).toMatchObject({ state: "ready", supervisor: "direct" });
 		running.stdin.end("still here\n");
 		expect(await running.done).toMatchObject({ status: 0, stdout: "up\nstill here\n" });
@@ -268,7 +274,7 @@ describe.each(managerUids)("a vm as a unit, uid %s", (uid) => {
 	it("says what happens to it in the journal, under its name", async () => {
 		const running = user.start("run-in-vm", ["shopping", "sleep", "100"]);
 		await user.until("it runs", async () => (await user.status("shopping")).sessions === 1);
-		for (const { pid, words } of user.processes()) if (words.includes("fake-vhost")) process.kill(pid, "SIGKILL");
+		for (const { pid, words } of user.processes()) if (words.includes("fake-vhost")) signalProcess(pid, "SIGKILL");
 		expect(await running.done).toMatchObject({
 			status: 125,
 			stderr: expect.stringContaining("its vhost-device-vsock ended or did not start"),

@@ -106,7 +106,7 @@ describe("the broker refuses, and tells it once, a process in the guest", () => 
 
 	it("that says hello in place of the agent, while that is away", async () => {
 		user.order("shopping", { hello: "never" });
-		for (const broker of user.brokerPids()) process.kill(broker, "SIGKILL");
+		user.signalBrokers("SIGKILL");
 		expect((await user.sh("qubes-lite ls")).status).toBe(0);
 		await user.until("it has adopted the vm", async () =>
 			(await user.status("shopping")).flags.includes("reconnecting"),

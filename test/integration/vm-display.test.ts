@@ -176,7 +176,9 @@ test("ends programs' connections when the compositor ends, and shows windows on 
 	const again = watch(compositor.socket);
 	run(...foot);
 	await until("the window is there", () => again.state.windows.length === 1, 20_000);
-	expect(readdirSync(directory).filter((name) => name.startsWith("wp-"))).toHaveLength(1);
+	const helpers = () => readdirSync(directory).filter((name) => name.startsWith("wp-"));
+	await until("the first one's is gone", () => helpers().length === 1);
+	expect(helpers()).toHaveLength(1);
 });
 
 test("cuts the display of a vm that sends garbage, with a sentence, and takes no more from it", async () => {
@@ -216,6 +218,7 @@ test("gives what the vm's programs have copied, and lets them paste what the hos
 	const text: Buffer[] = [];
 	for await (const chunk of paste.stdout ?? []) text.push(chunk);
 	expect(Buffer.concat(text).toString()).toBe("from the host");
+	await until("that is told, too", () => heard.moves.some(({ way }) => way === "paste"));
 	expect(heard.moves).toContainEqual({ way: "paste", kind: "text", bytes: 13 });
 });
 
