@@ -71,7 +71,9 @@ describe("requests around the broker's idle exit", () => {
 });
 
 describe("the socket", () => {
-	it("listens after more deaths of its broker within 10 s than units have otherwise, and each client is served", async () => {
+	it("listens after more deaths of its broker within 10 s than units have otherwise, and each client is served", {
+		timeout: 180_000,
+	}, async () => {
 		await broker.settled();
 		await broker.dropIn("stay", "Environment=QUBES_LITE_BROKER_IDLE_MS=60000");
 		expect(await ls()).toMatchObject(answered);

@@ -278,7 +278,7 @@ describe("garbage on a socket", () => {
 		["a request that is not JSON", Buffer.from([0x41, 0, 0, 0, 1, 0x7b])],
 	])("is answered on broker.sock: %s", async (_what, bytes) => {
 		expect((await user.sh("qubes-lite ls")).status).toBe(0);
-		const socket = await user.connect("broker.sock");
+		const socket = await user.connectBroker();
 		const said = await new Promise<string>((resolve) => {
 			let text = "";
 			socket.on("data", (chunk) => {

@@ -117,7 +117,7 @@ describe.runIf(canMakeTaps).each(supervisors)("crosvm's vms, kept by %s", (super
 		expect(await user.sh("qubes-lite set banking memory=768")).toMatchObject({
 			...{ status: 0, stdout: "banking: memory 768 MiB until it stops\n", stderr: "" },
 		});
-		/** A vmm that does not say in time what is available is asked no longer. */
+		/** A vmm on a busy machine may not say in time what is available. */
 		let told = await user.status("banking");
 		await user.until("what is available is told", async () => {
 			told = await user.status("banking");

@@ -208,7 +208,7 @@ describe("refused with words is", () => {
 	});
 
 	it("one more than there may be", async () => {
-		/** So many that boot at once would take all of the machine. */
+		/** So many that boot at once leave a busy machine no time to list them. */
 		user.order(anyVm, { hello: "never" });
 		const clients = await Promise.all(Array.from({ length: instancesMax }, () => ask("disp")));
 		await user.until("they are there", async () => (await instances()).length === instancesMax);

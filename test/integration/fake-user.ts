@@ -76,6 +76,16 @@ export class FakeUser extends TestUser {
 		});
 	}
 
+	/** As a client does: one that has nothing to do may have left just before, and then there is another. */
+	async connectBroker(): Promise<Socket> {
+		for (let left = 5; left > 0; left--) {
+			const socket = await this.connect("broker.sock").catch(() => undefined);
+			if (socket !== undefined) return socket;
+			await this.sh("qubes-lite ls -q");
+		}
+		return await this.connect("broker.sock");
+	}
+
 	/** Connections to the broker, as the kernel lists them beside the listening socket itself (proc(5), /proc/net/unix). */
 	countClients(): number {
 		const broker = join(this.runtime, "broker.sock");

@@ -86,9 +86,9 @@ class FramePeer {
 export type Refusal = ReturnType<typeof parseRefused>;
 
 export class Client extends FramePeer {
-	/** A client of a broker that runs. `bytes` are the exec or attach bytes. */
+	/** A client of the broker. `bytes` are the exec or attach bytes. */
 	static async ask(user: FakeUser, request: BrokerRequest, bytes?: Buffer): Promise<Client> {
-		const client = new Client(await user.connect("broker.sock"), fromBrokerLimits);
+		const client = new Client(await user.connectBroker(), fromBrokerLimits);
 		client.send(encodeRequest(request));
 		if (bytes !== undefined) client.send(encodeExecBytes(bytes));
 		return client;

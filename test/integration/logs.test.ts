@@ -87,7 +87,7 @@ describe("--console", () => {
 		await user.until("it shows the last line", () => running.stdout() === "qubes-lite: phase agent\n");
 		const lines = Array.from({ length: 40_000 }, (_, line) => `${String(line).padEnd(39, ".")}\n`).join("");
 		const typed = user.start("/bin/sh", ["-c", `cat >'${file("console.in")}'`]);
-		/** Who is too slow for what the ring keeps loses what it no longer does. */
+		/** Who reads later than the ring keeps loses some. */
 		const piece = 100_000;
 		for (let at = 0; at < lines.length; at += piece) {
 			const text = lines.slice(at, at + piece);

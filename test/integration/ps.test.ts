@@ -1,5 +1,5 @@
 /** What the broker tells about sessions: the test is the agents that it asks. */
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import { parseSessionList, type SessionStatus } from "../../src/protocol/broker-replies.ts";
 import { encodeSessions, type SessionFacts } from "../../src/protocol/control.ts";
 import { encodeAttach, encodeExec } from "../../src/protocol/exec.ts";
@@ -31,6 +31,7 @@ beforeAll(async () => {
 			{ id: 7, name: "banking" },
 			{ id: 9, name: "vault" },
 		],
+		env: { QUBES_LITE_BROKER_IDLE_MS: "5000" },
 	});
 	for (const vm of ["shopping", "banking"]) user.order(vm, { hello: "never" });
 	const start = user.start("qubes-lite", ["start", "shopping", "banking"]);
@@ -39,7 +40,15 @@ beforeAll(async () => {
 	expect((await start.done).status).toBe(0);
 });
 
+/** An agent that is silent for long is waited for. */
+beforeEach(() => {
+	for (const agent of [shopping, banking]) agent.beat([]);
+});
+
 afterAll(async () => {
+	/** The next one leaves soon. */
+	await user.endBrokers("SIGTERM");
+	user.env.QUBES_LITE_BROKER_IDLE_MS = "500";
 	for (const agent of [shopping, banking]) agent.close();
 	expect(await user.leave(["shopping", "banking"])).toEqual(nothingLeft);
 });
