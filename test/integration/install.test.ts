@@ -56,7 +56,8 @@ describe.each(managerUids)("an installation, uid %s", (uid) => {
 	beforeAll(async () => {
 		user = new FakeUser({ hasManager: true, vms, ...(uid === undefined ? {} : { uid }) });
 		/** Its bundles are changed, which others use meanwhile. */
-		for (const name of ["bin", "dist", "units"]) cpSync(join(root, name), at("checkout", name), { recursive: true });
+		for (const name of ["bin", "dist", "docs", "units"])
+			cpSync(join(root, name), at("checkout", name), { recursive: true });
 		symlinkSync(join(root, "node_modules"), at("checkout/node_modules"));
 		user.env.PATH = `${at("checkout/bin")}:${user.env.PATH}`;
 		mkdirSync(unitAt(""), { recursive: true });
