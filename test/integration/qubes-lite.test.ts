@@ -157,6 +157,7 @@ describe("stop is legal", () => {
 		expect(await user.sh("qubes-lite stop --force shopping")).toMatchObject({ status: 0, stderr: "" });
 		expect(await Promise.all([first.done, second.done])).toMatchObject([{ status: 0 }, { status: 0 }]);
 		expect(await user.stateOf("shopping")).toBe("stopped");
+		user.order("shopping", {});
 	});
 
 	it("and its reason is kept", async () => {
