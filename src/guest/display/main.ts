@@ -3,10 +3,11 @@
  * ports of the host. Started with the first window or sound; ends with the guest.
  */
 import type { Server } from "node:net";
-import { createServer } from "node:net";
+import { createServer, type Socket } from "node:net";
 import { hostSoundPort, hostWindowsPort } from "../../protocol/ports.ts";
 import { connectVsock } from "../agent/vsock.ts";
 import { carry } from "./carry.ts";
+import { Lifeline } from "./lifeline.ts";
 
 /** sd_listen_fds(3): the first descriptor that a service gets. */
 const firstFd = 3;
@@ -15,15 +16,20 @@ const hostCid = 2;
 /** FileDescriptorName= of the socket unit. */
 const ports: Readonly<Record<string, number>> = { windows: hostWindowsPort, sound: hostSoundPort };
 
+/** Windows and sound end at the same process of the host. */
+const lifeline = new Lifeline(() => connectVsock(hostCid, hostWindowsPort));
+
+async function take(program: Socket, port: number): Promise<void> {
+	const line = await lifeline.get();
+	carry(program, await connectVsock(hostCid, port), line);
+}
+
 function serve(port: number): Server {
 	return createServer({ pauseOnConnect: true }, (program) => {
-		connectVsock(hostCid, port).then(
-			(host) => carry(program, host),
-			(cause: Error) => {
-				process.stderr.write(`qubes-lite: display: ${cause.message}\n`);
-				program.destroy();
-			},
-		);
+		take(program, port).catch((cause: Error) => {
+			process.stderr.write(`qubes-lite: display: ${cause.message}\n`);
+			program.destroy();
+		});
 	});
 }
 
