@@ -84,14 +84,23 @@ it("shows what is typed into its window to the program in the guest", async () =
 	expect(await user.run("shopping", "cat", path)).toMatchObject({ stdout: "hello\n" });
 });
 
+/** Of 440 Hz, for 20 s. */
+function playTone() {
+	const format = `--raw --format=s16le --channels=1 --rate=${rate}`;
+	const tone = `seq 0 ${rate * 20} | awk '{ v = int(8000 * sin($1 * 440 * 6.2831853 / ${rate})); if (v < 0) v += 65536; printf "%c%c", v % 256, int(v / 256) }' | pacat ${format}`;
+	return user.start("run-in-vm", ["-e", "LC_ALL=C", "--shell", tone, "shopping"]);
+}
+
+async function isHeard(host: SoundServer): Promise<void> {
+	await user.until("it plays", async () => (await host.pactl("list", "sink-inputs")).includes("[shopping] pacat"));
+	await user.until("it is heard", async () => Math.abs(findFrequency(await host.record(0.5)) - 440) < 10);
+}
+
 it("lets its programs be heard, and not hear", async () => {
 	const host = await SoundServer.start({ runtime: user.directory });
 	try {
-		const format = `--raw --format=s16le --channels=1 --rate=${rate}`;
-		const tone = `seq 0 ${rate * 20} | awk '{ v = int(8000 * sin($1 * 440 * 6.2831853 / ${rate})); if (v < 0) v += 65536; printf "%c%c", v % 256, int(v / 256) }' | pacat ${format}`;
-		const playing = user.start("run-in-vm", ["-e", "LC_ALL=C", "--shell", tone, "shopping"]);
-		await user.until("it plays", async () => (await host.pactl("list", "sink-inputs")).includes("[shopping] pacat"));
-		await user.until("it is heard", async () => Math.abs(findFrequency(await host.record(0.5)) - 440) < 10);
+		const playing = playTone();
+		await isHeard(host);
 		playing.kill("SIGKILL");
 		const hearing = await user.run("shopping", "timeout", "10", "parec", "--raw");
 		expect(hearing).toMatchObject({ status: 1, stdout: "" });
@@ -155,6 +164,14 @@ it("cuts the display of a guest that sends garbage, says so, and goes on with th
 	expect((await user.sh("qubes-lite why shopping")).stdout).toContain("the display of shopping was cut: ");
 	expect(await user.run("shopping", "echo", "still there")).toMatchObject({ status: 0, stdout: "still there\n" });
 	expect(compositor.colours().get("00ff00")).toBeUndefined();
+	const host = await SoundServer.start({ runtime: user.directory });
+	try {
+		const playing = playTone();
+		await isHeard(host);
+		playing.kill("SIGKILL");
+	} finally {
+		await host.stop();
+	}
 	await stopSoon();
 	await user.until("it stops", async () => (await user.status("shopping")).state === "stopped", 60_000);
 });

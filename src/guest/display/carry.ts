@@ -5,18 +5,18 @@ import type { Socket } from "node:net";
 const unreadMaxBytes = 32 * 1024 * 1024;
 
 /**
- * Ends both when either ends, or the lifeline. What comes from the host is always read: vhost-device-vsock stops for good where a guest waits to write, and does not read
- * meanwhile. What the program says waits for the host.
+ * Ends both when either ends, or the lifeline, where there is one. What comes from the host is always read: vhost-device-vsock stops for good where a guest waits to write,
+ * and does not read meanwhile. What the program says waits for the host.
  */
-export function carry(program: Socket, host: Socket, lifeline: Socket): void {
+export function carry(program: Socket, host: Socket, lifeline?: Socket): void {
 	const end = (): void => {
-		lifeline.off("close", end);
+		lifeline?.off("close", end);
 		program.destroy();
 		host.destroy();
 	};
 	for (const socket of [program, host]) socket.on("error", end).once("close", end);
-	if (lifeline.destroyed) end();
-	lifeline.on("close", end);
+	if (lifeline?.destroyed === true) end();
+	lifeline?.on("close", end);
 	host.on("data", (chunk: Buffer) => {
 		program.write(chunk);
 		if (program.writableLength > unreadMaxBytes) end();

@@ -16,12 +16,12 @@ const hostCid = 2;
 /** FileDescriptorName= of the socket unit. */
 const ports: Readonly<Record<string, number>> = { windows: hostWindowsPort, sound: hostSoundPort };
 
-/** Windows and sound end at the same process of the host. */
-const lifeline = new Lifeline(() => connectVsock(hostCid, hostWindowsPort));
+const windows = new Lifeline(() => connectVsock(hostCid, hostWindowsPort));
 
+/** Sound has none: it goes on where windows are cut, and a silent connection to it is one to the host's sound server. */
 async function take(program: Socket, port: number): Promise<void> {
-	const line = await lifeline.get();
-	carry(program, await connectVsock(hostCid, port), line);
+	const lifeline = port === hostWindowsPort ? await windows.get() : undefined;
+	carry(program, await connectVsock(hostCid, port), lifeline);
 }
 
 function serve(port: number): Server {
